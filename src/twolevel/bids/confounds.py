@@ -1,0 +1,135 @@
+"""Reading fMRIPrep's confounds: by strategy, or by name."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from nilearn.interfaces.fmriprep import load_confounds_strategy
+from nilearn.interfaces.fmriprep.load_confounds_utils import MissingConfoundError
+
+from twolevel.bids.tables import read_tsv
+from twolevel.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["RunConfounds", "confound_names", "read_confounds"]
+
+
+@dataclass(frozen=True)
+class RunConfounds:
+    """The confounds that enter a run's design.
+
+    Attributes
+    ----------
+    regressors : pandas.DataFrame of shape (n_volumes, n_regressors)
+    kept : ndarray of shape (n_kept,), int
+        Indices of the volumes that enter the fit; the others are non-steady states or scrubbed.
+    high_pass : bool
+        The regressors hold fMRIPrep's cosines, so that no drift may be added.
+    """
+
+    regressors: pd.DataFrame
+    kept: NDArray[np.intp]
+    high_pass: bool
+
+
+def confound_names(path: Path | str) -> list[str]:
+    """List the columns of a confounds table.
+
+    Parameters
+    ----------
+    path : Path or str
+
+    Returns
+    -------
+    list of str
+    """
+    return [str(column) for column in read_tsv(path)]
+
+
+def read_confounds(
+    table: Path | str,
+    metadata: Path | str | None = None,
+    *,
+    strategy: str | None = None,
+    names: Sequence[str] = (),
+) -> RunConfounds:
+    """Read the confounds of a run.
+
+    Parameters
+    ----------
+    table : Path or str
+        ``*_desc-confounds_timeseries.tsv`` (``_regressors`` of older versions).
+    metadata : Path or str, optional
+        Its JSON; the strategy ``compcor`` needs it.
+    strategy : str, optional
+        A strategy of nilearn's ``load_confounds_strategy``, with its sample mask. The regressors
+        are demeaned, as there.
+    names : sequence of str
+        Further columns, taken as they are, a missing value in the first row replaced by that of
+        the second.
+
+    Returns
+    -------
+    RunConfounds
+
+    Raises
+    ------
+    InputError
+        The table lacks columns, or values.
+    """
+    raw = read_tsv(table)
+    kept = np.arange(len(raw))
+    parts = []
+    if strategy is not None:
+        by_strategy, sample_mask = _by_strategy(Path(table), metadata, strategy)
+        kept = kept if sample_mask is None else np.asarray(sample_mask)
+        parts.append(by_strategy)
+    chosen = [name for name in names if not parts or name not in parts[0]]
+    if chosen:
+        by_name = raw[chosen].apply(pd.to_numeric, errors="coerce")
+        by_name.iloc[:1] = by_name.iloc[:1].fillna(by_name.iloc[1])
+        parts.append(by_name)
+    regressors = pd.concat(parts, axis=1) if parts else pd.DataFrame(index=raw.index)
+    gaps = regressors.columns[regressors.iloc[kept].isna().any()]
+    if len(gaps):
+        raise InputError(
+            Problem(f"confounds: {table}", f"missing values after the first row in {list(gaps)}",
+                    "a number in every row", "choose other confounds")
+        )  # fmt: skip
+    # Volumes that do not enter the fit may lack values; the design is computed over all of them.
+    regressors = regressors.fillna(0.0)
+    high_pass = any(str(c).startswith("cosine") for c in regressors)
+    return RunConfounds(regressors, kept, high_pass)
+
+
+def _by_strategy(
+    table: Path, metadata: Path | str | None, strategy: str
+) -> tuple[pd.DataFrame, NDArray[np.intp] | None]:
+    """Call nilearn's loader, which looks for files by name: lay them side by side for it."""
+    with tempfile.TemporaryDirectory() as folder:
+        beside = Path(folder)
+        (beside / "sub-1_task-t_desc-confounds_timeseries.tsv").symlink_to(table.resolve())
+        if metadata is not None:
+            link = beside / "sub-1_task-t_desc-confounds_timeseries.json"
+            link.symlink_to(Path(metadata).resolve())
+        try:
+            confounds, sample_mask = load_confounds_strategy(
+                str(beside / "sub-1_task-t_desc-preproc_bold.nii.gz"), denoise_strategy=strategy
+            )
+        except (ValueError, MissingConfoundError) as error:
+            text = str(error).replace(str(beside / "sub-1_task-t_desc-confounds_timeseries"), "")
+            raise InputError(
+                Problem(f"confounds: {table}", " ".join(text.split()),
+                        f'the columns that the strategy "{strategy}" takes',
+                        "choose another strategy, or name the confounds in the model's X")
+            ) from error  # fmt: skip
+    return confounds, sample_mask

@@ -1,0 +1,99 @@
+"""Entities in BIDS file names: parsed, compared and written, never guessed from a position."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ENTITY_ORDER", "BidsName", "build_name", "normalised", "parse_name"]
+
+ENTITY_ORDER = (
+    "sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "space", "cohort",
+    "res", "den", "contrast", "stat", "label", "desc",
+)  # fmt: skip
+INDEX_ENTITIES = frozenset({"run", "echo"})
+
+
+@dataclass(frozen=True)
+class BidsName:
+    """A BIDS file name taken apart.
+
+    Attributes
+    ----------
+    entities : dict of str to str
+        As written in the name (``{"sub": "01", "run": "01"}``).
+    suffix : str
+        ``bold``, ``events``, ...
+    extension : str
+        With its dot: ``.nii.gz``.
+    """
+
+    entities: dict[str, str]
+    suffix: str
+    extension: str
+
+
+def parse_name(path: Path | str) -> BidsName | None:
+    """Take a file name apart.
+
+    Parameters
+    ----------
+    path : Path or str
+
+    Returns
+    -------
+    BidsName or None
+        None where the name is not of the form ``key-value_..._suffix.extension``.
+    """
+    stem, dot, extension = Path(path).name.partition(".")
+    *pairs, suffix = stem.split("_")
+    if not dot or not re.fullmatch(r"[A-Za-z0-9]+", suffix):
+        return None
+    entities = {}
+    for pair in pairs:
+        match = re.fullmatch(r"([a-z]+)-([A-Za-z0-9+]+)", pair)
+        if match is None or match[1] in entities:
+            return None
+        entities[match[1]] = match[2]
+    return BidsName(entities, suffix, dot + extension)
+
+
+def normalised(entities: Mapping[str, str]) -> dict[str, str]:
+    """Make entities comparable: ``run-01`` and ``run-1`` are the same run.
+
+    Parameters
+    ----------
+    entities : mapping of str to str
+
+    Returns
+    -------
+    dict of str to str
+        Index entities without leading zeros.
+    """
+    return {
+        key: str(int(value)) if key in INDEX_ENTITIES and value.isdigit() else value
+        for key, value in entities.items()
+    }
+
+
+def build_name(entities: Mapping[str, str], suffix: str, extension: str) -> str:
+    """Write a file name, entities in the order of the standard, ``desc`` last.
+
+    Parameters
+    ----------
+    entities : mapping of str to str
+    suffix : str
+    extension : str
+        With its dot.
+
+    Returns
+    -------
+    str
+    """
+    parts = [f"{key}-{entities[key]}" for key in ENTITY_ORDER if key in entities]
+    return "_".join([*parts, suffix]) + extension

@@ -1,0 +1,220 @@
+"""Finding the subjects' maps that the group level reads, and refusing those that do not match."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from twolevel.bids.entities import build_name
+from twolevel.bids.images import read_header
+from twolevel.bids.outputs import common_entities, entities_of
+from twolevel.bids.sidecars import read_json
+from twolevel.errors import InputError, Problem
+from twolevel.model.spec import GroupSettings, stage_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from twolevel.model.spec import StatsModel
+
+__all__ = ["GroupInputs", "SubjectMap", "find_subject_maps"]
+
+MASK = "_desc-analysis_mask.nii.gz"
+FEWEST = 2
+
+
+@dataclass(frozen=True)
+class SubjectMap:
+    """One subject's map of one contrast.
+
+    Attributes
+    ----------
+    subject : str
+    path, mask : Path
+        The map that goes up, and the mask that belongs to it.
+    """
+
+    subject: str
+    path: Path
+    mask: Path
+
+
+@dataclass(frozen=True)
+class GroupInputs:
+    """What the group level reads.
+
+    Attributes
+    ----------
+    entities : dict of str to str
+        Of the names of its outputs: task, space, resolution.
+    subjects : tuple of str
+    masks : dict of str to Path
+        Analysis mask of each subject.
+    maps : dict of str to tuple of SubjectMap
+        By label of the contrast; subjects without the contrast are missing there.
+    """
+
+    entities: dict[str, str]
+    subjects: tuple[str, ...]
+    masks: dict[str, Path]
+    maps: dict[str, tuple[SubjectMap, ...]]
+
+
+def find_subject_maps(
+    output_dir: Path,
+    model: StatsModel,
+    *,
+    subjects: Sequence[str] | None = None,
+    wanted: Mapping[str, str] | None = None,
+    group_mask: Path | None = None,
+) -> GroupInputs:
+    """Find the subjects' maps under an output directory.
+
+    Parameters
+    ----------
+    output_dir : Path
+    model : StatsModel
+        The maps must have been made with its run and subject nodes.
+    subjects : sequence of str, optional
+        Labels that must be there; default all that are.
+    wanted : mapping of str to str, optional
+        Entities that choose among several tasks or spaces.
+    group_mask : Path, optional
+        Must be on the grid of the maps.
+
+    Returns
+    -------
+    GroupInputs
+
+    Raises
+    ------
+    InputError
+        Subjects are missing or fewer than two, or maps do not match; all offenders.
+    """
+    dataset = model.node("dataset")
+    if dataset is None or not isinstance(dataset.settings, GroupSettings):
+        raise InputError(
+            Problem(f'model "{model.name}"', "no Dataset node", "a Dataset node: the group model",
+                    "add one to the model, or run the participant level only")
+        )  # fmt: skip
+    masks = _find_masks(output_dir, dict(wanted or {}))
+    problems = []
+    if subjects is not None:
+        problems = [
+            Problem(f"sub-{s}", f"no maps of this subject in {output_dir}",
+                    f"sub-{s}/func/*{MASK}", "run the participant level for it, or leave it out")
+            for s in subjects if s not in masks
+        ]  # fmt: skip
+        masks = {s: path for s, path in masks.items() if s in set(subjects)}
+    if len(masks) < FEWEST and not problems:
+        problems.append(
+            Problem("group", f"{len(masks)} subject{'s' * (len(masks) != 1)} in {output_dir}",
+                    f"at least {FEWEST}", "run the participant level for more subjects")
+        )  # fmt: skip
+    if problems:
+        raise InputError(problems)
+    names = {s: entities_of(path) for s, path in masks.items()}
+    maps = {
+        contrast.label: tuple(_maps_of(masks, names, contrast.label, dataset.settings.group_input))
+        for contrast in model.nodes[0].contrasts
+    }
+    problems = _check_maps(masks, maps, model)
+    problems.extend(_check_group_mask(group_mask, masks))
+    if problems:
+        raise InputError(problems)
+    entities = common_entities(list(names.values()))
+    entities = {k: v for k, v in entities.items() if k not in {"sub", "desc"}}
+    return GroupInputs(entities, tuple(masks), masks, maps)
+
+
+def _find_masks(output_dir: Path, wanted: dict[str, str]) -> dict[str, Path]:
+    found: dict[str, list[Path]] = {}
+    for path in sorted(output_dir.glob(f"sub-*/func/*{MASK}")):
+        entities = entities_of(path)
+        level = "run" not in entities and "contrast" not in entities
+        if level and all(entities.get(k) == v for k, v in wanted.items()):
+            found.setdefault(entities["sub"], []).append(path)
+    problems = [
+        Problem(f"sub-{s}", f"maps of several kinds: {', '.join(p.name for p in paths)}",
+                "one task, space and resolution", "choose with --task-id, --space, --downsample")
+        for s, paths in found.items() if len(paths) > 1
+    ]  # fmt: skip
+    if problems:
+        raise InputError(problems)
+    return {s: paths[0] for s, paths in found.items()}
+
+
+def _maps_of(
+    masks: Mapping[str, Path], names: Mapping[str, Mapping[str, str]], label: str, stat: str
+) -> list[SubjectMap]:
+    found = []
+    for subject, mask in masks.items():
+        entities = {k: v for k, v in names[subject].items() if k != "desc"} | {"contrast": label}
+        path = mask.with_name(build_name({**entities, "stat": stat}, "statmap", ".nii.gz"))
+        own = mask.with_name(build_name({**entities, "desc": "analysis"}, "mask", ".nii.gz"))
+        if path.is_file():
+            found.append(SubjectMap(subject, path, own if own.is_file() else mask))
+    return found
+
+
+def _sidecar(path: Path) -> dict[str, Any]:
+    return read_json(path.with_name(path.name.replace(".nii.gz", ".json")))
+
+
+def _check_maps(
+    masks: Mapping[str, Path], maps: Mapping[str, Sequence[SubjectMap]], model: StatsModel
+) -> list[Problem]:
+    stage = stage_of(model, "subject")
+    first = next(iter(masks.values()))
+    reference = read_header(first)
+    problems = []
+    for path in [*masks.values(), *(m.path for group in maps.values() for m in group)]:
+        sidecar = _sidecar(path)
+        found, expected = [], []
+        if (made_by := sidecar["Software"]["Version"]) != version("twolevel"):
+            found.append(f"made by twolevel {made_by}")
+            expected.append(f"twolevel {version('twolevel')}")
+        if sidecar["Model"]["Digest"] != stage.digest:
+            found.append(f'made with other settings of model "{sidecar["Model"]["Name"]}" '
+                         f"(digest {sidecar['Model']['Digest']}{_smoothing(sidecar)})")  # fmt: skip
+            expected.append(f'those of model "{model.name}" now (digest {stage.digest})')
+        header = read_header(path)
+        if header.shape != reference.shape or not np.allclose(
+            header.affine, reference.affine, atol=1e-3
+        ):
+            found.append(f"grid {header.shape}, origin {header.affine[:3, 3].round(3).tolist()}")
+            expected.append(f"that of {first.name}: {reference.shape}")
+        if found:
+            problems.append(
+                Problem(str(path), "; ".join(found), "; ".join(expected),
+                        "run the participant level again for this subject with these options")
+            )  # fmt: skip
+    return problems
+
+
+def _smoothing(sidecar: Mapping[str, Any]) -> str:
+    return f", smoothing {sidecar['SmoothingFWHM']:g} mm" if "SmoothingFWHM" in sidecar else ""
+
+
+def _check_group_mask(group_mask: Path | None, masks: Mapping[str, Path]) -> list[Problem]:
+    if group_mask is None:
+        return []
+    if not group_mask.is_file():
+        return [
+            Problem(f"--group-mask {group_mask}", "no such file", "a 3-D image", "check the path")
+        ]
+    header, reference = read_header(group_mask), read_header(next(iter(masks.values())))
+    same = header.shape[:3] == reference.shape and np.allclose(
+        header.affine, reference.affine, atol=1e-3
+    )
+    if same:
+        return []
+    return [
+        Problem(f"--group-mask {group_mask}", f"shape {header.shape}, affine {header.affine.tolist()}",
+                f"the grid of the maps: {reference.shape}, {reference.affine.tolist()}",
+                "resample the mask to the grid of the maps")
+    ]  # fmt: skip

@@ -1,0 +1,327 @@
+"""Finding the files of each run by their entities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twolevel.bids.entities import BidsName, normalised, parse_name
+from twolevel.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+__all__ = ["RunFiles", "Selection", "find_runs", "iter_subjects", "list_subjects", "parse_space"]
+
+SPATIAL = frozenset({"space", "res", "den", "cohort", "desc"})
+DEFAULT_SPACE = "MNI152NLin2009cAsym"
+BOLD_EXTENSIONS = (".nii.gz", ".nii")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which runs are wanted; an empty tuple takes all.
+
+    Attributes
+    ----------
+    subjects, sessions, tasks, runs : tuple of str
+        Labels without their keys.
+    space : dict of str to str, or None
+        ``{"space": "MNI152NLin2009cAsym", "res": "2"}``; None to choose by what is there.
+    """
+
+    subjects: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    space: Mapping[str, str] | None = None
+
+    def admits(self, entities: Mapping[str, str]) -> bool:
+        """Tell whether a file of these (normalised) entities is wanted, space aside."""
+        wanted = {"sub": self.subjects, "ses": self.sessions, "task": self.tasks, "run": self.runs}
+        return all(
+            not values or entities.get(key) in {normalised({key: v})[key] for v in values}
+            for key, values in wanted.items()
+        )
+
+
+@dataclass
+class RunFiles:
+    """The files of one run; None where there is none.
+
+    Attributes
+    ----------
+    entities : dict of str to str
+        Those of the BOLD image (or of the events, where there is no image), without ``desc``.
+    bold, mask, confounds, confounds_json : Path or None
+        Of the derivatives.
+    events : Path or None
+        Of the raw dataset, the closest by inheritance.
+    raw_sidecars, derivative_sidecars : list of Path
+        JSON files that apply to the BOLD image, from the root down; later ones win.
+    """
+
+    entities: dict[str, str]
+    bold: Path | None = None
+    mask: Path | None = None
+    confounds: Path | None = None
+    confounds_json: Path | None = None
+    events: Path | None = None
+    raw_sidecars: list[Path] = field(default_factory=list)
+    derivative_sidecars: list[Path] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The run in words: ``sub-01 run-1``."""
+        keys = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo")
+        return " ".join(f"{k}-{self.entities[k]}" for k in keys if k in self.entities)
+
+
+def parse_space(text: str) -> dict[str, str]:
+    """Read ``MNI152NLin2009cAsym:res-2`` as fMRIPrep writes output spaces.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    dict of str to str
+        ``{"space": ..., "res": ...}``.
+
+    Raises
+    ------
+    InputError
+        The text is not of that form.
+    """
+    space, *modifiers = text.split(":")
+    entities = {"space": space.removeprefix("space-")}
+    for modifier in modifiers:
+        key, dash, value = modifier.partition("-")
+        if key not in {"res", "cohort"} or not dash or not value:
+            raise InputError(
+                Problem(f"--space {text}", f'"{modifier}"', "res-LABEL or cohort-LABEL",
+                        "write it as MNI152NLin2009cAsym:res-2")
+            )  # fmt: skip
+        entities[key] = value
+    return entities
+
+
+def list_subjects(*folders: Path) -> list[str]:
+    """List the labels of the subjects that have a folder in a dataset.
+
+    Parameters
+    ----------
+    *folders : Path
+        Roots of datasets.
+
+    Returns
+    -------
+    list of str
+        Sorted, without ``sub-``.
+    """
+    return sorted({p.name[4:] for f in folders for p in f.glob("sub-*") if p.is_dir()})
+
+
+def find_runs(
+    bids_dir: Path, derivatives: Sequence[Path], selection: Selection
+) -> tuple[list[RunFiles], list[Problem]]:
+    """Find every run that has events or a preprocessed BOLD image.
+
+    Raw and derivative files belong together when all entities that do not describe the space are
+    equal. Raw BOLD images are never looked for.
+
+    Parameters
+    ----------
+    bids_dir : Path
+        The raw dataset.
+    derivatives : sequence of Path
+        Roots of derivative datasets in fMRIPrep layout.
+    selection : Selection
+
+    Returns
+    -------
+    runs : list of RunFiles
+        In order of their entities.
+    problems : list of Problem
+        A choice of task or space that the selection leaves open.
+    """
+    raw = _files(bids_dir, selection.subjects)
+    prepared = [item for root in derivatives for item in _files(root, selection.subjects)]
+    boldish = [
+        (path, name) for path, name in prepared if _is_preprocessed_bold(name) and _is_volume(name)
+    ]
+    problems: list[Problem] = []
+    tasks, task_problems = _choose_task(raw, boldish, selection)
+    problems.extend(task_problems)
+    selection = Selection(
+        selection.subjects, selection.sessions, tasks, selection.runs, selection.space
+    )
+    boldish = [(p, n) for p, n in boldish if selection.admits(normalised(n.entities))]
+    space, space_problems = _choose_space(boldish, selection.space)
+    problems.extend(space_problems)
+    runs: dict[tuple[tuple[str, str], ...], RunFiles] = {}
+    for path, name in boldish:
+        if _spatial(name) == space:
+            entities = {k: v for k, v in name.entities.items() if k != "desc"}
+            files = RunFiles(entities, bold=path)
+            root = next(r for r in derivatives if r in path.parents)
+            files.derivative_sidecars = _inherited(root, path, name, "bold", ".json")
+            runs[_key(name.entities)] = files
+    for path, name in raw:
+        key = _key(name.entities)
+        if name.suffix == "events" and name.extension == ".tsv" and selection.admits(dict(key)):
+            if key not in runs:
+                runs[key] = RunFiles({**name.entities, **space})
+            runs[key].events = path
+    _attach(runs, prepared, space)
+    for files in runs.values():
+        _attach_raw(files, bids_dir)
+    return [runs[key] for key in sorted(runs, key=_natural)], problems
+
+
+def _files(root: Path, subjects: Sequence[str]) -> list[tuple[Path, BidsName]]:
+    """List the files under sub-*/[ses-*/]func; dangling links count."""
+    found = []
+    folders = [root / f"sub-{s}" for s in subjects] if subjects else sorted(root.glob("sub-*"))
+    for folder in folders:
+        for func in [folder / "func", *sorted(folder.glob("ses-*/func"))]:
+            if func.is_dir():
+                for path in sorted(func.iterdir()):
+                    name = parse_name(path)
+                    if name is not None and name.entities.get("sub") == folder.name[4:]:
+                        found.append((path, name))
+    return found
+
+
+def _is_preprocessed_bold(name: BidsName) -> bool:
+    return name.suffix == "bold" and name.entities.get("desc") == "preproc"
+
+
+def _is_volume(name: BidsName) -> bool:
+    return name.extension in BOLD_EXTENSIONS
+
+
+def _spatial(name: BidsName) -> dict[str, str]:
+    return {k: v for k, v in name.entities.items() if k in SPATIAL and k != "desc"}
+
+
+def _key(entities: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((k, v) for k, v in normalised(entities).items() if k not in SPATIAL))
+
+
+def _natural(key: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    order = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo")
+    pairs = dict(key)
+    # Numbers sort as numbers, so that run-10 comes after run-9.
+    return tuple((k, pairs[k].zfill(12) if k in pairs else "") for k in order)
+
+
+def _choose_task(
+    raw: Iterable[tuple[Path, BidsName]],
+    bold: Iterable[tuple[Path, BidsName]],
+    selection: Selection,
+) -> tuple[tuple[str, ...], list[Problem]]:
+    there = {n.entities.get("task", "") for _, n in raw if n.suffix == "events"}
+    there |= {n.entities.get("task", "") for _, n in bold}
+    if len(selection.tasks) == 1 or (not selection.tasks and len(there) <= 1):
+        return selection.tasks or tuple(there), []
+    return selection.tasks, [
+        Problem("--task-id", f"tasks {sorted(there)}", "one task",
+                "name one with --task-id, or in the model's Input")
+    ]  # fmt: skip
+
+
+def _choose_space(
+    bold: Iterable[tuple[Path, BidsName]], wanted: Mapping[str, str] | None
+) -> tuple[dict[str, str], list[Problem]]:
+    there = {tuple(sorted(_spatial(name).items())) for _, name in bold}
+    spaces = [dict(items) for items in sorted(there)]
+    matching = spaces
+    if wanted is not None:
+        matching = [s for s in spaces if all(s.get(k) == v for k, v in wanted.items())]
+        if not matching and not spaces:
+            return dict(wanted), []  # no image at all: that is reported run by run
+    elif len(spaces) > 1:
+        matching = [s for s in spaces if s.get("space") == DEFAULT_SPACE]
+    if len(matching) == 1:
+        return matching[0], []
+    if not spaces:
+        return {}, []
+    listed = [":".join([s.get("space", "(none)"), *(f"{k}-{v}" for k, v in s.items()
+                                                    if k != "space")]) for s in spaces]  # fmt: skip
+    return dict(wanted or {}), [
+        Problem("--space", f"images in {len(listed)} spaces: {', '.join(listed)}",
+                "exactly one space and resolution", f"give one, for example --space {listed[0]}")
+    ]  # fmt: skip
+
+
+def _attach(
+    runs: Mapping[tuple[tuple[str, str], ...], RunFiles],
+    prepared: Iterable[tuple[Path, BidsName]],
+    space: Mapping[str, str],
+) -> None:
+    for path, name in prepared:
+        files = runs.get(_key(name.entities))
+        if files is None:
+            continue
+        desc = name.entities.get("desc")
+        if name.suffix == "mask" and desc == "brain" and _spatial(name) == space:
+            if _is_volume(name):
+                files.mask = path
+        elif desc == "confounds" and name.suffix in {"timeseries", "regressors"}:
+            if name.extension == ".tsv":
+                files.confounds = path
+            elif name.extension == ".json":
+                files.confounds_json = path
+
+
+def _attach_raw(files: RunFiles, bids_dir: Path) -> None:
+    """Find what applies to a run by inheritance in the raw dataset."""
+    raw_entities = {k: v for k, v in files.entities.items() if k not in SPATIAL}
+    name = BidsName(raw_entities, "bold", ".nii.gz")
+    folder = bids_dir / f"sub-{raw_entities['sub']}"
+    folder = folder / f"ses-{raw_entities['ses']}" if "ses" in raw_entities else folder
+    here = folder / "func" / "any"
+    files.raw_sidecars = _inherited(bids_dir, here, name, "bold", ".json")
+    if files.events is None:
+        events = _inherited(bids_dir, here, name, "events", ".tsv")
+        files.events = events[-1] if events else None
+
+
+def _inherited(root: Path, path: Path, name: BidsName, suffix: str, extension: str) -> list[Path]:
+    """List the files that apply to another by the inheritance principle, from the root down."""
+    entities = normalised(name.entities)
+    folders = [
+        folder for folder in reversed(path.parents) if folder == root or root in folder.parents
+    ]
+    found: list[Path] = []
+    for folder in folders:
+        here = []
+        for candidate in folder.glob(f"*{suffix}{extension}"):
+            parsed = parse_name(candidate)
+            if parsed is None or parsed.suffix != suffix or parsed.extension != extension:
+                continue
+            if normalised(parsed.entities).items() <= entities.items():
+                here.append((len(parsed.entities), candidate))
+        found.extend(candidate for _, candidate in sorted(here))
+    return found
+
+
+def iter_subjects(runs: Iterable[RunFiles]) -> Iterator[tuple[str, list[RunFiles]]]:
+    """Group runs by subject, in order.
+
+    Parameters
+    ----------
+    runs : iterable of RunFiles
+
+    Yields
+    ------
+    subject : str
+    runs : list of RunFiles
+    """
+    grouped: dict[str, list[RunFiles]] = {}
+    for files in runs:
+        grouped.setdefault(files.entities["sub"], []).append(files)
+    yield from grouped.items()

@@ -1,0 +1,385 @@
+"""Every check that can be made before anything is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twolevel.bids.annex import is_absent
+from twolevel.bids.confounds import confound_names, read_confounds
+from twolevel.bids.events import events_within_scan, read_events
+from twolevel.bids.images import check_length, read_header
+from twolevel.bids.layout import RunFiles, Selection, find_runs, iter_subjects, list_subjects
+from twolevel.bids.run_inputs import RunInputs, dataset_links, gather, read_timing
+from twolevel.bids.tables import read_tsv
+from twolevel.errors import InputError, Problem
+from twolevel.model.spec import INTERCEPT, RunSettings
+from twolevel.model.variables import RunVariables, resolve_variables
+from twolevel.stats.contrasts import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from twolevel.bids.images import ImageHeader
+    from twolevel.model.spec import Node, StatsModel
+
+__all__ = ["Plan", "check_inputs", "choose_subjects"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is going to be analysed.
+
+    Attributes
+    ----------
+    subjects : dict of str to list of RunInputs
+        Runs of each subject.
+    notes : tuple of str
+        What a user should know although it stops nothing.
+    """
+
+    subjects: dict[str, list[RunInputs]]
+    notes: tuple[str, ...]
+
+
+@dataclass
+class _Checked:
+    """One run after its checks."""
+
+    files: RunFiles
+    inputs: RunInputs
+    variables: RunVariables
+    header: ImageHeader
+    notes: list[str]
+
+
+def choose_subjects(
+    bids_dir: Path,
+    derivatives: Sequence[Path],
+    wanted: Sequence[str],
+    *,
+    n_subjects: int | None = None,
+    seed: int = 0,
+) -> tuple[str, ...]:
+    """Choose the subjects by label, by a random draw, or all.
+
+    Parameters
+    ----------
+    bids_dir : Path
+    derivatives : sequence of Path
+    wanted : sequence of str
+        Labels with or without ``sub-``; empty for all.
+    n_subjects : int, optional
+        Draw that many of them.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    tuple of str
+        Sorted; the subjects with a folder in the raw dataset or in the derivatives.
+
+    Raises
+    ------
+    InputError
+        A label that is not there, or more subjects than there are.
+    """
+    there = list_subjects(bids_dir, *derivatives)
+    labels = [label.removeprefix("sub-") for label in wanted]
+    problems = [
+        Problem(
+            f"--participant-label {label}", "no such subject",
+            f"one of: {', '.join(there) or '(there is none)'}",
+            did_you_mean(label, there) or "check the label",
+        )
+        for label in labels if label not in there
+    ]  # fmt: skip
+    chosen = sorted(set(labels)) if labels else there
+    if n_subjects is not None and n_subjects > len(chosen):
+        problems.append(
+            Problem(f"--n-subjects {n_subjects}", f"{len(chosen)} subjects",
+                    "no more than there are", "lower the number")
+        )  # fmt: skip
+    if problems:
+        raise InputError(problems)
+    if n_subjects is not None:
+        drawn = np.random.default_rng(seed).choice(len(chosen), n_subjects, replace=False)
+        chosen = sorted(chosen[i] for i in drawn)
+    return tuple(chosen)
+
+
+def check_inputs(
+    bids_dir: Path,
+    derivatives: Sequence[Path],
+    selection: Selection,
+    model: StatsModel,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    same_grid: bool = True,
+) -> Plan:
+    """Find and check everything that the participant level reads.
+
+    Parameters
+    ----------
+    bids_dir : Path
+        The raw dataset.
+    derivatives : sequence of Path
+        Roots of derivative datasets in fMRIPrep layout.
+    selection : Selection
+    model : StatsModel
+    progress : callable, optional
+        Called with the number of runs checked and their total.
+    same_grid : bool
+        All subjects must share one grid, as the group level needs it.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    InputError
+        With all offenders.
+    """
+    node = model.node("run")
+    if node is None:
+        raise InputError(Problem("model", "no Run node", "a Run node", "add one"))
+    problems = [
+        Problem(str(root), "no such folder", "a dataset",
+                "give the raw dataset as BIDS_DIR and derivatives with --derivatives")
+        for root in (bids_dir, *derivatives) if not root.is_dir()
+    ]  # fmt: skip
+    if problems:
+        raise InputError(problems)
+    runs, problems = find_runs(bids_dir, derivatives, selection)
+    if not runs and not problems:
+        problems.append(
+            Problem(str(bids_dir), "no run with events or a preprocessed image for this selection",
+                    "sub-*/func/*_events.tsv and, in the derivatives, *_desc-preproc_bold.nii.gz",
+                    "check the task, the space and the labels that you selected")
+        )  # fmt: skip
+    links = dataset_links(bids_dir, derivatives)
+    checked = []
+    for index, files in enumerate(runs if not problems else [], start=1):
+        try:
+            checked.append(_check_run(files, node, links))
+        except InputError as error:
+            problems.extend(error.problems)
+        if progress is not None:
+            progress(index, len(runs))
+    if not problems:
+        problems.extend(_check_contrasts(checked, node))
+        problems.extend(_check_grids(checked, same_grid=same_grid))
+    if problems:
+        raise InputError(problems)
+    plans = {run.files.bold: run.inputs for run in checked}
+    subjects = {s: [plans[f.bold] for f in group] for s, group in iter_subjects(runs)}
+    notes = [note for run in checked for note in run.notes]
+    return Plan(subjects, tuple([*_notes_on_subjects(bids_dir, selection, subjects), *notes]))
+
+
+def _check_run(files: RunFiles, node: Node, links: dict[str, Path]) -> _Checked:
+    settings = node.settings
+    assert isinstance(settings, RunSettings)  # noqa: S101  # the type of a run node's settings
+    _check_presence(files, ("bold", "mask", "events"))
+    assert files.bold is not None and files.mask is not None and files.events is not None  # noqa: S101, PT018
+    problems: list[Problem] = []
+
+    def attempt(function: Callable[[], object]) -> object:
+        try:
+            return function()
+        except InputError as error:
+            problems.extend(error.problems)
+            return None
+
+    header = attempt(lambda: _check_images(files.bold, files.mask))  # type: ignore[arg-type]
+    timing = attempt(lambda: read_timing(files))
+    events = attempt(lambda: read_events(files.events, node.factors))  # type: ignore[arg-type]
+    if problems:
+        raise InputError(problems)
+    variables, notes = _check_tables(files, node, events, header.shape[3])  # type: ignore[arg-type,attr-defined]
+    repetition_time, start_time = timing  # type: ignore[misc]
+    within = events_within_scan(events, header.shape[3], repetition_time, start_time)  # type: ignore[arg-type,attr-defined,has-type]
+    if within.note:
+        notes.insert(0, f"events of {files.name}: {within.note}")
+    inputs = gather(
+        files, repetition_time, start_time, links,  # type: ignore[has-type]
+        confounds=_takes_confounds(node, variables), downsample=settings.downsample,
+    )  # fmt: skip
+    return _Checked(files, inputs, variables, header, notes)  # type: ignore[arg-type]
+
+
+def _check_presence(files: RunFiles, kinds: Sequence[str]) -> None:
+    expected = {
+        "bold": "*_desc-preproc_bold.nii.gz of this run and space in the derivatives",
+        "mask": "*_desc-brain_mask.nii.gz of this run and space in the derivatives",
+        "events": "*_events.tsv of this run in the raw dataset",
+        "confounds": "*_desc-confounds_timeseries.tsv of this run in the derivatives",
+    }
+    problems = []
+    for kind in kinds:
+        path = getattr(files, kind)
+        if path is None:
+            word = "BOLD image" if kind == "bold" else kind
+            problems.append(
+                Problem(f"{files.name}: {word}", "missing", expected[kind],
+                        "complete the dataset, or leave the subject or run out "
+                        "(--participant-label, --run-label)")
+            )  # fmt: skip
+        elif is_absent(path):
+            problems.append(
+                Problem(str(path), "not fetched yet: a git-annex file without its content",
+                        "the content", f"get it with: datalad get {path}")
+            )  # fmt: skip
+    if problems:
+        raise InputError(problems)
+
+
+def _check_images(bold: Path, mask: Path) -> ImageHeader:
+    header, mask_header = read_header(bold), read_header(mask)
+    for path in (bold, mask):
+        check_length(path)
+    if len(header.shape) != 4 or header.shape[3] < 2:
+        raise InputError(
+            Problem(str(bold), f"shape {header.shape}", "a 4-D image", "check the preprocessing")
+        )
+    same_affine = np.allclose(header.affine, mask_header.affine, atol=1e-3)
+    if header.shape[:3] != mask_header.shape[:3] or not same_affine:
+        raise InputError(
+            Problem(f"{mask}: grid", _grid(mask_header), f"that of {bold}: {_grid(header)}",
+                    "take mask and image from one run of the preprocessing")
+        )  # fmt: skip
+    return header
+
+
+def _grid(header: ImageHeader) -> str:
+    rows = ["[" + " ".join(f"{v:g}" for v in row) + "]" for row in header.affine[:3]]
+    return f"{' x '.join(map(str, header.shape[:3]))} voxels, affine {' '.join(rows)}"
+
+
+def _takes_confounds(node: Node, variables: RunVariables) -> bool:
+    strategy = getattr(node.settings, "confound_strategy", None)
+    return strategy is not None or bool(variables.confounds)
+
+
+def _check_tables(
+    files: RunFiles, node: Node, events: pd.DataFrame, n_volumes: int
+) -> tuple[RunVariables, list[str]]:
+    settings = node.settings
+    assert isinstance(settings, RunSettings)  # noqa: S101  # the type of a run node's settings
+    without = resolve_variables(node, events, ())
+    named = any(x != INTERCEPT and ("*" in x or "?" in x or x in without.missing) for x in node.x)
+    factor_levels = tuple(f"{factor}." for factor in node.factors)
+    only_events = all(x == INTERCEPT or x.startswith(factor_levels) for x in node.x)
+    if settings.confound_strategy is None and (only_events or not named):
+        return without, _notes_on_design(files, node, without, high_pass=False)
+    _check_presence(files, ("confounds",))
+    assert files.confounds is not None  # noqa: S101
+    variables = resolve_variables(node, events, confound_names(files.confounds))
+    confounds = read_confounds(
+        files.confounds, files.confounds_json,
+        strategy=settings.confound_strategy, names=variables.confounds,
+    )  # fmt: skip
+    if len(confounds.regressors) != n_volumes:
+        raise InputError(
+            Problem(f"confounds: {files.confounds}", f"{len(confounds.regressors)} rows",
+                    f"{n_volumes}, one a volume of {files.bold}",
+                    "take both from one run of the preprocessing")
+        )  # fmt: skip
+    n_columns = len(variables.conditions) + confounds.regressors.shape[1] + 1
+    if len(confounds.kept) <= n_columns:
+        raise InputError(
+            Problem(f"design of {files.name}",
+                    f"{n_columns} regressors for {len(confounds.kept)} volumes",
+                    "fewer regressors than volumes", "choose fewer confounds")
+        )  # fmt: skip
+    return variables, _notes_on_design(files, node, variables, high_pass=confounds.high_pass)
+
+
+def _notes_on_design(
+    files: RunFiles, node: Node, variables: RunVariables, *, high_pass: bool
+) -> list[str]:
+    notes = []
+    if not high_pass and node.high_pass_hz is None:
+        notes.append(
+            f"design of {files.name}: no high-pass: neither cosines among the confounds nor "
+            "HighPassFilterCutoffHz in the model; slow drift stays in the data"
+        )
+    if variables.missing:
+        notes.append(
+            f"design of {files.name}: no {', '.join(variables.missing)}; contrasts that need it "
+            "leave this run out"
+        )
+    return notes
+
+
+def _check_contrasts(checked: Sequence[_Checked], node: Node) -> list[Problem]:
+    """Refuse a contrast on what no run has; a run without it is only left out."""
+    known = {v for run in checked for v in (*run.variables.conditions, *run.variables.confounds)}
+    problems = []
+    for contrast in node.contrasts:
+        for name in contrast.weight_of:
+            if name in known or name == INTERCEPT:
+                continue
+            first = checked[0]
+            there = list(first.variables.conditions) or list(first.variables.available)
+            problems.append(
+                Problem(
+                    f'contrast "{contrast.name}"',
+                    f'no regressor "{name}" in any run, for example {first.files.name}',
+                    f"a regressor of the design; there are: {', '.join(there)}",
+                    did_you_mean(name, [*there, *first.variables.available])
+                    or "correct the contrast or the model's X",
+                )
+            )
+    unused = [x for x in node.x if x != INTERCEPT and "*" not in x and "?" not in x]
+    in_contrasts = {name for contrast in node.contrasts for name in contrast.weight_of}
+    problems.extend(
+        Problem(
+            f'model: X names "{name}"', "no such variable in any run",
+            f"a variable of the events ({', '.join(checked[0].variables.available)}) "
+            "or a column of the confounds",
+            did_you_mean(name, checked[0].variables.available) or "correct the model's X",
+        )
+        for name in unused if name not in known and name not in in_contrasts
+    )  # fmt: skip
+    return problems
+
+
+def _check_grids(checked: Sequence[_Checked], *, same_grid: bool) -> list[Problem]:
+    reference: dict[str, _Checked] = {}
+    problems = []
+    for run in checked:
+        first = reference.setdefault(run.files.entities["sub"] if not same_grid else "", run)
+        same = first.header.shape[:3] == run.header.shape[:3] and np.allclose(
+            first.header.affine, run.header.affine, atol=1e-3
+        )
+        if not same:
+            problems.append(
+                Problem(f"{run.files.bold}: grid", _grid(run.header),
+                        f"that of {first.files.bold}: {_grid(first.header)}",
+                        "analyse runs that were resampled to one grid")
+            )  # fmt: skip
+    return problems
+
+
+def _notes_on_subjects(
+    bids_dir: Path, selection: Selection, subjects: dict[str, list[RunInputs]]
+) -> list[str]:
+    notes = []
+    table = bids_dir / "participants.tsv"
+    if table.is_file() and not is_absent(table):
+        listed = read_tsv(table, dtype={"participant_id": str})
+        labels = [str(x).removeprefix("sub-") for x in listed.get("participant_id", [])]
+        without = [x for x in labels if x not in subjects and not selection.subjects]
+        if without:
+            notes.append(f"participants.tsv lists subjects without data: {', '.join(without)}")
+    empty = [s for s in selection.subjects if s not in subjects]
+    if empty:
+        notes.append(f"no run of this task for: {', '.join(f'sub-{s}' for s in empty)}")
+    return notes

@@ -1,0 +1,203 @@
+"""What one run contributes to the analysis: its description, its files, its timing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twolevel.bids.annex import real_path
+from twolevel.bids.images import read_header
+from twolevel.bids.sidecars import read_json
+from twolevel.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from twolevel.bids.layout import RunFiles
+
+__all__ = ["RunInputs", "RunSpec", "dataset_links", "gather", "read_timing", "source_uri"]
+
+TOLERANCE_S = 1e-3
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """A run, without its files.
+
+    Attributes
+    ----------
+    entities : tuple of (str, str)
+        Of the names of its outputs.
+    repetition_time, start_time : float
+        Seconds.
+    n_volumes : int
+    sources : tuple of str
+        BIDS URIs of the files it is computed from.
+    """
+
+    entities: tuple[tuple[str, str], ...]
+    repetition_time: float
+    start_time: float
+    n_volumes: int
+    sources: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The run in words: ``sub-01 run-1``."""
+        keys = ("sub", "ses", "run")
+        return " ".join(f"{k}-{v}" for k, v in self.entities if k in keys)
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """A run with its files.
+
+    Attributes
+    ----------
+    spec : RunSpec
+    files : dict of str to Path
+        ``bold``, ``mask``, ``events`` and, where the model takes them, ``confounds`` and
+        ``confounds_json``; links followed to their content.
+    """
+
+    spec: RunSpec
+    files: dict[str, Path]
+
+
+def dataset_links(bids_dir: Path, derivatives: Sequence[Path]) -> dict[str, Path]:
+    """Name the datasets that BIDS URIs refer to.
+
+    Parameters
+    ----------
+    bids_dir : Path
+    derivatives : sequence of Path
+
+    Returns
+    -------
+    dict of str to Path
+        ``raw``, and each derivative dataset under the name of its folder.
+    """
+    links = {"raw": bids_dir}
+    for root in derivatives:
+        name = "".join(c for c in root.name if c.isalnum()) or "derivatives"
+        number = 2
+        unique = name
+        while unique in links:
+            unique, number = f"{name}{number}", number + 1
+        links[unique] = root
+    return links
+
+
+def source_uri(path: Path, links: Mapping[str, Path]) -> str:
+    """Write the BIDS URI of a file.
+
+    Parameters
+    ----------
+    path : Path
+    links : mapping of str to Path
+        See `dataset_links`.
+
+    Returns
+    -------
+    str
+        ``bids:raw:sub-01/func/...``: the innermost dataset that holds the file.
+    """
+    holding = [(name, root) for name, root in links.items() if root in path.parents]
+    name, root = max(holding, key=lambda item: len(item[1].parts))
+    return f"bids:{name}:{path.relative_to(root).as_posix()}"
+
+
+def read_timing(files: RunFiles) -> tuple[float, float]:
+    """Read repetition time and start time of a run from its sidecars.
+
+    Parameters
+    ----------
+    files : RunFiles
+
+    Returns
+    -------
+    repetition_time, start_time : float
+        Seconds. The start time is 0 where no sidecar of the derivatives states it.
+
+    Raises
+    ------
+    InputError
+        No sidecar states the repetition time, or two sources disagree.
+    """
+    stated: dict[str, float] = {}
+    for kind, sidecars in (("raw", files.raw_sidecars), ("prepared", files.derivative_sidecars)):
+        for path in sidecars:
+            if "RepetitionTime" in (content := read_json(path)):
+                stated[kind] = float(content["RepetitionTime"])
+                stated[f"{kind} from"] = path  # type: ignore[assignment]
+    where = f"repetition time of {files.name}"
+    values = {
+        str(stated[f"{kind} from"]): stated[kind] for kind in ("raw", "prepared") if kind in stated
+    }
+    if not values:
+        raise InputError(
+            Problem(where, "no sidecar with RepetitionTime", "RepetitionTime in seconds in a "
+                    "*_bold.json of the raw dataset or of the derivatives", "add it")
+        )  # fmt: skip
+    if max(values.values()) - min(values.values()) > TOLERANCE_S:
+        listed = "; ".join(f"{value:g} s in {path}" for path, value in values.items())
+        raise InputError(
+            Problem(where, listed, f"sidecars that agree within {TOLERANCE_S:g} s",
+                    "find out which is right and correct the other")
+        )  # fmt: skip
+    repetition_time = stated.get("prepared", stated.get("raw", 0.0))
+    in_header = read_header(files.bold).repetition_time if files.bold else None
+    # Converters leave 0 or 1 where they do not know; anything else is a statement.
+    if in_header not in (None, 1.0) and abs(in_header - repetition_time) > TOLERANCE_S:  # type: ignore[operator]
+        path = next(iter(reversed(values)))
+        raise InputError(
+            Problem(where, f"{in_header:g} s in the header of {files.bold}, "
+                    f"{repetition_time:g} s in {path}", f"the same within {TOLERANCE_S:g} s",
+                    "find out which is right and correct the other")
+        )  # fmt: skip
+    start_times = [
+        content["StartTime"]
+        for path in files.derivative_sidecars
+        if "StartTime" in (content := read_json(path))
+    ]
+    return repetition_time, float(start_times[-1]) if start_times else 0.0
+
+
+def gather(
+    files: RunFiles, repetition_time: float, start_time: float, links: Mapping[str, Path],
+    *, confounds: bool, downsample: int,
+) -> RunInputs:  # fmt: skip
+    """Describe a run whose files have passed the checks.
+
+    Parameters
+    ----------
+    files : RunFiles
+        Nothing that the model needs is missing.
+    repetition_time, start_time : float
+        Seconds.
+    links : mapping of str to Path
+        See `dataset_links`.
+    confounds : bool
+        Whether the model takes confounds.
+    downsample : int
+        Changes ``res`` in the names of outputs.
+
+    Returns
+    -------
+    RunInputs
+    """
+    kinds = ["bold", "mask", "events", *(["confounds", "confounds_json"] if confounds else [])]
+    there = {kind: path for kind in kinds if (path := getattr(files, kind)) is not None}
+    entities = dict(files.entities)
+    if downsample > 1:
+        entities["res"] = f"{entities.get('res', '')}down{downsample}"
+    sidecars = [*files.raw_sidecars, *files.derivative_sidecars]
+    spec = RunSpec(
+        entities=tuple(entities.items()),
+        repetition_time=repetition_time,
+        start_time=start_time,
+        n_volumes=read_header(there["bold"]).shape[3],
+        sources=tuple(source_uri(path, links) for path in (*there.values(), *sidecars)),
+    )
+    return RunInputs(spec, {kind: real_path(path) for kind, path in there.items()})

@@ -1,0 +1,77 @@
+"""Tab-separated tables as BIDS wants them: UTF-8, one header line, ``n/a`` for what is missing."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from twolevel.bids.atomic import write_bytes
+from twolevel.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["read_tsv", "write_tsv"]
+
+
+def read_tsv(path: Path | str, *, dtype: Mapping[str, type] | None = None) -> pd.DataFrame:
+    """Read a BIDS table; ``n/a`` becomes a missing value, nothing else does.
+
+    Parameters
+    ----------
+    path : Path or str
+        The ``.tsv`` file.
+    dtype : mapping of str to type, optional
+        Types of columns that must not be guessed (``{"trial_type": str}``).
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    InputError
+        The file is no table of that kind.
+    """
+    path = Path(path)
+    try:
+        return pd.read_csv(
+            path,
+            sep="\t",
+            na_values=["n/a"],
+            keep_default_na=False,
+            dtype=dict(dtype) if dtype else None,
+            encoding="utf-8-sig",
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(
+            Problem(
+                str(path),
+                f"no readable table ({error})",
+                "a tab-separated table in UTF-8 with one header line",
+                "look at the file; restore it from its source if it is damaged",
+            )
+        ) from error
+
+
+def write_tsv(path: Path | str, table: pd.DataFrame) -> Path:
+    """Write a BIDS table, without the index, floats with all their digits.
+
+    Parameters
+    ----------
+    path : Path or str
+        The ``.tsv`` file; missing folders are made.
+    table : pandas.DataFrame
+        Missing values are written as ``n/a``.
+
+    Returns
+    -------
+    Path
+        The file written.
+    """
+    text = StringIO()
+    table.to_csv(text, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
+    return write_bytes(path, text.getvalue().encode())

@@ -1,0 +1,261 @@
+"""Pre-flight: every check that a command makes before it computes, all problems together."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from twolevel.bids.layout import Selection, parse_space
+from twolevel.bids.preflight import Plan, check_inputs, choose_subjects
+from twolevel.bids.sidecars import read_json
+from twolevel.errors import InputError, OutputError, Problem
+from twolevel.model.override import override
+from twolevel.model.read import find_model, read_model
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from twolevel.model.spec import StatsModel
+
+__all__ = ["Problems", "Request", "check_output", "load_request", "make_plan", "show_notes"]
+
+T = TypeVar("T")
+FEWEST = 2
+NOTES_SHOWN = 6
+
+
+@dataclass
+class Problems:
+    """Collects problems, so that they are listed together."""
+
+    found: list[Problem] = field(default_factory=list)
+
+    def attempt(self, function: Callable[[], T]) -> T | None:
+        """Call a function and keep the problems that it raises.
+
+        Parameters
+        ----------
+        function : callable
+
+        Returns
+        -------
+        object or None
+            What it returned; None where it raised.
+        """
+        try:
+            return function()
+        except InputError as error:
+            self.found.extend(error.problems)
+            return None
+
+    def stop_if_any(self) -> None:
+        """Raise all that was collected.
+
+        Raises
+        ------
+        InputError
+        """
+        if self.found:
+            raise InputError(self.found)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asked for, with every path absolute.
+
+    Attributes
+    ----------
+    bids_dir : Path
+    derivatives : tuple of Path
+    model : StatsModel
+    selection : Selection
+        Its subjects are chosen.
+    """
+
+    bids_dir: Path
+    derivatives: tuple[Path, ...]
+    model: StatsModel
+    selection: Selection
+
+
+def load_request(
+    arguments: argparse.Namespace, problems: Problems, *, from_data: bool = True
+) -> Request | None:
+    """Read the model and choose the subjects.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+    problems : Problems
+        Takes what is wrong.
+    from_data : bool
+        Subjects are chosen from the dataset; otherwise only those named (or drawn) are taken.
+
+    Returns
+    -------
+    Request or None
+        None where something is wrong with the model or the selection.
+    """
+    bids_dir = arguments.bids_dir.resolve()
+    given = arguments.derivatives or [bids_dir / "derivatives" / "fmriprep"]
+    derivatives = tuple(path.resolve() for path in given)
+    model = problems.attempt(lambda: _load_model(arguments, bids_dir))
+    space = problems.attempt(lambda: parse_space(arguments.space) if arguments.space else None)
+    subjects: tuple[str, ...] | None = ()
+    wanted = arguments.participant_label or (model.input_filter("subject") if model else ())
+    if from_data or arguments.n_subjects is not None:
+        subjects = problems.attempt(
+            lambda: choose_subjects(
+                bids_dir, derivatives, wanted,
+                n_subjects=arguments.n_subjects, seed=arguments.random_seed,
+            )
+        )  # fmt: skip
+    else:
+        subjects = tuple(label.removeprefix("sub-") for label in wanted)
+    if model is None or subjects is None:
+        return None
+    selection = Selection(
+        subjects=subjects,
+        sessions=_labels(arguments.session_label, "ses-") or model.input_filter("session"),
+        tasks=(arguments.task_id.removeprefix("task-"),)
+        if arguments.task_id
+        else model.input_filter("task"),
+        runs=_labels(arguments.run_label, "run-") or model.input_filter("run"),
+        space=space,
+    )
+    return Request(bids_dir, derivatives, model, selection)
+
+
+def _labels(given: list[str], prefix: str) -> tuple[str, ...]:
+    return tuple(label.removeprefix(prefix) for label in given)
+
+
+def _load_model(arguments: argparse.Namespace, bids_dir: Path) -> StatsModel:
+    model = read_model(find_model(arguments.model, bids_dir))
+    options: dict[str, Any] = {
+        "smoothing_fwhm_mm": arguments.smoothing_fwhm,
+        "downsample": arguments.downsample,
+        "first_level": arguments.first_level,
+        "fixed_effects": arguments.fixed_effects,
+        "group_input": arguments.group_input,
+        "sides": arguments.sides,
+        "alpha": arguments.alpha,
+        "n_perm": arguments.n_perm,
+    }
+    return override(model, options)
+
+
+def make_plan(
+    request: Request, problems: Problems, console: Console, *, with_group: bool
+) -> Plan | None:
+    """Check all inputs of the participant level.
+
+    Parameters
+    ----------
+    request : Request
+    problems : Problems
+        Takes what is wrong.
+    console : rich.console.Console
+    with_group : bool
+        The group level follows: it needs two subjects, on one grid.
+
+    Returns
+    -------
+    Plan or None
+    """
+    with console.status("checking inputs") as status:
+        plan = problems.attempt(
+            lambda: check_inputs(
+                request.bids_dir, request.derivatives, request.selection, request.model,
+                progress=lambda n, total: status.update(f"checking inputs: run {n} of {total}"),
+                same_grid=with_group,
+            )
+        )  # fmt: skip
+    n_subjects = len(plan.subjects) if plan is not None else len(request.selection.subjects)
+    if with_group and n_subjects < FEWEST:
+        problems.found.append(
+            Problem("group", f"{n_subjects} subject{'s' * (n_subjects != 1)}",
+                    f"at least {FEWEST}", "select more subjects, or run the participant level only")
+        )  # fmt: skip
+    if with_group and request.model.node("dataset") is None:
+        problems.found.append(
+            Problem(f'model "{request.model.name}"', "no Dataset node",
+                    "a Dataset node: the group model",
+                    "add one to the model, or run the participant level only")
+        )  # fmt: skip
+    return plan
+
+
+def check_output(output_dir: Path, work_dir: Path, request_dirs: list[Path]) -> None:
+    """Refuse folders that must not, or cannot, be written.
+
+    Parameters
+    ----------
+    output_dir, work_dir : Path
+    request_dirs : list of Path
+        The raw dataset first, then the derivatives.
+
+    Raises
+    ------
+    OutputError
+    """
+    raw, *derivatives = request_dirs
+    problems = []
+    for option, path in (("OUTPUT_DIR", output_dir), ("--work-dir", work_dir)):
+        inside_raw = path == raw or (
+            raw in path.parents and raw / "derivatives" not in path.parents
+        )
+        inside = next((d for d in derivatives if d == path or d in path.parents), None)
+        if inside_raw or inside is not None:
+            problems.append(
+                Problem(f"{option} {path}", f"inside the input {inside or raw}",
+                        "a folder outside the data, or one of its own under derivatives/",
+                        f"give another {option}")
+            )  # fmt: skip
+        elif blocker := _not_writable(path):
+            problems.append(
+                Problem(f"{option} {path}", blocker, "a folder that can be written",
+                        "change its permissions, or give another one")
+            )  # fmt: skip
+    description = output_dir / "dataset_description.json"
+    if not problems and description.is_file():
+        makers = read_json(description).get("GeneratedBy") or [{}]
+        if makers[0].get("Name") != "twolevel":
+            problems.append(
+                Problem(f"OUTPUT_DIR {output_dir}", "a dataset that twolevel did not make",
+                        "a new folder, or earlier results of twolevel", "give another OUTPUT_DIR")
+            )  # fmt: skip
+    if problems:
+        raise OutputError(problems)
+
+
+def _not_writable(path: Path) -> str:
+    existing = next(p for p in (path, *path.parents) if p.exists())
+    if not existing.is_dir():
+        return f"{existing} is a file"
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return f"{existing} is not writable"
+    return ""
+
+
+def show_notes(console: Console, notes: tuple[str, ...], *, verbose: bool) -> None:
+    """Print what a user should know although it stops nothing.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+    notes : tuple of str
+    verbose : bool
+        All of them, however many.
+    """
+    shown = notes if verbose else notes[:NOTES_SHOWN]
+    for note in shown:
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+    if len(shown) < len(notes):
+        console.print(f"note: and {len(notes) - len(shown)} more; -v shows all of them",
+                      highlight=False)  # fmt: skip

@@ -1,0 +1,80 @@
+"""The entry point: options in, exit status out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from twolevel.cli.parser import build_parser, hyphenated
+from twolevel.errors import InputError, TwolevelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+__all__ = ["main"]
+
+DONE, SOME_FAILED, USAGE, REFUSED, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 130
+COMMANDS = {
+    "run": "twolevel.cli.run_command",
+    "validate": "twolevel.cli.validate_command",
+    "simulate": "twolevel.cli.simulate_command",
+    "demo": "twolevel.cli.demo_command",
+}
+# Work is spread over processes; a library that starts threads in each of them only slows all down,
+# and the last bits of a matrix product depend on their number.
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Without the name of the program; default those of the process.
+
+    Returns
+    -------
+    int
+        0 all done; 1 some subjects failed; 2 usage; 3 input refused before anything was computed;
+        4 internal error; 130 interrupted.
+    """
+    arguments = build_parser().parse_args(hyphenated(sys.argv[1:] if argv is None else argv))
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return int(import_module(COMMANDS[arguments.command]).execute(arguments))
+    except InputError as error:
+        return _refuse(error, debug=arguments.debug)
+    except KeyboardInterrupt:
+        print("\nInterrupted. Finished steps are kept: the same command goes on from there.",  # noqa: T201
+              file=sys.stderr)  # fmt: skip
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001  # the one place where all that is left is caught
+        if arguments.debug:
+            traceback.print_exc()
+        kind = "Error" if isinstance(error, TwolevelError) else "Internal error"
+        print(f"{kind}: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+        if not arguments.debug:
+            print("Run again with --debug for the traceback.", file=sys.stderr)  # noqa: T201
+        return INTERNAL
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _refuse(error: InputError, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    count = len(error.problems)
+    print(f"Refused: {count} problem{'s' * (count > 1)}. Nothing was computed.\n", file=sys.stderr)  # noqa: T201
+    for problem in error.problems:
+        print(f"{problem}\n", file=sys.stderr)  # noqa: T201
+    return REFUSED

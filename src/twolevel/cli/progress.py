@@ -1,0 +1,189 @@
+"""What a user sees while the work is going on."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Self
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from rich.console import Console
+
+    from twolevel.workflow.events import JobEvent
+
+__all__ = ["StageProgress", "format_seconds"]
+
+# Quick steps are not worth a line.
+SHOWN = {
+    "FitRun": "run",
+    "CombineRuns": "subject",
+    "FitSubject": "subject",
+    "FitGroup": "contrast",
+    "ApplyTest": "test",
+}
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a duration as people say it.
+
+    Parameters
+    ----------
+    seconds : float
+
+    Returns
+    -------
+    str
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+
+
+class StageProgress:
+    """Progress of one stage: a bar on a terminal, plain lines elsewhere.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+    stage : str
+        ``participant level`` or ``group level``.
+    totals : dict of str to int
+        How many runs, subjects, contrasts, tests there are.
+    log : Path
+        Every event goes there too.
+    """
+
+    def __init__(self, console: Console, stage: str, totals: dict[str, int], log: Path) -> None:
+        self.console = console
+        self.stage = stage
+        self.totals = {unit: n for unit, n in totals.items() if n}
+        self.log = log
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.running: dict[str, None] = {}
+        self.started = time.monotonic()
+        self.bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[status]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self.task = self.bar.add_task(stage, total=sum(self.totals.values()), status="")
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.bar.stop()
+
+    def __call__(self, event: JobEvent) -> None:
+        """Take note of an event and show it.
+
+        Parameters
+        ----------
+        event : JobEvent
+        """
+        elapsed = time.monotonic() - self.started
+        name = f"{event.task} of {event.label}"
+        with self.log.open("a", encoding="utf-8") as stream:
+            stream.write(
+                f"{elapsed:9.1f} s  {name}: {event.status} {event.detail or event.error}\n"
+            )
+        unit = SHOWN.get(event.task)
+        if event.status == "running":
+            self.running[event.label] = None
+        elif event.status != "queued":
+            self.running.pop(event.label, None)
+            if unit is not None:
+                self.counts[unit, event.status] += 1
+                self._line(f"{unit} {event.label}: {event.status}", elapsed)
+        self._refresh(elapsed)
+
+    def finish(self, *, ok: bool) -> None:
+        """Count what was not even looked at because a larger whole was cached.
+
+        Parameters
+        ----------
+        ok : bool
+            Nothing failed.
+        """
+        for unit, total in self.totals.items():
+            seen = sum(n for (u, _), n in self.counts.items() if u == unit)
+            if ok and seen < total:
+                self.counts[unit, "cached"] += total - seen
+        elapsed = time.monotonic() - self.started
+        self._refresh(elapsed)
+        if not self.console.is_terminal:
+            self.console.print(f"{self.stage}: {self.summary()} in {format_seconds(elapsed)}",
+                               highlight=False)  # fmt: skip
+
+    def summary(self) -> str:
+        """Say how many of each kind are done, failed, cached.
+
+        Returns
+        -------
+        str
+        """
+        parts = []
+        for unit, total in self.totals.items():
+            by_status = [
+                f"{n} {status}" for status in ("done", "cached", "failed")
+                if (n := self.counts[unit, status])
+            ]  # fmt: skip
+            parts.append(f"{total} {unit}s ({', '.join(by_status) or 'none yet'})")
+        return ", ".join(parts)
+
+    def time_left(self, elapsed: float) -> str:
+        """Estimate the time left from what has been computed so far.
+
+        Parameters
+        ----------
+        elapsed : float
+            Seconds.
+
+        Returns
+        -------
+        str
+            Empty while there is nothing to go by.
+        """
+        computed = sum(n for (_, status), n in self.counts.items() if status == "done")
+        finished = sum(self.counts.values())
+        left = sum(self.totals.values()) - finished
+        if not computed or left <= 0:
+            return ""
+        return f"about {format_seconds(elapsed / computed * left)} left"
+
+    def _line(self, text: str, elapsed: float) -> None:
+        if not self.console.is_terminal:
+            total = sum(self.totals.values())
+            finished = sum(self.counts.values())
+            left = self.time_left(elapsed)
+            self.console.print(
+                f"{self.stage} {finished}/{total}  {text}" + (f"  ({left})" if left else ""),
+                highlight=False,
+            )
+
+    def _refresh(self, elapsed: float) -> None:
+        states = Counter[str]()
+        for (_, status), n in self.counts.items():
+            states[status] += n
+        words = [f"{n} {status}" for status, n in sorted(states.items())]
+        if self.running:
+            words.insert(0, f"running {', '.join(list(self.running)[:3])}")
+        if left := self.time_left(elapsed):
+            words.append(left)
+        self.bar.update(self.task, completed=sum(states.values()), status=" · ".join(words))

@@ -1,0 +1,242 @@
+"""``twolevel run``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from twolevel.bids.group_inputs import find_subject_maps
+from twolevel.bids.outputs import write_dataset_files
+from twolevel.bids.run_inputs import dataset_links
+from twolevel.bids.tables import read_tsv
+from twolevel.cli.checks import Problems, check_output, load_request, make_plan, show_notes
+from twolevel.cli.progress import StageProgress, format_seconds
+from twolevel.model.spec import GroupSettings, RunSettings, SubjectSettings
+from twolevel.workflow.cache import locked_work_dir
+from twolevel.workflow.submit import Execution, run_group, run_participants
+
+if TYPE_CHECKING:
+    import argparse
+
+    from twolevel.bids.group_inputs import GroupInputs
+    from twolevel.bids.preflight import Plan
+    from twolevel.cli.checks import Request
+    from twolevel.model.spec import StatsModel
+    from twolevel.workflow.submit import Outcome
+
+__all__ = ["execute"]
+
+DONE, SOME_FAILED = 0, 1
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Analyse a dataset.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+
+    Returns
+    -------
+    int
+        Exit status.
+
+    Raises
+    ------
+    InputError
+        Refused; all problems.
+    """
+    console = Console()
+    started = time.monotonic()
+    level = arguments.analysis_level
+    output_dir, work_dir = arguments.output_dir.resolve(), arguments.work_dir.resolve()
+    problems = Problems()
+    request = load_request(arguments, problems, from_data=level != "group")
+    given = arguments.derivatives or [arguments.bids_dir / "derivatives" / "fmriprep"]
+    inputs = [arguments.bids_dir.resolve(), *(path.resolve() for path in given)]
+    problems.attempt(lambda: check_output(output_dir, work_dir, inputs))
+    plan = group = None
+    if request is not None and level != "group":
+        plan = make_plan(request, problems, console, with_group=level == "all")
+    elif request is not None:
+        group = problems.attempt(lambda: _find_group(arguments, request, output_dir))
+    problems.stop_if_any()
+    if request is None or (plan is None and group is None):
+        raise RuntimeError("neither a plan nor a problem")
+    if arguments.clean_work_dir:
+        shutil.rmtree(work_dir, ignore_errors=True)
+    if plan is not None:
+        show_notes(console, plan.notes, verbose=arguments.verbose)
+    log = _open_log(output_dir, plan.notes if plan else ())
+    with locked_work_dir(work_dir) as cache_root:
+        run = _Run(arguments, request, output_dir, cache_root, console, log)
+        status = DONE
+        if plan is not None:
+            status = run.participants(plan)
+        if level == "all" and (status == DONE or arguments.allow_missing):
+            problems = Problems()
+            group = problems.attempt(lambda: _find_group(arguments, request, output_dir, plan))
+            problems.stop_if_any()
+        if group is not None:
+            status = max(status, run.group(group))
+    console.print(f"\nlog           {log}", highlight=False, soft_wrap=True)
+    console.print(f"finished in {format_seconds(time.monotonic() - started)}", highlight=False)
+    return status
+
+
+class _Run:
+    """One run of the command: what both levels need."""
+
+    def __init__(
+        self,
+        arguments: argparse.Namespace,
+        request: Request,
+        output_dir: Path,
+        cache_root: Path,
+        console: Console,
+        log: Path,
+    ) -> None:
+        self.arguments, self.request = arguments, request
+        self.output_dir, self.cache_root = output_dir, cache_root
+        self.console, self.log = console, log
+
+    def _execution(self, progress: StageProgress) -> Execution:
+        n_procs = self.arguments.nprocs or len(os.sched_getaffinity(0))
+        return Execution(
+            self.cache_root, self.output_dir, self.arguments.worker, n_procs, progress
+        )
+
+    def participants(self, plan: Plan) -> int:
+        """Run the participant level."""
+        model = self.request.model
+        links = dataset_links(self.request.bids_dir, self.request.derivatives)
+        commits = {name: commit for name, root in links.items() if (commit := _commit(root))}
+        write_dataset_files(self.output_dir, links, commits)
+        totals = {
+            "run": 0 if _at_once(model) else sum(len(runs) for runs in plan.subjects.values()),
+            "subject": len(plan.subjects),
+        }
+        with StageProgress(self.console, "participant level", totals, self.log) as progress:
+            outcome = run_participants(plan, model, self._execution(progress))
+            progress.finish(ok=not outcome.failed)
+        self._report_failures(outcome)
+        self.console.print(
+            f"subject maps  {self.output_dir}/sub-*/func", highlight=False, soft_wrap=True
+        )
+        return SOME_FAILED if outcome.failed else DONE
+
+    def group(self, inputs: GroupInputs) -> int:
+        """Run the group level."""
+        model = self.request.model
+        node = model.node("dataset")
+        n_tests = (
+            len(node.settings.tests) if node and isinstance(node.settings, GroupSettings) else 0
+        )
+        n_contrasts = sum(bool(maps) for maps in inputs.maps.values())
+        totals = {"contrast": n_contrasts, "test": n_contrasts * n_tests}
+        with StageProgress(self.console, "group level", totals, self.log) as progress:
+            outcome = run_group(
+                inputs, model, self._execution(progress),
+                seed=self.arguments.random_seed, group_mask=self.arguments.group_mask,
+            )  # fmt: skip
+            progress.finish(ok=not outcome.failed)
+        self._report_failures(outcome)
+        if outcome.failed:
+            return SOME_FAILED
+        (tests,) = [path for path in outcome.files if path.name.endswith("_tests.tsv")]
+        _show_tests(self.console, tests)
+        for what, where in (
+            ("group maps", f"{self.output_dir}/group"), ("figures", f"{self.output_dir}/figures"),
+            ("tests", tests), ("left out", self.output_dir / "excluded.tsv"),
+        ):  # fmt: skip
+            self.console.print(f"{what:<13} {where}", highlight=False, soft_wrap=True)
+        return DONE
+
+    def _report_failures(self, outcome: Outcome) -> None:
+        errors = Console(stderr=True)
+        for who, error in outcome.failed.items():
+            name = who if who == "group" else f"sub-{who}"
+            errors.print(
+                f"\n{name} failed:\n{error}", highlight=False, markup=False, soft_wrap=True
+            )
+            if self.arguments.debug:
+                errors.print(self.log.read_text(encoding="utf-8"), highlight=False, markup=False)
+
+
+def _at_once(model: StatsModel) -> bool:
+    node = model.node("subject")
+    settings = node.settings if node else None
+    return isinstance(settings, SubjectSettings) and settings.first_level == "multi-run"
+
+
+def _find_group(
+    arguments: argparse.Namespace, request: Request, output_dir: Path, plan: Plan | None = None
+) -> GroupInputs:
+    """Find the subjects' maps; in `all`, those of the subjects that were analysed."""
+    wanted: dict[str, str] = {}
+    if len(request.selection.tasks) == 1:
+        wanted["task"] = request.selection.tasks[0]
+    wanted.update(request.selection.space or {})
+    settings = request.model.nodes[0].settings
+    if isinstance(settings, RunSettings) and settings.downsample > 1 and "res" in wanted:
+        wanted["res"] += f"down{settings.downsample}"
+    subjects: list[str] | None = list(request.selection.subjects) or None
+    if plan is not None:
+        subjects = list(plan.subjects)
+        entities = dict(next(iter(plan.subjects.values()))[0].spec.entities)
+        wanted = {k: v for k, v in entities.items() if k in {"task", "space", "res"}}
+    if subjects is not None and arguments.allow_missing:
+        subjects = [s for s in subjects if (output_dir / f"sub-{s}").is_dir()]
+    return find_subject_maps(
+        output_dir,
+        request.model,
+        subjects=subjects,
+        wanted=wanted,
+        group_mask=arguments.group_mask,
+    )
+
+
+def _commit(root: Path) -> str:
+    """Return the commit of a dataset that is a git repository of its own."""
+    git = shutil.which("git")
+    if git is None or not (root / ".git").exists():
+        return ""
+    answer = subprocess.run(  # noqa: S603  # a fixed command on a folder that the user named
+        [git, "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return answer.stdout.strip() if answer.returncode == 0 else ""
+
+
+def _open_log(output_dir: Path, notes: tuple[str, ...]) -> Path:
+    now = datetime.now(timezone.utc)
+    log = output_dir / "logs" / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    lines = [
+        f"{now:%Y-%m-%d %H:%M:%S} UTC",
+        " ".join(sys.argv),
+        *(f"note: {n}" for n in notes),
+        "",
+    ]
+    log.write_text("\n".join(lines), encoding="utf-8")
+    return log
+
+
+def _show_tests(console: Console, path: Path) -> None:
+    """Print how many voxels survive each test."""
+    table = read_tsv(path)
+    table["survive"] = [f"{r.n_voxels} ({r.n_clusters})" for r in table.itertuples()]
+    shown = table.pivot_table("survive", "contrast", "test", aggfunc="first", sort=False)
+    shown = shown.rename_axis(index=None, columns="voxels (clusters)")
+    console.print(f"\n{shown.to_string()}\n", highlight=False, markup=False, soft_wrap=True)
+    console.print(
+        "clusterExtent and fpr are not corrected for the number of voxels; fdr controls the false "
+        "discovery rate, the others the family-wise error.", highlight=False,
+    )  # fmt: skip

@@ -1,0 +1,51 @@
+"""``twolevel validate``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from twolevel.cli.checks import Problems, load_request, make_plan, show_notes
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["execute"]
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Make every check and say what would be analysed.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+
+    Returns
+    -------
+    int
+        Exit status.
+
+    Raises
+    ------
+    InputError
+        All problems.
+    """
+    console = Console()
+    problems = Problems()
+    request = load_request(arguments, problems)
+    problems.stop_if_any()
+    if request is None:
+        raise RuntimeError("no request and no problem")
+    with_group = request.model.node("dataset") is not None
+    plan = make_plan(request, problems, console, with_group=with_group)
+    problems.stop_if_any()
+    if plan is None:
+        raise RuntimeError("no plan and no problem")
+    show_notes(console, plan.notes, verbose=arguments.verbose)
+    n_runs = sum(len(runs) for runs in plan.subjects.values())
+    console.print(
+        f"All checks passed: {len(plan.subjects)} subjects, {n_runs} runs, "
+        f'model "{request.model.name}".', highlight=False,
+    )  # fmt: skip
+    return 0

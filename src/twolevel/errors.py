@@ -1,0 +1,88 @@
+"""Every exception that twolevel raises on purpose.
+
+::
+
+    TwolevelError
+    ├── InputError          something in the data, the model or the options is not as it must be
+    │   ├── ModelError      the model file
+    │   └── OutputError     the output or the work directory
+    └── AnalysisError       a step could not be carried out although the input was accepted
+
+Library code raises; only ``twolevel.cli`` catches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["AnalysisError", "InputError", "ModelError", "OutputError", "Problem", "TwolevelError"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One offender: where, what was found, what was expected, what to do.
+
+    Parameters
+    ----------
+    where : str
+        File, entity or option.
+    found : str
+        What is there.
+    expected : str
+        What should be there.
+    remedy : str
+        What the reader can do about it.
+    """
+
+    where: str
+    found: str
+    expected: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where}\n"
+            f"  found:    {self.found}\n"
+            f"  expected: {self.expected}\n"
+            f"  do:       {self.remedy}"
+        )
+
+
+class TwolevelError(Exception):
+    """Base of all exceptions of this package."""
+
+
+class InputError(TwolevelError):
+    """Input that is refused, with all its offenders.
+
+    Parameters
+    ----------
+    problems : Problem or sequence of Problem
+        All that is wrong, in the order in which it should be read.
+    """
+
+    def __init__(self, problems: Problem | Sequence[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = (
+            (problems,) if isinstance(problems, Problem) else tuple(problems)
+        )
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def __reduce__(self) -> tuple[type, tuple[tuple[Problem, ...]]]:
+        """Keep the problems when the exception crosses a process boundary."""
+        return (type(self), (self.problems,))
+
+
+class ModelError(InputError):
+    """A model file that cannot be read as a BIDS Stats Model, or asks for what is not offered."""
+
+
+class OutputError(InputError):
+    """An output or work directory that cannot be used."""
+
+
+class AnalysisError(TwolevelError):
+    """A step failed on input that had passed the checks."""

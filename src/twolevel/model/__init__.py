@@ -1,0 +1,1 @@
+"""The analysis as frozen dataclasses, and reading BIDS Stats Models."""

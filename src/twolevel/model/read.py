@@ -1,0 +1,350 @@
+"""Reading BIDS Stats Models."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bsmschema.models as bsm
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from twolevel.errors import ModelError, Problem
+from twolevel.model.labels import contrast_label
+from twolevel.model.software import settings_of
+from twolevel.model.spec import INTERCEPT, Contrast, Edge, Hrf, Instruction, Node, StatsModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["find_model", "presets", "read_model"]
+
+LEVELS = ("Run", "Subject", "Dataset")
+GROUP_BY = {
+    "Run": ({"run", "subject"}, {"run", "subject", "session"}, {"run", "subject", "task"}),
+    "Subject": ({"subject", "contrast"},),
+    "Dataset": ({"contrast"},),
+}
+INSTRUCTIONS = {
+    "Factor": {"Name", "Input"},
+    "Convolve": {"Name", "Input", "Model", "Derivative", "Dispersion"},
+}
+HRF_MODELS = ("spm", "glover")
+INPUT_ENTITIES = {"task", "subject", "session", "run"}
+
+
+def presets() -> dict[str, Path]:
+    """Return the models that come with the package, by name.
+
+    Returns
+    -------
+    dict of str to Path
+    """
+    folder = Path(str(resources.files("twolevel.model") / "presets"))
+    return {path.name.removesuffix("_smdl.json"): path for path in sorted(folder.glob("*.json"))}
+
+
+def find_model(name: str | None, bids_dir: Path) -> Path:
+    """Find the model file that a user means.
+
+    Parameters
+    ----------
+    name : str or None
+        A file, the name of a preset, or None for the one model under ``models/`` of the dataset.
+    bids_dir : Path
+        The raw dataset.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ModelError
+        There is no such file, or not exactly one.
+    """
+    there = presets()
+    if name is None:
+        found = sorted(
+            path
+            for path in (bids_dir / "models").glob("*")
+            if path.suffix in {".json", ".yaml", ".yml"}
+        )
+        if len(found) == 1:
+            return found[0]
+        raise ModelError(
+            Problem(
+                "--model",
+                f"no --model, and {len(found)} model files under {bids_dir / 'models'}",
+                "a model: a BIDS Stats Model file, or the name of a preset",
+                f"give --model FILE, or --model with one of: {', '.join(there)}",
+            )
+        )
+    if Path(name).is_file():
+        return Path(name)
+    if name in there:
+        return there[name]
+    raise ModelError(
+        Problem(
+            f"--model {name}",
+            "neither a file nor a preset",
+            f"a BIDS Stats Model file (JSON or YAML), or one of: {', '.join(there)}",
+            "check the path",
+        )
+    )
+
+
+def read_model(path: Path | str) -> StatsModel:
+    """Read a BIDS Stats Model.
+
+    Parameters
+    ----------
+    path : Path or str
+        JSON or YAML, version 1.0.0 of the standard.
+
+    Returns
+    -------
+    StatsModel
+
+    Raises
+    ------
+    ModelError
+        The file is no valid model, or asks for something that is not offered; every place at once.
+    """
+    path = Path(path)
+    content = _load(path)
+    try:
+        parsed = bsm.BIDSStatsModel.model_validate(content)
+    except ValidationError as error:
+        raise ModelError(list(_schema_problems(path, "", error))) from error
+    problems = [
+        Problem(f"{path}: {place}", "an unknown key", "a key of BIDS Stats Models 1.0.0",
+                "correct the spelling or remove it")
+        for place in _unknown_keys(content, parsed)
+    ]  # fmt: skip
+    problems.extend(_unsupported(path, parsed))
+    if problems:
+        raise ModelError(problems)
+    try:
+        nodes = tuple(_node(node) for node in parsed.Nodes)
+    except ValidationError as error:
+        raise ModelError(list(_schema_problems(path, "Software.twolevel: ", error))) from error
+    model = StatsModel(
+        name=parsed.Name,
+        description=parsed.Description or "",
+        nodes=nodes,
+        edges=tuple(Edge(e.Source, e.Destination) for e in parsed.Edges or ()),
+        inputs=tuple(
+            (entity, tuple(str(value) for value in values))
+            for entity, values in (parsed.Input or {}).items()
+        ),
+    )
+    if clashes := list(_label_clashes(path, model)):
+        raise ModelError(clashes)
+    return model
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text) if path.suffix in {".yaml", ".yml"} else json.loads(text)
+    except (json.JSONDecodeError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ModelError(
+            Problem(
+                str(path), f"no valid JSON or YAML: {error}", "a BIDS Stats Model", "correct it"
+            )
+        ) from error
+    if not isinstance(content, dict):
+        raise ModelError(
+            Problem(str(path), f"a {type(content).__name__}", "an object with Nodes", "correct it")
+        )
+    return content
+
+
+def _schema_problems(path: Path, prefix: str, error: ValidationError) -> Iterator[Problem]:
+    for detail in error.errors():
+        place = ".".join(str(part) for part in detail["loc"])
+        yield Problem(
+            f"{path}: {prefix}{place}", repr(detail["input"])[:80], detail["msg"],
+            "correct the model file",
+        )  # fmt: skip
+
+
+def _unknown_keys(content: object, parsed: object, place: str = "") -> Iterator[str]:
+    """Name the keys of the file that the schema dropped without a word."""
+    if isinstance(parsed, BaseModel) and isinstance(content, dict):
+        for key, value in content.items():
+            here = f"{place}.{key}".lstrip(".")
+            if key not in type(parsed).model_fields:
+                yield here
+            else:
+                yield from _unknown_keys(value, getattr(parsed, key), here)
+    elif isinstance(parsed, list) and isinstance(content, list):
+        for index, (value, item) in enumerate(zip(content, parsed, strict=True)):
+            yield from _unknown_keys(value, item, f"{place}[{index}]")
+
+
+def _unsupported(path: Path, model: bsm.BIDSStatsModel) -> Iterator[Problem]:
+    """Name what the standard allows and this version does not carry out."""
+    levels = [node.Level for node in model.Nodes]
+    if levels not in (["Run", "Subject"], ["Run", "Subject", "Dataset"]):
+        yield Problem(f"{path}: Nodes", " -> ".join(levels) or "none",
+                      "Run -> Subject, or Run -> Subject -> Dataset",
+                      "write one node for each of these levels, in this order")  # fmt: skip
+    names = [node.Name for node in model.Nodes]
+    edges = [(edge.Source, edge.Destination) for edge in model.Edges or ()]
+    if edges and edges != list(zip(names[:-1], names[1:], strict=True)):
+        yield Problem(f"{path}: Edges", str(edges), "each node joined to the next",
+                      "leave Edges out, or join the nodes in their order")  # fmt: skip
+    if any(edge.Filter for edge in model.Edges or ()):
+        yield Problem(f"{path}: Edges", "a Filter", "edges without Filter",
+                      "remove the Filter: every contrast goes up")  # fmt: skip
+    if unknown := sorted(set(model.Input or {}) - INPUT_ENTITIES):
+        yield Problem(f"{path}: Input", f"entities {unknown}", f"some of {sorted(INPUT_ENTITIES)}",
+                      "select by these, or with options of the command line")  # fmt: skip
+    for node in model.Nodes:
+        place = f'{path}: node "{node.Name}"'
+        yield from _unsupported_in_node(place, node)
+        run_node = node.Level == "Run"
+        yield from (
+            _unsupported_at_run(place, node) if run_node else _unsupported_above(place, node)
+        )
+
+
+def _unsupported_in_node(place: str, node: bsm.Node) -> Iterator[Problem]:
+    allowed = GROUP_BY.get(node.Level, ())
+    if allowed and set(node.GroupBy) not in allowed:
+        yield Problem(f"{place}: GroupBy", str(node.GroupBy), str(sorted(allowed[0])),
+                      f"group the {node.Level} node by these")  # fmt: skip
+    if node.Model.Formula is not None:
+        yield Problem(
+            f"{place}: Formula", node.Model.Formula, "no Formula", "list the columns in X"
+        )
+    options = node.Model.Options
+    for key in ("LowPassFilterCutoffHz", "ReplaceVariables", "Mask", "Aggregate"):
+        if options is not None and getattr(options, key) not in (None, "none"):
+            yield Problem(f"{place}: Options.{key}", str(getattr(options, key)), "no such option",
+                          "remove it: it is not carried out")  # fmt: skip
+    tests = [c.Test for c in node.Contrasts or ()]
+    tests += [node.DummyContrasts.Test] if node.DummyContrasts else []
+    if other := sorted(set(tests) - {"t"}):
+        yield Problem(f"{place}: contrasts", f"Test {other}", 'Test "t"', "use t contrasts")
+
+
+def _unsupported_at_run(place: str, node: bsm.Node) -> Iterator[Problem]:
+    if node.Model.Type != "glm":
+        yield Problem(f"{place}: Type", node.Model.Type, "glm", "use glm")
+    for step in node.Transformations.Instructions if node.Transformations else ():
+        keys = INSTRUCTIONS.get(step.get("Name"))
+        if keys is None:
+            yield Problem(f"{place}: Transformations", f"instruction {step.get('Name')!r}",
+                          f"one of {sorted(INSTRUCTIONS)}", "prepare that variable in the events")  # fmt: skip
+        elif unknown := sorted(set(step) - keys):
+            yield Problem(f"{place}: {step['Name']}", f"keys {unknown}", f"some of {sorted(keys)}",
+                          "remove them")  # fmt: skip
+        elif step["Name"] == "Convolve" and step.get("Model", "spm") not in HRF_MODELS:
+            yield Problem(f"{place}: Convolve", f"Model {step['Model']!r}", f"one of {HRF_MODELS}",
+                          "choose one of these")  # fmt: skip
+    hrf = node.Model.HRF
+    if hrf is not None:
+        offered = [m + d for m in HRF_MODELS for d in ("", " + derivative",
+                                                      " + derivative + dispersion")]  # fmt: skip
+        if hrf.Model.lower() not in offered or hrf.Parameters:
+            yield Problem(f"{place}: HRF", f"{hrf.Model!r} with {hrf.Parameters}",
+                          f"one of {offered}, without Parameters", "choose one of these")  # fmt: skip
+    known = {str(x) for x in node.Model.X}
+    if not any("*" in x or "?" in x for x in known):
+        for contrast in node.Contrasts or ():
+            if strange := [str(n) for n in contrast.ConditionList if str(n) not in known]:
+                yield Problem(f'{place}: contrast "{contrast.Name}"', f"condition {strange}",
+                              f"variables of X: {sorted(known)}", "correct the name")  # fmt: skip
+    for contrast in node.Contrasts or ():
+        weights = contrast.Weights
+        if weights and isinstance(weights[0], list):
+            weights = weights[0] if len(weights) == 1 else []
+        if len(weights) != len(contrast.ConditionList):
+            yield Problem(f'{place}: contrast "{contrast.Name}"', f"Weights {contrast.Weights}",
+                          f"{len(contrast.ConditionList)} weights, one a condition",
+                          "write as many weights as conditions")  # fmt: skip
+
+
+def _unsupported_above(place: str, node: bsm.Node) -> Iterator[Problem]:
+    if [str(x) for x in node.Model.X] != [INTERCEPT]:
+        yield Problem(f"{place}: X", str(node.Model.X), "[1]: the mean",
+                      "only the mean over runs and over subjects is offered")  # fmt: skip
+    if node.Contrasts or node.DummyContrasts is None or node.DummyContrasts.Contrasts:
+        yield Problem(f"{place}: contrasts", "named contrasts, or no DummyContrasts",
+                      '"DummyContrasts": {"Test": "t"}',
+                      "let every contrast from below go on under its own name")  # fmt: skip
+    if node.Transformations is not None or node.Model.HRF is not None:
+        yield Problem(f"{place}", "Transformations or HRF", "none above the run", "remove them")
+
+
+def _node(node: bsm.Node) -> Node:
+    software = (node.Model.Software or {}).get("twolevel", {})
+    steps = node.Transformations.Instructions if node.Transformations else ()
+    hrf = node.Model.HRF
+    return Node(
+        name=node.Name,
+        level=node.Level.lower(),  # type: ignore[arg-type]
+        group_by=tuple(node.GroupBy),
+        x=tuple(str(x) for x in node.Model.X),
+        settings=settings_of(node.Level, software),
+        instructions=tuple(_instruction(step) for step in steps),
+        hrf=Hrf(tuple(hrf.Variables), hrf.Model.lower()) if hrf else None,
+        contrasts=tuple(_contrasts(node)),
+        dummy_contrasts=node.DummyContrasts is not None,
+        estimator=node.Model.Type,
+        high_pass_hz=node.Model.Options.HighPassFilterCutoffHz if node.Model.Options else None,
+    )
+
+
+def _instruction(step: dict[str, Any]) -> Instruction:
+    inputs = step.get("Input", [])
+    parameters = {}
+    if step["Name"] == "Convolve":
+        parts = [step.get("Model", "spm")]
+        parts += ["derivative"] if step.get("Derivative") or step.get("Dispersion") else []
+        parts += ["dispersion"] if step.get("Dispersion") else []
+        parameters["Model"] = " + ".join(parts)
+    return Instruction(
+        step["Name"], (inputs,) if isinstance(inputs, str) else tuple(inputs),
+        tuple(parameters.items()),
+    )  # fmt: skip
+
+
+def _contrasts(node: bsm.Node) -> Iterator[Contrast]:
+    for contrast in node.Contrasts or ():
+        weights = contrast.Weights
+        weights = weights[0] if weights and isinstance(weights[0], list) else weights
+        pairs = zip(contrast.ConditionList, weights, strict=True)
+        yield Contrast(
+            contrast.Name,
+            contrast_label(contrast.Name),
+            tuple((str(name), (float(Fraction(str(weight))),)) for name, weight in pairs),
+            contrast.Test,
+        )
+    if node.DummyContrasts and node.Level == "Run":
+        plain = [str(x) for x in node.Model.X if str(x) != INTERCEPT and "*" not in str(x)]
+        for name in node.DummyContrasts.Contrasts or plain:
+            yield Contrast(str(name), contrast_label(str(name)), ((str(name), (1.0,)),), "t")
+
+
+def _label_clashes(path: Path, model: StatsModel) -> Iterator[Problem]:
+    for node in model.nodes:
+        seen: dict[str, str] = {}
+        if node.level == "run" and not node.contrasts:
+            yield Problem(f'{path}: node "{node.name}"', "no contrast", "at least one contrast",
+                          "add Contrasts or DummyContrasts")  # fmt: skip
+        for contrast in node.contrasts:
+            if not contrast.label or contrast.label in seen:
+                yield Problem(
+                    f'{path}: contrast "{contrast.name}"',
+                    f'the label "{contrast.label}", as of "{seen.get(contrast.label, "")}"',
+                    "a label of letters and digits that no other contrast has",
+                    "rename the contrast",
+                )
+            seen[contrast.label] = contrast.name

@@ -1,0 +1,99 @@
+"""What a node says under ``Model.Software.twolevel``, with its checks.
+
+Keys are in the model file's style (``SmoothingFWHM``), fields of the settings in Python's.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from twolevel.model.spec import (
+    ALL_TESTS,
+    GroupSettings,
+    RunSettings,
+    SubjectSettings,
+    TestSettings,
+)
+
+__all__ = ["settings_of"]
+
+Rate = Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Software(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=False)
+
+
+class _Run(_Software):
+    SmoothingFWHM: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    ConfoundStrategy: Literal["simple", "scrubbing", "compcor"] | None = None
+    NoiseModel: Literal["ar1", "ols"] = "ar1"
+    Downsample: Annotated[int, Field(ge=1)] = 1
+
+    def settings(self) -> RunSettings:
+        return RunSettings(
+            self.SmoothingFWHM, self.ConfoundStrategy, self.NoiseModel, self.Downsample
+        )
+
+
+class _Subject(_Software):
+    FixedEffects: Literal["mean", "precision"] = "mean"
+    FirstLevel: Literal["per-run", "multi-run"] = "per-run"
+
+    def settings(self) -> SubjectSettings:
+        return SubjectSettings(self.FixedEffects, self.FirstLevel)
+
+
+class _Test(_Software):
+    Test: Literal["clusterExtent", "fdr", "fpr", "bonferroni", "parametricFWE", "permutationFWE"]
+    Alpha: Rate | None = None
+    Height: Annotated[float, Field(gt=0)] = 3.29
+    MinVoxels: Annotated[int, Field(ge=1)] = 11
+
+    def settings(self) -> TestSettings:
+        alpha = 0.001 if self.Test == "fpr" and self.Alpha is None else self.Alpha
+        return TestSettings(self.Test, alpha, self.Height, self.MinVoxels)
+
+
+class _Dataset(_Software):
+    GroupInput: Literal["effect", "t", "z"] = "effect"
+    Sides: Literal[1, 2] = 2
+    Alpha: Rate = 0.05
+    NPerm: Annotated[int, Field(ge=2)] = 10_000
+    Tests: list[_Test] | None = None
+
+    def settings(self) -> GroupSettings:
+        tests = ALL_TESTS if self.Tests is None else tuple(t.settings() for t in self.Tests)
+        return GroupSettings(self.GroupInput, self.Sides, self.Alpha, self.NPerm, tests)
+
+
+SCHEMAS: dict[str, type[_Run] | type[_Subject] | type[_Dataset]] = {
+    "Run": _Run,
+    "Subject": _Subject,
+    "Dataset": _Dataset,
+}
+
+
+def settings_of(
+    level: str, content: dict[str, Any]
+) -> RunSettings | SubjectSettings | GroupSettings:
+    """Read a node's settings.
+
+    Parameters
+    ----------
+    level : {"Run", "Subject", "Dataset"}
+    content : dict
+        What is under ``Model.Software.twolevel``; may be empty.
+
+    Returns
+    -------
+    RunSettings, SubjectSettings or GroupSettings
+
+    Raises
+    ------
+    pydantic.ValidationError
+        An unknown key or a value that is not allowed.
+    """
+    return SCHEMAS[level].model_validate(content).settings()

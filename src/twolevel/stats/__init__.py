@@ -1,0 +1,1 @@
+"""Statistics on arrays and small tables."""

@@ -1,0 +1,63 @@
+"""Tables of surviving clusters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from twolevel.numerics.clusters import label_clusters
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from twolevel.stats.inference.result import GroupContrast, GroupTest
+
+__all__ = ["cluster_table"]
+
+COLUMNS = (
+    "cluster", "sign", "n_voxels", "volume_mm3", "peak_x", "peak_y", "peak_z", "peak_z_score",
+    "peak_t", "peak_effect", "peak_logp",
+)  # fmt: skip
+
+
+def cluster_table(
+    group: GroupContrast, test: GroupTest, affine: NDArray[np.float64]
+) -> pd.DataFrame:
+    """List the clusters of voxels that survive a test, largest first.
+
+    Parameters
+    ----------
+    group : GroupContrast
+    test : GroupTest
+        Its survivors are grouped by shared faces, signs apart.
+    affine : ndarray of shape (4, 4)
+        Voxel indices to millimetres.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per cluster: number, sign, size in voxels and mm^3, and at the voxel with the
+        largest |t| its coordinates in mm, z, t, effect and (for tests that give p) -log10 p.
+    """
+    t, z = group.estimate.t, group.estimate.z
+    volume = np.zeros((2, *group.mask.shape), bool)
+    volume[0][group.mask] = test.surviving & (t > 0)
+    volume[1][group.mask] = test.surviving & (t < 0)
+    labels = label_clusters(volume[0], volume[1])[0][group.mask]
+    voxel_mm3 = float(abs(np.linalg.det(affine[:3, :3])))
+    indices = np.argwhere(group.mask)
+    rows = []
+    for label in range(1, int(labels.max(initial=0)) + 1):
+        members = np.flatnonzero(labels == label)
+        peak = members[np.argmax(np.abs(t[members]))]
+        x, y, z_mm = affine[:3, :3] @ indices[peak] + affine[:3, 3]
+        logp = test.values[peak] if test.statistic == "logp" else np.nan
+        rows.append(
+            ("positive" if t[peak] > 0 else "negative", len(members), len(members) * voxel_mm3,
+             x, y, z_mm, z[peak], t[peak], group.estimate.effect[peak], logp)
+        )  # fmt: skip
+    rows.sort(key=lambda row: (-row[1], -abs(row[7])))
+    numbered = [(number, *row) for number, row in enumerate(rows, start=1)]
+    return pd.DataFrame(numbered, columns=list(COLUMNS))

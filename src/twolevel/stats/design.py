@@ -1,0 +1,149 @@
+"""The design matrix of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from nilearn.glm.first_level import compute_regressor
+from nilearn.glm.first_level.design_matrix import create_cosine_drift
+
+from twolevel.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+__all__ = ["EARLIEST_ONSET", "frame_times_of", "make_design_matrix"]
+
+EARLIEST_ONSET = -24.0
+"""Seconds before the first frame from which on nilearn considers an event."""
+
+
+def frame_times_of(
+    n_volumes: int, repetition_time: float, start_time: float
+) -> NDArray[np.float64]:
+    """Compute the time of every volume.
+
+    Parameters
+    ----------
+    n_volumes : int
+    repetition_time : float
+        Seconds.
+    start_time : float
+        Seconds from the start of the scan to the time that a volume stands for (0 without slice
+        timing correction).
+
+    Returns
+    -------
+    ndarray of shape (n_volumes,), float64
+        ``start_time + arange(n_volumes) * repetition_time`` in seconds.
+    """
+    return start_time + np.arange(n_volumes) * repetition_time
+
+
+def make_design_matrix(
+    events: pd.DataFrame,
+    frame_times: NDArray[np.float64],
+    *,
+    hrf_model: str | None | Mapping[str, str | None] = "glover",
+    confounds: pd.DataFrame | None = None,
+    high_pass_hz: float | None = None,
+) -> pd.DataFrame:
+    """Build the design matrix of a run: conditions, confounds, slow drift, constant.
+
+    Condition and drift columns equal those of nilearn's ``make_first_level_design_matrix``. Unlike
+    there, a design without full rank is left as it is (see `is_estimable`).
+
+    Parameters
+    ----------
+    events : pandas.DataFrame
+        Columns ``onset`` and ``duration`` in seconds, ``trial_type``, and optionally
+        ``modulation`` (amplitude, default 1). One regressor per trial type, in order of first
+        appearance or, if `hrf_model` is a mapping, in its order.
+    frame_times : ndarray of shape (n_volumes,)
+        Seconds, equally spaced.
+    hrf_model : str or None, or mapping of trial type to these
+        A model of nilearn (``"glover"``, ``"spm + derivative"``, ...); None samples the events
+        without convolution. With a mapping, trial types that it does not name are refused and
+        those without events are left out.
+    confounds : pandas.DataFrame of shape (n_volumes, n_confounds), optional
+        Taken as they are.
+    high_pass_hz : float, optional
+        Cut-off in Hz of a set of cosines (discrete cosine transform); None adds no drift.
+
+    Returns
+    -------
+    pandas.DataFrame of shape (n_volumes, n_columns)
+        Indexed by frame time; the last column is ``constant``.
+
+    Raises
+    ------
+    InputError
+        Names that occur twice, confounds of another length, values that are missing.
+    """
+    names = list(dict.fromkeys(events["trial_type"]))
+    if isinstance(hrf_model, (str, type(None))):
+        hrf_of = dict.fromkeys(names, hrf_model)
+    else:
+        hrf_of = dict(hrf_model)
+    _check(events, frame_times, hrf_of, confounds)
+    columns: dict[str, NDArray[np.float64]] = {}
+    for name, model in hrf_of.items():
+        rows = events[events["trial_type"] == name]
+        if rows.empty:
+            continue
+        amplitude = rows["modulation"] if "modulation" in rows else np.ones(len(rows))
+        condition = np.array([rows["onset"], rows["duration"], amplitude], np.float64)
+        regressors, labels = compute_regressor(
+            condition, model, frame_times, con_id=name, min_onset=EARLIEST_ONSET
+        )
+        columns.update(zip(labels, regressors.T, strict=True))
+    if confounds is not None:
+        columns.update({str(name): confounds[name].to_numpy(np.float64) for name in confounds})
+    if high_pass_hz is not None:
+        drift = create_cosine_drift(high_pass_hz, frame_times)[:, :-1]
+        columns.update({f"drift_{k + 1}": drift[:, k] for k in range(drift.shape[1])})
+    columns["constant"] = np.ones(len(frame_times))
+    return pd.DataFrame(columns, index=pd.Index(frame_times, name="frame_time"))
+
+
+def _check(
+    events: pd.DataFrame,
+    frame_times: NDArray[np.float64],
+    hrf_of: Mapping[str, str | None],
+    confounds: pd.DataFrame | None,
+) -> None:
+    problems = []
+    unknown = sorted(set(events["trial_type"]) - set(hrf_of))
+    if unknown:
+        problems.append(
+            Problem("events", f"trial types {unknown}", f"trial types among {list(hrf_of)}",
+                    "name an HRF model for each, or leave these events out")
+        )  # fmt: skip
+    numbers = events[[c for c in ("onset", "duration", "modulation") if c in events]]
+    if numbers.isna().to_numpy().any():
+        problems.append(
+            Problem("events", "missing values", "numbers in onset, duration and modulation",
+                    "leave out the rows or fill them")
+        )  # fmt: skip
+    if confounds is not None:
+        if len(confounds) != len(frame_times):
+            problems.append(
+                Problem("confounds", f"{len(confounds)} rows", f"{len(frame_times)}, one a volume",
+                        "take the confounds of this run")
+            )  # fmt: skip
+        if missing := [str(c) for c in confounds if confounds[c].isna().any()]:
+            problems.append(
+                Problem("confounds", f"missing values in {missing}", "a number in every row",
+                        "choose other confounds")
+            )  # fmt: skip
+        if twice := sorted(set(hrf_of) & {str(c) for c in confounds}):
+            problems.append(
+                Problem("design", f"{twice} both as condition and as confound", "unique names",
+                        "rename one of them")
+            )  # fmt: skip
+    if problems:
+        raise InputError(problems)

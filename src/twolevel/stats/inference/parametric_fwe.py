@@ -1,0 +1,40 @@
+"""Test 3: parametric family-wise error p, by Bonferroni on the p of t."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from twolevel.stats.estimates import p_from_t
+from twolevel.stats.inference.result import GroupContrast, GroupTest
+
+__all__ = ["parametric_fwe"]
+
+
+def parametric_fwe(group: GroupContrast, *, alpha: float = 0.05, sides: int = 2) -> GroupTest:
+    """Correct the p of t for the number of voxels.
+
+    ``-log10(min(1, p * n_voxels))``.
+
+    Parameters
+    ----------
+    group : GroupContrast
+    alpha : float
+        Family-wise error rate at which voxels survive.
+    sides : {1, 2}
+
+    Returns
+    -------
+    GroupTest
+    """
+    p = p_from_t(group.estimate.t, group.estimate.dof, sides=sides)
+    corrected = np.clip(p * group.n_voxels, np.finfo(np.float64).tiny, 1)
+    return GroupTest(
+        test="parametricFWE",
+        controls="family-wise error rate (t distribution, Bonferroni)",
+        statistic="logp",
+        values=-np.log10(corrected) + 0.0,  # + 0.0 turns -0.0 into 0.0
+        surviving=corrected <= alpha,
+        threshold=float(-np.log10(alpha)),
+        sides=sides,
+        alpha=alpha,
+    )

@@ -1,0 +1,91 @@
+"""What every test takes, and what every test gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from twolevel.stats.estimates import ContrastEstimate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["GroupContrast", "GroupTest", "keep_survivors", "tail_statistic"]
+
+
+@dataclass(frozen=True)
+class GroupContrast:
+    """A contrast at the group level, ready to be tested.
+
+    Attributes
+    ----------
+    maps : ndarray of shape (n_subjects, n_voxels)
+        What the subjects gave, inside the mask; no voxel has zero variance over subjects.
+    estimate : ContrastEstimate
+        The group's.
+    mask : ndarray of shape (x, y, z), bool
+        True in `n_voxels` voxels, in the order of ``array[mask]``.
+    """
+
+    maps: NDArray[np.floating]
+    estimate: ContrastEstimate
+    mask: NDArray[np.bool_]
+
+    @property
+    def n_voxels(self) -> int:
+        """Number of tests that a correction has to count."""
+        return self.maps.shape[1]
+
+
+@dataclass(frozen=True)
+class GroupTest:
+    """The outcome of one test of one contrast.
+
+    Attributes
+    ----------
+    test : str
+        Label, as in file names: ``clusterExtent``, ``fdr``, ...
+    controls : str
+        What the threshold controls, in words.
+    statistic : {"z", "logp"}
+        Kind of `values`: z, zero where nothing survives; or -log10 of corrected p, everywhere.
+    values : ndarray of shape (n_voxels,), float64
+    surviving : ndarray of shape (n_voxels,), bool
+    threshold : float or None
+        Of `values` (absolute, for two sides); None where no value would have survived.
+    sides : {1, 2}
+    alpha : float or None
+        Error rate that is controlled; None where none is.
+    smallest_p : float or None
+        Smallest corrected p that the test can give; None where it gives no p.
+    n_permutations : int or None
+        Used, the identity included.
+    exhaustive : bool or None
+        All permutations there are were used.
+    """
+
+    test: str
+    controls: str
+    statistic: Literal["z", "logp"]
+    values: NDArray[np.float64]
+    surviving: NDArray[np.bool_]
+    threshold: float | None
+    sides: int
+    alpha: float | None
+    smallest_p: float | None = None
+    n_permutations: int | None = None
+    exhaustive: bool | None = None
+
+
+def tail_statistic(values: NDArray[np.float64], sides: int) -> NDArray[np.float64]:
+    """Return what is compared with a threshold: |values| for two sides, values for one."""
+    return np.abs(values) if sides == 2 else values
+
+
+def keep_survivors(
+    values: NDArray[np.float64], surviving: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the values with 0 where they do not survive."""
+    return np.where(surviving, values, 0.0)

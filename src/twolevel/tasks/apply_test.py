@@ -1,0 +1,257 @@
+"""One test of one contrast: map, clusters, figure, and its line in the comparison."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fileformats.generic import Directory
+from pydra.compose import python
+
+from twolevel.bids.entities import build_name
+from twolevel.bids.outputs import folder_of, write_statmap
+from twolevel.bids.sidecars import write_json
+from twolevel.bids.tables import write_tsv
+from twolevel.model.spec import GroupSettings, Stage, TestSettings
+from twolevel.report.figures import plot_group_map
+from twolevel.stats.cluster_table import cluster_table
+from twolevel.stats.inference.cluster_extent import cluster_extent
+from twolevel.stats.inference.height_control import height_control
+from twolevel.stats.inference.parametric_fwe import parametric_fwe
+from twolevel.stats.inference.permutation_fwe import permutation_fwe
+from twolevel.stats.inference.result import GroupContrast, GroupTest
+from twolevel.tasks.fit_group import figure_path
+from twolevel.tasks.group_data import load_group
+
+__all__ = ["ROW", "ApplyTest", "carry_out", "apply_test"]
+
+ROW = "_row.json"
+
+
+def carry_out(
+    group: GroupContrast, test: TestSettings, settings: GroupSettings, seed: int
+) -> GroupTest:
+    """Carry out a test by its settings.
+
+    Parameters
+    ----------
+    group : GroupContrast
+    test : TestSettings
+    settings : GroupSettings
+        For what the test does not state itself.
+    seed : int
+        Of everything random.
+
+    Returns
+    -------
+    GroupTest
+    """
+    alpha, sides = test.alpha if test.alpha is not None else settings.alpha, settings.sides
+    if test.test == "clusterExtent":
+        return cluster_extent(group, height=test.height, min_voxels=test.min_voxels, sides=sides)
+    if test.test == "parametricFWE":
+        return parametric_fwe(group, alpha=alpha, sides=sides)
+    if test.test == "permutationFWE":
+        return permutation_fwe(group, n_perm=settings.n_perm, alpha=alpha, sides=sides, seed=seed)
+    return height_control(group, method=test.test, alpha=alpha, sides=sides)  # type: ignore[arg-type]
+
+
+def apply_test(
+    stage: Stage,
+    entities: dict[str, str],
+    contrast: dict[str, str],
+    test: TestSettings,
+    fitted: Path,
+    seed: int,
+    folder: Path,
+) -> Path:
+    """Carry out a test and save map, cluster table, figure and summary.
+
+    Parameters
+    ----------
+    stage : Stage
+        Of the dataset level.
+    entities : dict of str to str
+        Of the outputs, without ``contrast``.
+    contrast : dict of str to str
+        ``Name``, ``Label``, ``Expression``.
+    test : TestSettings
+    fitted : Path
+        What `fit_group_files` wrote.
+    seed : int
+    folder : Path
+        Where the tree is written.
+
+    Returns
+    -------
+    Path
+        `folder`.
+    """
+    settings = stage.node.settings
+    if not isinstance(settings, GroupSettings):
+        raise TypeError(f"a stage of the {stage.node.level} level, expected the dataset level")
+    data = load_group(fitted)
+    result = carry_out(data.contrast, test, settings, seed)
+    names = {**entities, "contrast": contrast["Label"]}
+    record = {**describe_test(result, seed), **data.record}
+    write_statmap(
+        folder, {**names, "stat": result.statistic, "desc": result.test}, result.values,
+        data.contrast.mask, data.affine, {"Units": "1", **record},
+    )  # fmt: skip
+    clusters = cluster_table(data.contrast, result, data.affine)
+    path = (
+        folder / folder_of(names) / build_name({**names, "desc": result.test}, "clusters", ".tsv")
+    )
+    write_tsv(path, clusters)
+    write_json(path.with_suffix(".json"), {**CLUSTER_COLUMNS, **record})
+    write_json(folder / ROW, _row(contrast, result, data.contrast, len(clusters)))
+    volume = np.full(data.contrast.mask.shape, np.nan)
+    volume[data.contrast.mask] = result.values
+    logp = result.statistic == "logp"
+    plot_group_map(
+        figure_path(folder, names, result.test), volume, data.affine,
+        title=_title(contrast, result), label="-log10 p (FWE)" if logp else "z",
+        threshold=result.threshold if logp else 1e-6, signed=not logp, space=entities.get("space"),
+    )  # fmt: skip
+    return folder
+
+
+def describe_test(result: GroupTest, seed: int) -> dict[str, Any]:
+    """Describe a test for sidecars.
+
+    Parameters
+    ----------
+    result : GroupTest
+    seed : int
+
+    Returns
+    -------
+    dict
+    """
+    permuted = {
+        "NumberOfPermutations": result.n_permutations,
+        "AllPermutations": result.exhaustive,
+        "SmallestAttainableP": result.smallest_p,
+    }
+    return {
+        "Test": result.test,
+        "Controls": result.controls,
+        "Sidedness": "two-sided" if result.sides == 2 else "one-sided, greater than 0",
+        "Alpha": result.alpha,
+        "Threshold": result.threshold,
+        "ThresholdUnits": "z" if result.statistic == "z" else "-log10 of corrected p",
+        "RandomSeed": seed,
+        **(permuted if result.n_permutations is not None else {}),
+    }
+
+
+CLUSTER_COLUMNS, **record})
+    write_json(folder / ROW, _row(contrast, result, data.contrast, len(clusters)))
+    volume = np.full(data.contrast.mask.shape, np.nan)
+    volume[data.contrast.mask] = result.values
+    logp = result.statistic == "logp"
+    plot_group_map(
+        figure_path(folder, names, result.test), volume, data.affine,
+        title=_title(contrast, result), label="-log10 p (FWE)" if logp else "z",
+        threshold=result.threshold if logp else 1e-6, signed=not logp, space=entities.get("space"),
+    )  # fmt: skip
+    return folder
+
+
+def describe_test(result: GroupTest, seed: int) -> dict[str, Any]:
+    """Describe a test for sidecars.
+
+    Parameters
+    ----------
+    result : GroupTest
+    seed : int
+
+    Returns
+    -------
+    dict
+    """
+    permuted = {
+        "NumberOfPermutations": result.n_permutations,
+        "AllPermutations": result.exhaustive,
+        "SmallestAttainableP": result.smallest_p,
+    }
+    return {
+        "Test": result.test,
+        "Controls": result.controls,
+        "Sidedness": "two-sided" if result.sides == 2 else "one-sided, greater than 0",
+        "Alpha": result.alpha,
+        "Threshold": result.threshold,
+        "ThresholdUnits": "z" if result.statistic == "z" else "-log10 of corrected p",
+        **(
+            {
+                "NumberOfPermutations": result.n_permutations,
+                "AllPermutations": result.exhaustive,
+                "SmallestAttainableP": result.smallest_p,
+                "RandomSeed": seed,
+            }
+            if drawn
+            else {}
+        ),
+    }
+
+
+CLUSTER_COLUMNS = {
+    "Description": "Clusters of voxels that survive the test: neighbours share a face, signs apart",
+    "cluster": "number, largest first",
+    "sign": "sign of the contrast there",
+    "n_voxels": "size in voxels",
+    "volume_mm3": "size in cubic millimetres",
+    "peak_x": "coordinate of the voxel with the largest |t|, in mm",
+    "peak_y": "in mm",
+    "peak_z": "in mm",
+    "peak_z_score": "z at the peak",
+    "peak_t": "t at the peak",
+    "peak_effect": "effect at the peak, in the units of the effect map",
+    "peak_logp": "-log10 of the corrected p at the peak, n/a for tests without one",
+}
+
+
+def _row(
+    contrast: dict[str, str], result: GroupTest, group: GroupContrast, n_clusters: int
+) -> dict[str, Any]:
+    return {
+        "contrast": contrast["Label"],
+        "test": result.test,
+        "controls": result.controls,
+        "sides": result.sides,
+        "alpha": result.alpha,
+        "statistic": "z" if result.statistic == "z" else "-log10 p",
+        "threshold": result.threshold,
+        "n_voxels_tested": group.n_voxels,
+        "n_voxels": int(result.surviving.sum()),
+        "n_clusters": n_clusters,
+        "largest_abs_z": float(np.abs(group.estimate.z).max()),
+        "n_permutations": result.n_permutations,
+        "smallest_attainable_p": result.smallest_p,
+    }
+
+
+def _title(contrast: dict[str, str], result: GroupTest) -> str:
+    sided = "two-sided" if result.sides == 2 else "one-sided"
+    if result.test == "clusterExtent":
+        how = f"|z| >= {result.threshold:g}" if result.sides == 2 else f"z >= {result.threshold:g}"
+        return f"{contrast['Name']}: {result.test}, {how}, {sided}; controls {result.controls}"
+    smallest = f", smallest p {result.smallest_p:.3g}" if result.smallest_p else ""
+    return f"{contrast['Name']}: {result.test} {result.alpha:g}, {sided}{smallest}"
+
+
+@python.define(outputs={"out": Directory})
+def ApplyTest(
+    stage: Stage,
+    entities: dict[str, str],
+    contrast: dict[str, str],
+    test: TestSettings,
+    fitted: Directory,
+    seed: int,
+    software: str,
+):
+    """Carry out one test of one contrast."""
+    return apply_test(
+        stage, entities, contrast, test, Path(fitted), seed, Path.cwd() / "out"
+    )

@@ -1,0 +1,207 @@
+"""Fixed effects over the runs of a subject, from maps to maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from fileformats.generic import Directory
+from numpy.typing import NDArray
+from pydra.compose import python
+
+from twolevel.bids.entities import build_name
+from twolevel.bids.images import read_map, read_mask
+from twolevel.bids.outputs import (
+    EXCLUDED,
+    Exclusion,
+    common_entities,
+    entities_of,
+    folder_of,
+    model_record,
+    read_exclusions,
+    write_exclusions,
+    write_mask,
+)
+from twolevel.bids.sidecars import read_json
+from twolevel.errors import AnalysisError
+from twolevel.model.spec import RunSettings, Stage, SubjectSettings
+from twolevel.stats.estimates import ContrastEstimate
+from twolevel.stats.fixed_effects import combine_runs
+from twolevel.tasks.design_run import EXCLUSIONS
+from twolevel.tasks.fit_run import map_record, write_estimate
+
+__all__ = ["CombineRuns", "combine_run_files", "save_subject", "subject_entities"]
+
+
+def subject_entities(names: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return the entities of a subject's maps: those that its runs share, without run and session.
+
+    Parameters
+    ----------
+    names : sequence of mapping of str to str
+        Entities of the runs.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    shared = common_entities(names)
+    return {k: v for k, v in shared.items() if k not in {"ses", "run", "desc"}}
+
+
+def combine_run_files(
+    subject: str, run_stage: Stage, stage: Stage, runs: Sequence[Path], folder: Path
+) -> Path:
+    """Combine the maps of a subject's runs, contrast by contrast.
+
+    Parameters
+    ----------
+    subject : str
+        Label.
+    run_stage, stage : Stage
+        Of the run and of the subject level.
+    runs : sequence of Path
+        What `fit_run_files` wrote for each run.
+    folder : Path
+        Where the tree is written.
+
+    Returns
+    -------
+    Path
+        `folder`.
+    """
+    masks, names, affine = [], [], np.eye(4)
+    for run in runs:
+        (path,) = run.rglob("*_desc-analysis_mask.nii.gz")
+        mask, affine = read_mask(path)
+        masks.append(mask)
+        names.append(entities_of(path))
+    estimates: dict[str, dict[int, ContrastEstimate]] = {}
+    sources: dict[str, list[str]] = {}
+    for contrast in run_stage.node.contrasts:
+        label = contrast.label
+        inside = [i for i, r in enumerate(runs) if _find(r, names[i], label, "effect").is_file()]
+        estimates[label] = {
+            i: _load(runs[i], names[i], label, _all([masks[j] for j in inside])) for i in inside
+        }
+        sources[label] = [_uri(names[i], label) for i in inside]
+    exclusions = [e for run in runs for e in read_exclusions(run / EXCLUSIONS)]
+    return save_subject(
+        subject, run_stage, stage, subject_entities(names), masks, affine, estimates, sources,
+        exclusions, folder,
+    )  # fmt: skip
+
+
+def save_subject(
+    subject: str,
+    run_stage: Stage,
+    stage: Stage,
+    entities: dict[str, str],
+    masks: Sequence[NDArray[np.bool_]],
+    affine: NDArray[np.float64],
+    estimates: Mapping[str, Mapping[int, ContrastEstimate]],
+    sources: Mapping[str, Sequence[str]],
+    exclusions: Sequence[Exclusion],
+    folder: Path,
+) -> Path:
+    """Combine the estimates of a subject's runs and save the result.
+
+    Parameters
+    ----------
+    subject : str
+        Label.
+    run_stage, stage : Stage
+        Of the run and of the subject level.
+    entities : dict of str to str
+        Of the subject's maps.
+    masks : sequence of ndarray of shape (x, y, z), bool
+        One per run.
+    affine : ndarray of shape (4, 4)
+    estimates : mapping of label to mapping of run index to ContrastEstimate
+        Over the voxels that all runs of that contrast cover.
+    sources : mapping of label to sequence of str
+        BIDS URIs.
+    exclusions : sequence of Exclusion
+        Of the runs.
+    folder : Path
+        Where the tree is written.
+
+    Returns
+    -------
+    Path
+        `folder`.
+    """
+    settings, run_settings = stage.node.settings, run_stage.node.settings
+    if not isinstance(settings, SubjectSettings) or not isinstance(run_settings, RunSettings):
+        raise TypeError("stages of the run and of the subject level are expected")
+    common = _all(masks)
+    if not common.any():
+        raise AnalysisError(f"sub-{subject}: no voxel is covered by all {len(masks)} runs")
+    record = {
+        **model_record(stage),
+        "FixedEffects": settings.fixed_effects,
+        "FirstLevel": settings.first_level,
+        "NumberOfRuns": len(masks),
+    }
+    write_mask(folder, entities, common, affine, record)
+    exclusions = list(exclusions)
+    for label, by_run in estimates.items():
+        if not by_run:
+            exclusions.append(
+                Exclusion("contrast", "no run of this subject determines it: the group leaves the "
+                          "subject out", subject=subject, contrast=label)
+            )  # fmt: skip
+            continue
+        mask = _all([masks[i] for i in by_run])
+        names = {**entities, "contrast": label}
+        own = {**record, "NumberOfRuns": len(by_run)}
+        if not np.array_equal(mask, common):
+            write_mask(folder, names, mask, affine, own)
+        combined = combine_runs(list(by_run.values()), weighting=settings.fixed_effects)
+        maps = map_record(run_stage, label, combined.dof, run_settings.smoothing_fwhm_mm)
+        write_estimate(
+            folder, names, combined, mask, affine, {**maps, **own, "Sources": list(sources[label])}
+        )
+    write_exclusions(folder / f"sub-{subject}" / EXCLUDED, exclusions)
+    return folder
+
+
+def _all(masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    if not masks:
+        return np.zeros((0, 0, 0), bool)
+    return np.logical_and.reduce(masks)
+
+
+def _map_name(entities: Mapping[str, str], label: str, stat: str) -> str:
+    names = {k: v for k, v in entities.items() if k != "desc"}
+    return build_name({**names, "contrast": label, "stat": stat}, "statmap", ".nii.gz")
+
+
+def _find(run: Path, entities: Mapping[str, str], label: str, stat: str) -> Path:
+    return run / folder_of(entities) / _map_name(entities, label, stat)
+
+
+def _uri(entities: Mapping[str, str], label: str) -> str:
+    return f"bids::{folder_of(entities)}/{_map_name(entities, label, 'effect')}"
+
+
+def _load(
+    run: Path, entities: Mapping[str, str], label: str, mask: NDArray[np.bool_]
+) -> ContrastEstimate:
+    effect, variance = (
+        read_map(_find(run, entities, label, stat))[0][mask].astype(np.float64)
+        for stat in ("effect", "variance")
+    )
+    sidecar = _find(run, entities, label, "effect")
+    content = read_json(sidecar.with_name(sidecar.name.replace(".nii.gz", ".json")))
+    return ContrastEstimate(effect, variance, float(content["DegreesOfFreedom"]))
+
+
+@python.define(outputs={"out": Directory})
+def CombineRuns(
+    subject: str, run_stage: Stage, stage: Stage, runs: list[Directory], software: str
+):
+    """Combine the runs of a subject."""
+    folders = [Path(run) for run in runs]
+    return combine_run_files(subject, run_stage, stage, folders, Path.cwd() / "out")

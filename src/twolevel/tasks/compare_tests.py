@@ -1,0 +1,113 @@
+"""The tests side by side, and everything that was excluded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from fileformats.generic import Directory, File
+from pydra.compose import python
+
+from twolevel.bids.entities import build_name
+from twolevel.bids.outputs import (
+    EXCLUDED,
+    Exclusion,
+    folder_of,
+    model_record,
+    read_exclusions,
+    write_exclusions,
+)
+from twolevel.bids.sidecars import read_json, write_json
+from twolevel.bids.tables import write_tsv
+from twolevel.model.spec import Stage
+from twolevel.tasks.design_run import EXCLUSIONS
+from twolevel.tasks.apply_test import ROW
+
+__all__ = ["CompareTests", "compare_tests"]
+
+COLUMNS = {
+    "contrast": "label of the contrast",
+    "test": "label of the test",
+    "controls": "what the threshold controls",
+    "sides": "1 or 2",
+    "alpha": "error rate; n/a where none is controlled",
+    "statistic": "what the threshold is on: z, or -log10 of corrected p",
+    "threshold": "of the statistic (absolute, for two sides); n/a where no value would survive",
+    "n_voxels_tested": "voxels of the analysis mask",
+    "n_voxels": "voxels that survive",
+    "n_clusters": "clusters of these",
+    "largest_abs_z": "largest |z| of the contrast",
+    "n_permutations": "used, the identity included",
+    "smallest_attainable_p": "smallest corrected p that the permutations can give",
+}
+
+
+def compare_tests(
+    stage: Stage,
+    entities: dict[str, str],
+    tests: Sequence[Path],
+    fits: Sequence[Path],
+    subjects: dict[str, Path],
+    left_out: dict[str, list[str]],
+    folder: Path,
+) -> Path:
+    """Save the tests side by side, and merge the exclusions of all levels.
+
+    Parameters
+    ----------
+    stage : Stage
+        Of the dataset level.
+    entities : dict of str to str
+        Of the outputs.
+    tests, fits : sequence of Path
+        What `apply_test` and `fit_group_files` wrote.
+    subjects : dict of str to Path
+        Table of exclusions of each subject.
+    left_out : dict of str to list of str
+        Subjects without the contrast, by its label.
+    folder : Path
+        Where the tree is written.
+
+    Returns
+    -------
+    Path
+        `folder`.
+    """
+    rows = [read_json(test / ROW) for test in tests]
+    path = folder / folder_of(entities) / build_name(entities, "tests", ".tsv")
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    whole = ["sides", "n_voxels_tested", "n_voxels", "n_clusters", "n_permutations"]
+    write_tsv(path, table.astype(dict.fromkeys(whole, "Int64")))
+    write_json(
+        path.with_suffix(".json"),
+        {"Description": "The tests side by side", **COLUMNS, **model_record(stage)},
+    )
+    exclusions = [e for table_path in subjects.values() for e in read_exclusions(table_path)]
+    exclusions.extend(
+        Exclusion("subject", "left out of the group: no map of the contrast", subject=subject,
+                  contrast=label)
+        for label, without in left_out.items() for subject in without
+    )  # fmt: skip
+    exclusions.extend(e for fit in fits for e in read_exclusions(fit / EXCLUSIONS))
+    write_exclusions(folder / EXCLUDED, exclusions)
+    return folder
+
+
+@python.define(outputs={"out": Directory})
+def CompareTests(
+    stage: Stage,
+    entities: dict[str, str],
+    tests: list[list[Directory]],
+    fits: list[Directory],
+    subjects: dict[str, File],
+    left_out: dict[str, list[str]],
+    software: str,
+):
+    """Put the tests side by side."""
+    return compare_tests(
+        stage, entities,
+        [Path(test) for of_contrast in tests for test in of_contrast],
+        [Path(fit) for fit in fits],
+        {k: Path(v) for k, v in subjects.items()}, left_out, Path.cwd() / "out",
+    )  # fmt: skip

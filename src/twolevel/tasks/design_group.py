@@ -1,0 +1,76 @@
+"""The design of the group model, and the voxels that all subjects cover."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from fileformats.generic import Directory, File
+from pydra.compose import python
+
+from twolevel.bids.entities import build_name
+from twolevel.bids.images import read_mask
+from twolevel.bids.outputs import folder_of, model_record, write_mask
+from twolevel.bids.sidecars import write_json
+from twolevel.bids.tables import write_tsv
+from twolevel.errors import AnalysisError
+from twolevel.model.spec import Stage
+
+__all__ = ["GROUP_MASK", "DesignGroup", "design_group"]
+
+GROUP_MASK = "_group_mask.npy"
+
+
+def design_group(
+    stage: Stage, entities: dict[str, str], masks: dict[str, Path], folder: Path
+) -> Path:
+    """Save the group's design matrix and its analysis mask.
+
+    Parameters
+    ----------
+    stage : Stage
+        Of the dataset level.
+    entities : dict of str to str
+        Of the outputs.
+    masks : dict of str to Path
+        Analysis mask of each subject, and ``group mask`` if there is one.
+    folder : Path
+        Where the tree is written.
+
+    Returns
+    -------
+    Path
+        `folder`.
+    """
+    loaded = {name: read_mask(path) for name, path in masks.items()}
+    mask = np.logical_and.reduce([array for array, _ in loaded.values()])
+    affine = next(iter(loaded.values()))[1]
+    subjects = [name for name in masks if name.startswith("sub-")]
+    if not mask.any():
+        raise AnalysisError(f"no voxel is covered by all {len(subjects)} subjects")
+    record = {**model_record(stage), "NumberOfSubjects": len(subjects)}
+    path = folder / folder_of(entities) / build_name(entities, "design", ".tsv")
+    write_tsv(path, pd.DataFrame({"subject": subjects, "intercept": 1.0}))
+    write_json(
+        path.with_suffix(".json"),
+        {
+            "Description": "Design matrix of the group: one row per subject",
+            "Columns": {
+                "subject": "label of the subject",
+                "intercept": "1: the mean of the group",
+            },
+            **record,
+        },
+    )
+    write_mask(folder, entities, mask, affine, record)
+    if "group mask" in loaded:
+        np.save(folder / GROUP_MASK, loaded["group mask"][0])
+    return folder
+
+
+@python.define(outputs={"out": Directory})
+def DesignGroup(stage: Stage, entities: dict[str, str], masks: dict[str, File], software: str):
+    """Make the group's design and mask."""
+    paths = {k: Path(v) for k, v in masks.items()}
+    return design_group(stage, entities, paths, Path.cwd() / "out")

@@ -1,0 +1,152 @@
+"""The design matrix of a run, as a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from fileformats.generic import Directory, File
+from pydra.compose import python
+
+from twolevel.bids.confounds import RunConfounds, confound_names, read_confounds
+from twolevel.bids.entities import build_name
+from twolevel.bids.events import RunEvents, events_within_scan, read_events
+from twolevel.bids.outputs import Exclusion, folder_of, model_record, write_exclusions
+from twolevel.bids.run_inputs import RunSpec
+from twolevel.bids.sidecars import write_json
+from twolevel.bids.tables import write_tsv
+from twolevel.model.spec import RunSettings, Stage
+from twolevel.model.variables import RunVariables, condition_events, resolve_variables
+from twolevel.stats.design import frame_times_of, make_design_matrix
+
+__all__ = ["EXCLUSIONS", "DesignRun", "design_run"]
+
+EXCLUSIONS = "_excluded.tsv"
+
+
+def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path) -> Path:
+    """Build the design matrix of a run from its events and confounds, and save it.
+
+    Parameters
+    ----------
+    spec : RunSpec
+    stage : Stage
+        Of the run level.
+    files : dict of str to Path
+        ``events``, and ``confounds`` and ``confounds_json`` where the model takes them.
+    folder : Path
+        Where the tree is written.
+
+    Returns
+    -------
+    Path
+        `folder`: the design as TSV, one row per volume that enters the fit, with its sidecar; and
+        the exclusions.
+    """
+    node = stage.node
+    settings = node.settings
+    if not isinstance(settings, RunSettings):
+        raise TypeError(f"a stage of the {node.level} level, expected one of the run level")
+    run_events = events_within_scan(
+        read_events(files["events"], node.factors),
+        spec.n_volumes, spec.repetition_time, spec.start_time,
+    )  # fmt: skip
+    table = files.get("confounds")
+    variables = resolve_variables(node, run_events.events, confound_names(table) if table else ())
+    confounds = None
+    if table is not None:
+        confounds = read_confounds(
+            table, files.get("confounds_json"),
+            strategy=settings.confound_strategy, names=variables.confounds,
+        )  # fmt: skip
+    high_pass_hz = None if confounds and confounds.high_pass else node.high_pass_hz
+    design = make_design_matrix(
+        condition_events(run_events.events, variables, node.factors),
+        frame_times_of(spec.n_volumes, spec.repetition_time, spec.start_time),
+        hrf_model=variables.conditions,
+        confounds=confounds.regressors if confounds else None,
+        high_pass_hz=high_pass_hz,
+    )
+    kept = list(range(spec.n_volumes)) if confounds is None else [int(v) for v in confounds.kept]
+    dropped = sorted(set(range(spec.n_volumes)) - set(kept))
+    entities = dict(spec.entities)
+    path = folder / folder_of(entities) / build_name(entities, "design", ".tsv")
+    write_tsv(path, design.iloc[kept])
+    write_json(
+        path.with_suffix(".json"),
+        {
+            "Description": "Design matrix: one row per volume that enters the fit, one column per "
+            "regressor",
+            "Columns": _describe(design, variables, confounds, high_pass_hz),
+            "RepetitionTime": spec.repetition_time,
+            "StartTime": spec.start_time,
+            "NumberOfVolumes": spec.n_volumes,
+            "VolumesLeftOut": dropped,
+            "HighPassCutoffHz": high_pass_hz,
+            **model_record(stage),
+            "Sources": list(spec.sources),
+        },
+    )
+    write_exclusions(folder / EXCLUSIONS, _exclusions(spec, stage, run_events, variables, dropped))
+    return folder
+
+
+def _describe(
+    design: pd.DataFrame,
+    variables: RunVariables,
+    confounds: RunConfounds | None,
+    high_pass_hz: float | None,
+) -> dict[str, str]:
+    from_confounds = set(confounds.regressors) if confounds else set()
+    described = {}
+    for column in design:
+        name = str(column)
+        if name in from_confounds:
+            described[name] = "confound, from the preprocessing"
+        elif name == "constant":
+            described[name] = "1 everywhere"
+        elif name.startswith("drift_"):
+            described[name] = f"cosine, slower than {high_pass_hz} Hz"
+        else:
+            condition = next((c for c in variables.conditions if name.startswith(c)), name)
+            hrf = variables.conditions.get(condition)
+            described[name] = f"condition, convolved with {hrf}" if hrf else "condition, as it is"
+    return described
+
+
+def _exclusions(
+    spec: RunSpec, stage: Stage, run_events: RunEvents, variables: RunVariables, dropped: list[int]
+) -> list[Exclusion]:
+    entities = dict(spec.entities)
+    where = {
+        "subject": entities["sub"],
+        "session": entities.get("ses", ""),
+        "run": entities.get("run", ""),
+    }
+    exclusions = []
+    if dropped:
+        exclusions.append(
+            Exclusion("volume", "non-steady state or scrubbed: outside the sample mask",
+                      item=" ".join(map(str, dropped)), count=len(dropped), **where)
+        )  # fmt: skip
+    if not run_events.outside.empty:
+        lines = " ".join(str(int(i) + 2) for i in run_events.outside.index)
+        exclusions.append(
+            Exclusion("event", "onset outside the scan, which ends at "
+                      f"{run_events.scan_end:g} s", item=f"lines {lines}",
+                      count=len(run_events.outside), **where)
+        )  # fmt: skip
+    for contrast in stage.node.contrasts:
+        needed = [name for name in contrast.weight_of if name in variables.missing]
+        if needed:
+            exclusions.append(
+                Exclusion("run", f"no {', '.join(needed)} in this run", contrast=contrast.label,
+                          **where)
+            )  # fmt: skip
+    return exclusions
+
+
+@python.define(outputs={"out": Directory})
+def DesignRun(spec: RunSpec, stage: Stage, files: dict[str, File], software: str):
+    """Build the design matrix of a run."""
+    return design_run(spec, stage, {k: Path(v) for k, v in files.items()}, Path.cwd() / "out")

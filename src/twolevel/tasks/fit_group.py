@@ -1,0 +1,218 @@
+"""The group model of one contrast, from the subjects' maps to the group's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fileformats.generic import Directory, File
+from numpy.typing import NDArray
+from pydra.compose import python
+
+from twolevel.bids.images import read_map, read_mask
+from twolevel.bids.outputs import (
+    Exclusion,
+    model_record,
+    write_exclusions,
+    write_mask,
+    write_statmap,
+)
+from twolevel.errors import AnalysisError
+from twolevel.model.spec import GroupSettings, Stage
+from twolevel.report.figures import plot_group_map
+from twolevel.stats.estimates import p_from_t
+from twolevel.stats.group_fit import fit_group
+from twolevel.stats.inference.result import GroupContrast
+from twolevel.tasks.design_group import GROUP_MASK
+from twolevel.tasks.design_run import EXCLUSIONS
+from twolevel.tasks.fit_run import UNITS
+from twolevel.tasks.group_data import GroupData, save_group
+
+__all__ = ["FitGroup", "figure_path", "fit_group_files", "group_record"]
+
+FEWEST = 2
+
+
+def group_record(stage: Stage, contrast: dict[str, str], subjects: list[str]) -> dict[str, Any]:
+    """Describe a contrast of the group for sidecars.
+
+    Parameters
+    ----------
+    stage : Stage
+        Of the dataset level.
+    contrast : dict of str to str
+        ``Name``, ``Label``, ``Expression``.
+    subjects : list of str
+        ``sub-...``, those included.
+
+    Returns
+    -------
+    dict
+    """
+    settings = stage.node.settings
+    if not isinstance(settings, GroupSettings):
+        raise TypeError(f"a stage of the {stage.node.level} level, expected the dataset level")
+    return {
+        "Contrast": contrast,
+        "Subjects": subjects,
+        "NumberOfSubjects": len(subjects),
+        "GroupInput": settings.group_input,
+        **model_record(stage),
+    }
+
+
+def figure_path(folder: Path, entities: dict[str, str], what: str) -> Path:
+    """Return where a figure of a group map goes.
+
+    Parameters
+    ----------
+    folder : Path
+    entities : dict of str to str
+        With ``contrast``.
+    what : str
+        ``unthresholded`` or the label of a test.
+
+    Returns
+    -------
+    Path
+    """
+    keys = ("task", "acq", "space", "res", "contrast")
+    stem = "_".join(f"{k}-{entities[k]}" for k in keys if k in entities)
+    return folder / "figures" / f"{stem}_desc-{what}_statmap.png"
+
+
+def fit_group_files(
+    stage: Stage,
+    entities: dict[str, str],
+    contrast: dict[str, str],
+    files: dict[str, dict[str, Path]],
+    design: Path,
+    smoothing_fwhm_mm: float,
+    folder: Path,
+) -> Path:
+    """Fit the group model of a contrast and save effect, variance, t, z and p.
+
+    Parameters
+    ----------
+    stage : Stage
+        Of the dataset level.
+    entities : dict of str to str
+        Of the outputs, without ``contrast``.
+    contrast : dict of str to str
+        ``Name``, ``Label``, ``Expression``.
+    files : dict of str to dict of str to Path
+        ``map`` and ``mask`` of each subject that has the contrast.
+    design : Path
+        What `design_group` wrote; its mask is that of the level.
+    smoothing_fwhm_mm : float
+        Of the runs, for the sidecars.
+    folder : Path
+        Where the tree is written.
+
+    Returns
+    -------
+    Path
+        `folder`.
+    """
+    settings = stage.node.settings
+    if not isinstance(settings, GroupSettings):
+        raise TypeError(f"a stage of the {stage.node.level} level, expected the dataset level")
+    label, subjects = contrast["Label"], list(files)
+    if len(subjects) < FEWEST:
+        raise AnalysisError(
+            f'contrast "{contrast["Name"]}": {len(subjects)} subject has it, at least 2 are needed; '
+            "excluded.tsv says why the others do not"
+        )
+    (mask_path,) = design.rglob("*_desc-analysis_mask.nii.gz")
+    level_mask, affine = read_mask(mask_path)
+    mask = _mask_of_contrast([f["mask"] for f in files.values()], design)
+    maps = np.stack([read_map(f["map"])[0][mask] for f in files.values()]).astype(np.float64)
+    estimate = fit_group(maps)
+    # A voxel in which all subjects are equal has no variance, and no t.
+    flat = estimate.variance <= (1e-12 * np.abs(estimate.effect)) ** 2
+    exclusions = []
+    if flat.any():
+        exclusions.append(
+            Exclusion(
+                "voxel", "no variance between subjects", contrast=label, count=int(flat.sum())
+            )
+        )
+        mask = _without(mask, flat)
+        maps = maps[:, ~flat]
+        if not maps.shape[1]:
+            raise AnalysisError(f'contrast "{contrast["Name"]}": no voxel varies between subjects')
+        estimate = fit_group(maps)
+    names = {**entities, "contrast": label}
+    record = group_record(stage, contrast, subjects)
+    if not np.array_equal(mask, level_mask):
+        write_mask(folder, names, mask, affine, record)
+    record = {
+        "DegreesOfFreedom": estimate.dof,
+        "SmoothingFWHM": smoothing_fwhm_mm,
+        "SmoothingFWHMUnits": "mm",
+        **record,
+        "Sources": [f"bids::{subject}/func/{f['map'].name}" for subject, f in files.items()],
+    }
+    sided = "two-sided" if settings.sides == 2 else "one-sided, greater than 0"
+    units = (
+        UNITS if settings.group_input == "effect" else f"{settings.group_input} of the subjects"
+    )
+    signed = "signed: positive where the contrast is"
+    values = {
+        "effect": (estimate.effect, units, None),
+        "variance": (estimate.variance, f"({units})^2", None),
+        "t": (estimate.t, "1", signed),
+        "z": (estimate.z, "1", signed),
+        "p": (p_from_t(estimate.t, estimate.dof, sides=settings.sides), "1", sided),
+    }
+    for stat, (array, unit, sidedness) in values.items():
+        write_statmap(
+            folder, {**names, "stat": stat}, array, mask, affine,
+            {"Units": unit, **({"Sidedness": sidedness} if sidedness else {}), **record},
+        )  # fmt: skip
+    save_group(folder, GroupData(GroupContrast(maps, estimate, mask), affine, record))
+    write_exclusions(folder / EXCLUSIONS, exclusions)
+    volume = np.full(mask.shape, np.nan)
+    volume[mask] = estimate.z
+    plot_group_map(
+        figure_path(folder, names, "unthresholded"), volume, affine,
+        title=f"{contrast['Name']}: z, unthresholded (n = {len(subjects)})", label="z",
+        threshold=None, signed=True, space=entities.get("space"),
+    )  # fmt: skip
+    return folder
+
+
+def _mask_of_contrast(paths: list[Path], design: Path) -> NDArray[np.bool_]:
+    """Intersect the subjects' masks; a mask for the group that a user gave counts too."""
+    masks = [read_mask(path)[0] for path in paths]
+    limit = design / GROUP_MASK
+    if limit.is_file():
+        masks.append(np.load(limit))
+    mask = np.logical_and.reduce(masks)
+    if not mask.any():
+        raise AnalysisError("no voxel is covered by all subjects that have the contrast")
+    return mask
+
+
+def _without(mask: NDArray[np.bool_], voxels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    smaller = mask.copy()
+    smaller[mask] = ~voxels
+    return smaller
+
+
+@python.define(outputs={"out": Directory})
+def FitGroup(
+    stage: Stage,
+    entities: dict[str, str],
+    contrast: dict[str, str],
+    files: dict[str, dict[str, File]],
+    design: Directory,
+    smoothing_fwhm_mm: float,
+    software: str,
+):
+    """Fit the group model of one contrast."""
+    paths = {s: {k: Path(v) for k, v in kinds.items()} for s, kinds in files.items()}
+    return fit_group_files(
+        stage, entities, contrast, paths, Path(design), smoothing_fwhm_mm, Path.cwd() / "out"
+    )

@@ -1,0 +1,238 @@
+"""The model of a run, from image and design to maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from fileformats.generic import Directory, File
+from numpy.typing import NDArray
+from pydra.compose import python
+
+from twolevel.bids.outputs import (
+    Exclusion,
+    model_record,
+    read_exclusions,
+    write_exclusions,
+    write_mask,
+    write_statmap,
+)
+from twolevel.bids.run_data import RunData, read_run
+from twolevel.bids.run_inputs import RunSpec
+from twolevel.bids.sidecars import read_json
+from twolevel.bids.tables import read_tsv
+from twolevel.errors import AnalysisError
+from twolevel.model.spec import RunSettings, Stage
+from twolevel.stats.estimates import ContrastEstimate
+from twolevel.stats.run_fit import RunFit, fit_run, percent_signal_change
+from twolevel.tasks.design_run import EXCLUSIONS
+
+__all__ = ["FitRun", "fit_run_files", "load_design", "map_record", "write_estimate"]
+
+UNITS = "percent signal change"
+
+
+def load_design(design: Path) -> tuple[pd.DataFrame, NDArray[np.intp]]:
+    """Read a design matrix that `design_run` wrote.
+
+    Parameters
+    ----------
+    design : Path
+        Its folder.
+
+    Returns
+    -------
+    matrix : pandas.DataFrame of shape (n_kept, n_columns)
+    kept : ndarray of shape (n_kept,), int
+        Volumes of its rows.
+    """
+    (path,) = design.rglob("*_design.tsv")
+    sidecar = read_json(path.with_suffix(".json"))
+    kept = np.setdiff1d(np.arange(sidecar["NumberOfVolumes"]), sidecar["VolumesLeftOut"])
+    return read_tsv(path), kept.astype(np.intp)
+
+
+def fit_data(data: RunData, matrix: pd.DataFrame, stage: Stage) -> RunFit:
+    """Scale the data of a run and fit its model.
+
+    Parameters
+    ----------
+    data : RunData
+    matrix : pandas.DataFrame
+    stage : Stage
+        Of the run level.
+
+    Returns
+    -------
+    RunFit
+        The contrasts of the model that this run determines.
+    """
+    settings = stage.node.settings
+    if not isinstance(settings, RunSettings):
+        raise TypeError(f"a stage of the {stage.node.level} level, expected the run level")
+    if not data.mask.any():
+        raise AnalysisError("no voxel of the brain mask has a usable time course")
+    contrasts = {
+        c.label: {("constant" if name == "1" else name): w for name, w in c.weight_of.items()}
+        for c in stage.node.contrasts
+    }
+    there = {k: c for k, c in contrasts.items() if set(c) <= set(matrix)}
+    return fit_run(
+        percent_signal_change(data.data), matrix, there, noise_model=settings.noise_model
+    )
+
+
+def map_record(stage: Stage, label: str, dof: float, smoothing_fwhm_mm: float) -> dict[str, Any]:
+    """Describe a contrast for the sidecars of its maps.
+
+    Parameters
+    ----------
+    stage : Stage
+        Of the run level, where the contrast is defined.
+    label : str
+    dof : float
+    smoothing_fwhm_mm : float
+
+    Returns
+    -------
+    dict
+    """
+    contrast = next(c for c in stage.node.contrasts if c.label == label)
+    return {
+        "Contrast": {
+            "Name": contrast.name,
+            "Label": contrast.label,
+            "Expression": contrast.expression,
+        },
+        "DegreesOfFreedom": dof,
+        "SmoothingFWHM": smoothing_fwhm_mm,
+        "SmoothingFWHMUnits": "mm",
+    }
+
+
+def write_estimate(
+    folder: Path,
+    entities: dict[str, str],
+    estimate: ContrastEstimate,
+    mask: NDArray[np.bool_],
+    affine: NDArray[np.float64],
+    record: dict[str, Any],
+    units: str = UNITS,
+) -> None:
+    """Write effect, variance, t and z of a contrast.
+
+    Parameters
+    ----------
+    folder : Path
+    entities : dict of str to str
+        With ``contrast``.
+    estimate : ContrastEstimate
+    mask : ndarray of shape (x, y, z), bool
+    affine : ndarray of shape (4, 4)
+    record : dict
+        Common part of the sidecars.
+    units : str
+        Of the effect.
+    """
+    maps = {
+        "effect": (estimate.effect, units),
+        "variance": (estimate.variance, f"({units})^2"),
+        "t": (estimate.t, "1"),
+        "z": (estimate.z, "1"),
+    }
+    for stat, (values, unit) in maps.items():
+        sided = (
+            {"Sidedness": "signed: positive where the contrast is"} if stat in {"t", "z"} else {}
+        )
+        write_statmap(
+            folder, {**entities, "stat": stat}, values, mask, affine,
+            {"Units": unit, **sided, **record},
+        )  # fmt: skip
+
+
+def fit_run_files(
+    spec: RunSpec, stage: Stage, files: dict[str, Path], design: Path, folder: Path
+) -> Path:
+    """Fit the model of a run and save effect, variance, t and z of every contrast.
+
+    Parameters
+    ----------
+    spec : RunSpec
+    stage : Stage
+        Of the run level.
+    files : dict of str to Path
+        ``bold`` and ``mask``.
+    design : Path
+        What `design_run` wrote.
+    folder : Path
+        Where the tree is written.
+
+    Returns
+    -------
+    Path
+        `folder`.
+    """
+    settings = stage.node.settings
+    if not isinstance(settings, RunSettings):
+        raise TypeError(f"a stage of the {stage.node.level} level, expected the run level")
+    matrix, kept = load_design(design)
+    data = read_run(
+        files["bold"], files["mask"], smoothing_fwhm_mm=settings.smoothing_fwhm_mm,
+        downsample=settings.downsample, kept=kept,
+    )  # fmt: skip
+    fit = fit_data(data, matrix, stage)
+    entities = dict(spec.entities)
+    record = {**model_record(stage), "Sources": list(spec.sources)}
+    write_mask(folder, entities, data.mask, data.affine, record)
+    for label, estimate in fit.estimates.items():
+        write_estimate(
+            folder, {**entities, "contrast": label}, estimate, data.mask, data.affine,
+            {**map_record(stage, label, fit.dof, settings.smoothing_fwhm_mm), **record},
+        )  # fmt: skip
+    exclusions = [*read_exclusions(design / EXCLUSIONS), *run_exclusions(spec, data, fit)]
+    write_exclusions(folder / EXCLUSIONS, exclusions)
+    return folder
+
+
+def run_exclusions(spec: RunSpec, data: RunData, fit: RunFit) -> list[Exclusion]:
+    """List what the fit of a run left out.
+
+    Parameters
+    ----------
+    spec : RunSpec
+    data : RunData
+    fit : RunFit
+
+    Returns
+    -------
+    list of Exclusion
+    """
+    entities = dict(spec.entities)
+    where = {
+        "subject": entities["sub"],
+        "session": entities.get("ses", ""),
+        "run": entities.get("run", ""),
+    }
+    counts = {
+        "a value that is not finite": data.n_not_finite,
+        "nothing changes over time": data.n_constant,
+    }
+    exclusions = [
+        Exclusion("voxel", reason, count=count, **where)
+        for reason, count in counts.items()
+        if count
+    ]
+    exclusions.extend(
+        Exclusion("run", "the design does not determine the contrast", contrast=label, **where)
+        for label in fit.not_estimable
+    )
+    return exclusions
+
+
+@python.define(outputs={"out": Directory})
+def FitRun(spec: RunSpec, stage: Stage, files: dict[str, File], design: Directory, software: str):
+    """Fit the model of a run."""
+    paths = {k: Path(v) for k, v in files.items()}
+    return fit_run_files(spec, stage, paths, Path(design), Path.cwd() / "out")

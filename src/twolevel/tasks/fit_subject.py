@@ -1,0 +1,105 @@
+"""All runs of a subject in one model: the alternative to one model per run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from fileformats.generic import Directory, File
+from pydra.compose import python
+
+from twolevel.bids.images import read_mask
+from twolevel.bids.outputs import read_exclusions
+from twolevel.bids.run_data import read_run
+from twolevel.bids.run_inputs import RunSpec
+from twolevel.model.spec import RunSettings, Stage
+from twolevel.stats.estimates import ContrastEstimate
+from twolevel.tasks.combine_runs import save_subject, subject_entities
+from twolevel.tasks.design_run import EXCLUSIONS
+from twolevel.tasks.fit_run import fit_data, load_design, run_exclusions
+
+__all__ = ["FitSubject", "fit_subject_files"]
+
+
+def fit_subject_files(
+    subject: str,
+    run_stage: Stage,
+    stage: Stage,
+    specs: Sequence[RunSpec],
+    files: Sequence[dict[str, Path]],
+    designs: Sequence[Path],
+    folder: Path,
+) -> Path:
+    """Fit all runs of a subject as one model, with design, noise and variance per run.
+
+    The runs are read within the voxels that all brain masks share, and only voxels that are
+    usable in every run are fitted; the contrasts are combined without maps of single runs in
+    between, as nilearn's ``FirstLevelModel`` does with several runs.
+
+    Parameters
+    ----------
+    subject : str
+        Label.
+    run_stage, stage : Stage
+        Of the run and of the subject level.
+    specs : sequence of RunSpec
+    files : sequence of dict of str to Path
+        ``bold`` and ``mask`` of each run.
+    designs : sequence of Path
+        What `design_run` wrote for each run.
+    folder : Path
+        Where the tree is written.
+
+    Returns
+    -------
+    Path
+        `folder`.
+    """
+    settings = run_stage.node.settings
+    if not isinstance(settings, RunSettings):
+        raise TypeError(f"a stage of the {run_stage.node.level} level, expected the run level")
+    every = (slice(None, None, settings.downsample),) * 3
+    common = np.logical_and.reduce([read_mask(f["mask"])[0][every] for f in files])
+    runs = []
+    for paths, design in zip(files, designs, strict=True):
+        matrix, kept = load_design(design)
+        data = read_run(
+            paths["bold"], paths["mask"], smoothing_fwhm_mm=settings.smoothing_fwhm_mm,
+            downsample=settings.downsample, kept=kept, within=common,
+        )  # fmt: skip
+        runs.append((data, matrix))
+    usable = np.logical_and.reduce([data.mask for data, _ in runs])
+    estimates: dict[str, dict[int, ContrastEstimate]] = {
+        c.label: {} for c in run_stage.node.contrasts
+    }
+    exclusions = [e for design in designs for e in read_exclusions(design / EXCLUSIONS)]
+    for index, (data, matrix) in enumerate(runs):
+        fit = fit_data(data.restricted_to(usable), matrix, run_stage)
+        for label, estimate in fit.estimates.items():
+            estimates[label][index] = estimate
+        exclusions.extend(run_exclusions(specs[index], data, fit))
+    names = [dict(spec.entities) for spec in specs]
+    sources = [uri for spec in specs for uri in spec.sources]
+    return save_subject(
+        subject, run_stage, stage, subject_entities(names), [usable] * len(runs), runs[0][0].affine,
+        estimates, dict.fromkeys(estimates, sources), exclusions, folder,
+    )  # fmt: skip
+
+
+@python.define(outputs={"out": Directory})
+def FitSubject(
+    subject: str,
+    run_stage: Stage,
+    stage: Stage,
+    specs: list[RunSpec],
+    files: list[dict[str, File]],
+    designs: list[Directory],
+    software: str,
+):
+    """Fit all runs of a subject in one model."""
+    return fit_subject_files(
+        subject, run_stage, stage, specs,
+        [{k: Path(v) for k, v in paths.items()} for paths in files],
+        [Path(design) for design in designs], Path.cwd() / "out",
+    )  # fmt: skip

@@ -1,0 +1,4 @@
+"""Who is connected to whom: run, subject, group, and how they are submitted.
+
+No mathematics here, and no file is opened while a workflow is built.
+"""

@@ -1,0 +1,95 @@
+"""The work directory: one run at a time, and nothing broken left from the last."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cloudpickle
+from filelock import FileLock, Timeout
+
+from twolevel.errors import OutputError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["locked_work_dir", "purge"]
+
+RESULT = "_result.pklz"
+
+
+@contextmanager
+def locked_work_dir(work_dir: Path) -> Iterator[Path]:
+    """Hold a work directory for one run, cleaned of what an interrupted one left.
+
+    Parameters
+    ----------
+    work_dir : Path
+        Made if missing.
+
+    Yields
+    ------
+    Path
+        The folder for the engine's cache.
+
+    Raises
+    ------
+    OutputError
+        Another run holds the directory.
+    """
+    cache_root, hashes = work_dir / "cache", work_dir / "hashes"
+    for folder in (cache_root, hashes):
+        folder.mkdir(parents=True, exist_ok=True)
+    # Hashes of files must not go to a place that all runs of this user share: see `purge`.
+    os.environ["PYDRA_HASH_CACHE"] = str(hashes)
+    lock = FileLock(work_dir / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise OutputError(
+            Problem(f"--work-dir {work_dir}", "in use by another run of twolevel",
+                    "a work directory of its own for each run",
+                    "wait for the other run, or give another one with --work-dir")
+        ) from error  # fmt: skip
+    try:
+        purge(cache_root, hashes)
+        yield cache_root
+    finally:
+        lock.release()
+
+
+def purge(cache_root: Path, hashes: Path) -> None:
+    """Remove locks and results that an interrupted or failed run left.
+
+    The engine waits for a lock without end, and takes an interrupted job for one that succeeded
+    without outputs; both would have to be deleted by hand. A failed result is not computed again
+    in every nesting level once its cause is gone. The caller holds the work directory, so that
+    every lock in it is stale.
+
+    Parameters
+    ----------
+    cache_root : Path
+        The engine's cache.
+    hashes : Path
+        Its cache of the hashes of files.
+    """
+    for folder in (cache_root, hashes):
+        for lock in folder.glob("*.lock"):
+            lock.unlink(missing_ok=True)
+    for info in cache_root.glob("*_info.json"):
+        info.unlink(missing_ok=True)
+    for job in cache_root.iterdir():
+        if job.is_dir() and not _succeeded(job / RESULT):
+            shutil.rmtree(job)
+
+
+def _succeeded(result_file: Path) -> bool:
+    try:
+        with result_file.open("rb") as stream:
+            result = cloudpickle.load(stream)
+    except Exception:  # noqa: BLE001  # whatever cannot be loaded is of no use
+        return False
+    return not result.errored and result.outputs is not None

@@ -1,0 +1,59 @@
+"""What the workers tell about jobs while they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = ["JobEvent", "Listener", "Status", "describe_job"]
+
+Status = Literal["queued", "running", "done", "failed", "cached"]
+
+
+@dataclass(frozen=True)
+class JobEvent:
+    """A job changed its state.
+
+    Attributes
+    ----------
+    task : str
+        Name of its task: ``FitRun``, ...
+    label : str
+        What it works on: ``sub-01 run-1``, a contrast, ...
+    status : Status
+    error : str
+        Of a failed job, for the user.
+    detail : str
+        Its traceback, for the log.
+    """
+
+    task: str
+    label: str
+    status: Status
+    error: str = ""
+    detail: str = ""
+
+
+Listener = Callable[[JobEvent], None]
+
+
+def describe_job(task: Any) -> str:
+    """Say what a task works on, from its inputs.
+
+    Parameters
+    ----------
+    task : pydra task
+
+    Returns
+    -------
+    str
+    """
+    if (spec := getattr(task, "spec", None)) is not None:
+        return str(spec.name)
+    if isinstance(subject := getattr(task, "subject", None), str):
+        return f"sub-{subject}"
+    if isinstance(contrast := getattr(task, "contrast", None), dict):
+        test = getattr(task, "test", None)
+        return f"{contrast['Label']} {test.test}" if test is not None else str(contrast["Label"])
+    return "all"

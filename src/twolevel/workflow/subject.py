@@ -1,0 +1,96 @@
+"""The workflows of a run and of a subject."""
+
+from __future__ import annotations
+
+from fileformats.generic import Directory, File
+from pydra.compose import workflow
+
+from twolevel.bids.run_inputs import RunSpec
+from twolevel.model.spec import Stage
+from twolevel.tasks.combine_runs import CombineRuns
+from twolevel.tasks.design_run import DesignRun
+from twolevel.tasks.fit_run import FitRun
+from twolevel.tasks.fit_subject import FitSubject
+
+__all__ = ["Participants", "RunLevel", "SubjectLevel", "SubjectLevelAtOnce"]
+
+
+@workflow.define(outputs={"design": Directory, "maps": Directory})
+def RunLevel(spec: RunSpec, stage: Stage, files: dict[str, File], software: str):
+    """Design and fit of one run."""
+    design = workflow.add(DesignRun(spec=spec, stage=stage, files=files, software=software))
+    fit = workflow.add(
+        FitRun(spec=spec, stage=stage, files=files, design=design.out, software=software)
+    )
+    return design.out, fit.out
+
+
+@workflow.define(
+    outputs={"designs": list[Directory], "maps": list[Directory], "subject_maps": Directory}
+)
+def SubjectLevel(
+    subject: str,
+    run_stage: Stage,
+    stage: Stage,
+    specs: list[RunSpec],
+    files: list[dict[str, File]],
+    software: str,
+):
+    """Split over the runs of a subject, combine them, and take fixed effects."""
+    runs = workflow.add(
+        RunLevel(stage=run_stage, software=software)
+        .split(("spec", "files"), spec=specs, files=files)
+        .combine("spec")
+    )
+    combined = workflow.add(
+        CombineRuns(
+            subject=subject, run_stage=run_stage, stage=stage, runs=runs.maps, software=software
+        )
+    )
+    return runs.design, runs.maps, combined.out
+
+
+@workflow.define(
+    outputs={"designs": list[Directory], "maps": list[Directory], "subject_maps": Directory}
+)
+def SubjectLevelAtOnce(
+    subject: str,
+    run_stage: Stage,
+    stage: Stage,
+    specs: list[RunSpec],
+    files: list[dict[str, File]],
+    software: str,
+):
+    """Design every run of a subject by itself, and fit all of them in one model."""
+    designs = workflow.add(
+        DesignRun(stage=run_stage, software=software)
+        .split(("spec", "files"), spec=specs, files=files)
+        .combine("spec")
+    )
+    fit = workflow.add(
+        FitSubject(
+            subject=subject, run_stage=run_stage, stage=stage, specs=specs, files=files,
+            designs=designs.out, software=software,
+        )
+    )  # fmt: skip
+    return designs.out, [], fit.out
+
+
+@workflow.define(outputs={"subject_maps": list[Directory]})
+def Participants(
+    subjects: list[str],
+    run_stage: Stage,
+    stage: Stage,
+    specs: list[list[RunSpec]],
+    files: list[list[dict[str, File]]],
+    software: str,
+    at_once: bool,
+):
+    """Split over subjects."""
+    level = SubjectLevelAtOnce if at_once else SubjectLevel
+    maps = workflow.add(
+        level(run_stage=run_stage, stage=stage, software=software)
+        .split(("subject", "specs", "files"), subject=subjects, specs=specs, files=files)
+        .combine("subject")
+    )
+    return maps.subject_maps

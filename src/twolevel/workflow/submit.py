@@ -1,0 +1,258 @@
+"""Submitting the workflows, and publishing what they made."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+os.environ["NO_ET"] = "1"  # before pydra is imported: it would look up a host on the internet
+
+import pydra.engine  # noqa: F401  # must come before other parts of pydra
+from pydra.engine.job import Job
+from pydra.engine.submitter import Submitter
+
+from twolevel.bids.group_inputs import GroupInputs
+from twolevel.bids.outputs import EXCLUDED, publish
+from twolevel.bids.preflight import Plan
+from twolevel.model.spec import GroupSettings, RunSettings, StatsModel, SubjectSettings, stage_of
+from twolevel.tasks.fingerprint import software_fingerprint
+from twolevel.workflow.events import JobEvent, Listener
+from twolevel.workflow.group import GroupLevel
+from twolevel.workflow.subject import Participants, SubjectLevel, SubjectLevelAtOnce
+from twolevel.workflow.workers import ProcessWorker, SerialWorker
+
+__all__ = ["Execution", "Outcome", "run_group", "run_participants"]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How jobs are run.
+
+    Attributes
+    ----------
+    cache_root : Path
+        The engine's cache.
+    output_dir : Path
+        Where results are published.
+    worker : {"cf", "debug"}
+        A pool of processes, or this process alone.
+    n_procs : int
+        Size of the pool.
+    listener : Listener
+        Told about every job.
+    """
+
+    cache_root: Path
+    output_dir: Path
+    worker: str
+    n_procs: int
+    listener: Listener
+
+
+@dataclass
+class Outcome:
+    """What came of a submission.
+
+    Attributes
+    ----------
+    done : list of str
+        Subjects (or ``group``) that were published.
+    failed : dict of str to str
+        The others, with their errors.
+    files : list of Path
+        What was published.
+    """
+
+    done: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
+
+
+def run_participants(plan: Plan, model: StatsModel, execution: Execution) -> Outcome:
+    """Run the participant level and publish the subjects that succeed.
+
+    Parameters
+    ----------
+    plan : Plan
+    model : StatsModel
+    execution : Execution
+
+    Returns
+    -------
+    Outcome
+    """
+    run_stage, stage = stage_of(model, "run"), stage_of(model, "subject")
+    settings = stage.node.settings
+    at_once = isinstance(settings, SubjectSettings) and settings.first_level == "multi-run"
+    common = {"run_stage": run_stage, "stage": stage, "software": software_fingerprint()}
+    specs = [[run.spec for run in runs] for runs in plan.subjects.values()]
+    files: list[list[dict[str, Path]]] = [
+        [dict(run.files) for run in runs] for runs in plan.subjects.values()
+    ]
+    recorder = _Recorder(execution.listener)
+    whole = Participants(
+        subjects=list(plan.subjects), specs=specs, files=files, at_once=at_once, **common
+    )
+    level = SubjectLevelAtOnce if at_once else SubjectLevel
+    outcome = Outcome()
+    with _submitter(execution, recorder) as submitter:
+        _submit(submitter, whole)
+        for subject, of_subject, paths in zip(plan.subjects, specs, files, strict=True):
+            task = level(subject=subject, specs=of_subject, files=paths, **common)
+            result = Job(task, submitter=submitter, name=subject).result()
+            if result is None or result.errored or result.outputs is None:
+                outcome.failed[subject] = recorder.error_of(f"sub-{subject}")
+                continue
+            outputs = result.outputs
+            trees = [*outputs.designs, *outputs.maps, outputs.subject_maps]
+            outcome.files += publish(
+                [Path(tree) for tree in trees],
+                execution.output_dir,
+                stale=_subject_patterns(subject, dict(of_subject[0].entities)),
+            )
+            outcome.done.append(subject)
+    return outcome
+
+
+def run_group(
+    inputs: GroupInputs,
+    model: StatsModel,
+    execution: Execution,
+    *,
+    seed: int,
+    group_mask: Path | None,
+) -> Outcome:
+    """Run the group level and publish it.
+
+    Parameters
+    ----------
+    inputs : GroupInputs
+    model : StatsModel
+    execution : Execution
+    seed : int
+        Of everything random.
+    group_mask : Path, optional
+        Only voxels of this mask are analysed.
+
+    Returns
+    -------
+    Outcome
+    """
+    stage = stage_of(model, "dataset")
+    settings, run_settings = stage.node.settings, model.nodes[0].settings
+    if not isinstance(settings, GroupSettings) or not isinstance(run_settings, RunSettings):
+        raise TypeError("a model with a run node and a dataset node is expected")
+    masks = {f"sub-{s}": path for s, path in inputs.masks.items()}
+    if group_mask is not None:
+        masks["group mask"] = group_mask
+    contrasts = [c for c in model.nodes[0].contrasts if inputs.maps[c.label]]
+    files = [
+        {f"sub-{m.subject}": {"map": m.path, "mask": m.mask} for m in inputs.maps[c.label]}
+        for c in contrasts
+    ]
+    present = {
+        c.label: {m.subject for m in inputs.maps[c.label]} for c in model.nodes[0].contrasts
+    }
+    left_out = {
+        label: [s for s in inputs.subjects if s not in there] for label, there in present.items()
+    }
+    tables = {s: execution.output_dir / f"sub-{s}" / EXCLUDED for s in inputs.subjects}
+    whole = GroupLevel(
+        stage=stage,
+        entities=inputs.entities,
+        masks=masks,
+        contrasts=[
+            {"Name": c.name, "Label": c.label, "Expression": c.expression} for c in contrasts
+        ],
+        files=files,
+        exclusions=tables,
+        left_out=left_out,
+        tests=list(settings.tests),
+        smoothing_fwhm_mm=run_settings.smoothing_fwhm_mm,
+        seed=seed,
+        software=software_fingerprint(),
+    )
+    recorder = _Recorder(execution.listener)
+    outcome = Outcome()
+    with _submitter(execution, recorder) as submitter:
+        result = _submit(submitter, whole)
+        if result is None or result.errored or result.outputs is None:
+            outcome.failed["group"] = recorder.error_of("")
+            return outcome
+        outputs = result.outputs
+        trees = [outputs.design, *outputs.fits, outputs.comparison]
+        trees += [test for of_contrast in outputs.tests for test in of_contrast]
+        stem = "_".join(
+            f"{k}-{inputs.entities[k]}" for k in ("task", "space", "res") if k in inputs.entities
+        )
+        outcome.files = publish(
+            [Path(tree) for tree in trees], execution.output_dir,
+            stale=[f"group/{stem}_[!r]*", f"figures/{stem}_[!r]*"],
+        )  # fmt: skip
+        outcome.done.append("group")
+    return outcome
+
+
+class _Recorder:
+    """Remembers why jobs failed, and hands every event on."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        self.errors: list[JobEvent] = []
+
+    def __call__(self, event: JobEvent) -> None:
+        if event.status == "failed":
+            self.errors.append(event)
+        self.listener(event)
+
+    def error_of(self, label: str) -> str:
+        """Return the errors of jobs whose label begins with `label`, a line each."""
+        own = [
+            e
+            for e in self.errors
+            if e.label == label or e.label.startswith(f"{label} ") or not label
+        ]
+        return "\n".join(f"{e.task} of {e.label}: {e.error}" for e in own) or "unknown error"
+
+
+def _submitter(execution: Execution, listener: Listener) -> Submitter:
+    # A loop of our own: newer Pythons do not make one for the asking.
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    # Workers as objects: keyword arguments would be stored with every job.
+    worker = (
+        ProcessWorker(n_procs=execution.n_procs, listener=listener)
+        if execution.worker == "cf"
+        else SerialWorker(listener=listener)
+    )
+    return Submitter(cache_root=execution.cache_root, worker=worker)
+
+
+def _submit(submitter: Submitter, task: Any) -> Any:
+    here = Path.cwd()
+    logger = logging.getLogger("pydra.submitter")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)  # it prints what is reported below, in its own words
+    try:
+        return submitter(task, raise_errors=False)
+    except BaseException:
+        if isinstance(submitter.worker, ProcessWorker):
+            submitter.worker.kill()
+        raise
+    finally:
+        logger.setLevel(level)
+        os.chdir(here)  # the engine changes it
+
+
+def _subject_patterns(subject: str, entities: dict[str, str]) -> list[str]:
+    """Name the outputs of a subject of the same task, space and resolution."""
+    patterns = []
+    for session in ("", "ses-*/"):
+        keys = [k for k in ("space", "res") if k in entities]
+        middle = "".join(f"*_{k}-{entities[k]}" for k in keys)
+        tail = "_" if keys else "*_"
+        patterns.append(f"sub-{subject}/{session}func/*_task-{entities['task']}{middle}{tail}*")
+    return patterns

@@ -1,0 +1,173 @@
+"""Pydra workers that report on every job, survive failures, and stop when told to."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import signal
+import traceback
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import attrs
+import cloudpickle
+import pydra.engine  # noqa: F401  # must come before pydra.workers
+from pydra.workers import base
+
+from twolevel.errors import AnalysisError, TwolevelError
+from twolevel.workflow.events import JobEvent, Listener, Status, describe_job
+
+__all__ = ["ProcessWorker", "SerialWorker"]
+
+PRELOADED = ["twolevel.tasks.fit_run", "twolevel.tasks.apply_test", "twolevel.workflow.group"]
+
+
+def _silent(_: JobEvent) -> None:
+    """Listen to nothing."""
+
+
+def _is_leaf(job: Any) -> bool:
+    return not hasattr(job.task, "constructor")
+
+
+def _report(
+    listener: Listener, job: Any, status: Status, error: BaseException | None = None
+) -> None:
+    if not _is_leaf(job):
+        return
+    name, label = type(job.task).__name__, describe_job(job.task)
+    if error is None:
+        listener(JobEvent(name, label, status))
+        return
+    words = str(error) if isinstance(error, TwolevelError) else f"{type(error).__name__}: {error}"
+    listener(JobEvent(name, label, status, words, "".join(traceback.format_exception(error))))
+
+
+def _is_done(job: Any) -> bool:
+    result = job.result()
+    return result is not None and not result.errored
+
+
+@attrs.define
+class SerialWorker(base.Worker):
+    """Run every job in this process, one after the other."""
+
+    _plugin_name = "twolevel-serial"
+    listener: Listener = attrs.field(default=_silent, eq=False, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the listener behind: the engine stores a copy of the worker with every job."""
+        return {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Come back without a listener."""
+        self.__init__(**state)  # type: ignore[misc]
+
+    def run(self, job: Any, rerun: bool = False) -> Any:
+        """Run a job; an error is stored with it and does not stop the others."""
+        if _is_done(job):
+            _report(self.listener, job, "cached")
+            return job.result()
+        _report(self.listener, job, "running")
+        try:
+            result = job.run(rerun=rerun)
+        except Exception as error:  # noqa: BLE001  # kept in the job's result, shown at the end
+            job._errored = True  # noqa: SLF001  # the engine's own mark, see its NodeExecution
+            _report(self.listener, job, "failed", error)
+            return job.result()
+        _report(self.listener, job, "done")
+        return result
+
+
+def _ignore_interrupt() -> None:
+    """Leave Ctrl-C to the parent, which ends the children itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _run_pickled(pickled: bytes, rerun: bool) -> Any:
+    return cloudpickle.loads(pickled).run(rerun=rerun)
+
+
+@attrs.define
+class ProcessWorker(base.Worker):
+    """Run jobs in a pool of processes.
+
+    As many jobs are handed to the pool as it has processes, so that the first to be queued is the
+    first to run, and what is reported as running does run.
+    """
+
+    _plugin_name = "twolevel-process"
+    n_procs: int = 1
+    listener: Listener = attrs.field(default=_silent, eq=False, repr=False)
+    _pool: ProcessPoolExecutor | None = attrs.field(default=None, init=False, eq=False, repr=False)
+    _slots: asyncio.Semaphore | None = attrs.field(default=None, init=False, eq=False, repr=False)
+    _running: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave behind what cannot go to another process."""
+        return {"n_procs": self.n_procs}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Come back without pool and listener: a child starts no jobs of its own."""
+        self.__init__(**state)  # type: ignore[misc]
+
+    async def submit(self, job: Any, rerun: bool = False) -> Any:
+        """Run a workflow here, its jobs in the pool."""
+        return await job.run_async(rerun=rerun) if job.is_async else await self.run(job, rerun)
+
+    async def run(self, job: Any, rerun: bool = False) -> Any:
+        """Run a job in the pool, unless its result is there."""
+        if _is_done(job):
+            _report(self.listener, job, "cached")
+            return job.result()
+        if self._slots is None:
+            self._slots = asyncio.Semaphore(self.n_procs)
+        _report(self.listener, job, "queued")
+        name = f"{type(job.task).__name__} of {describe_job(job.task)}"
+        async with self._slots:
+            _report(self.listener, job, "running")
+            self._running.add(name)
+            try:
+                result = await asyncio.get_running_loop().run_in_executor(
+                    self.pool, _run_pickled, cloudpickle.dumps(job), rerun
+                )
+            except BrokenProcessPool as error:
+                killed = AnalysisError(
+                    "a process was killed, most likely for want of memory, while these jobs ran: "
+                    f"{', '.join(sorted(self._running))}; try a smaller --nprocs"
+                )
+                _report(self.listener, job, "failed", killed)
+                raise killed from error
+            except Exception as error:
+                _report(self.listener, job, "failed", error)
+                raise
+            finally:
+                self._running.discard(name)
+        _report(self.listener, job, "done")
+        return result
+
+    @property
+    def pool(self) -> ProcessPoolExecutor:
+        """The pool, made when the first job needs it."""
+        if self._pool is None:
+            # A server that forks from a clean state: no thread of this process (progress display)
+            # can hold a lock there, and the libraries are imported once.
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(PRELOADED)
+            self._pool = ProcessPoolExecutor(
+                self.n_procs, mp_context=context, initializer=_ignore_interrupt
+            )
+        return self._pool
+
+    def kill(self) -> None:
+        """End all jobs at once."""
+        if self._pool is not None:
+            for process in list((self._pool._processes or {}).values()):  # noqa: SLF001  # no public way before 3.14
+                process.kill()
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def close(self) -> None:
+        """Let the processes go."""
+        if self._pool is not None:
+            self._pool.shutdown()
