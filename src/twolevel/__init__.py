@@ -1,4 +1,4 @@
-"""Task fMRI from runs to a group: which brain regions respond, and how sure are we?
+"""Task fMRI from runs to a group: which brain regions respond, and how sure we are.
 
 The stages as plain functions, usable without the command line and without the workflow engine::
 

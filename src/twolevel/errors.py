@@ -13,13 +13,23 @@ Library code raises; only ``twolevel.cli`` catches.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-__all__ = ["AnalysisError", "InputError", "ModelError", "OutputError", "Problem", "TwolevelError"]
+__all__ = [
+    "AnalysisError",
+    "InputError",
+    "ModelError",
+    "OutputError",
+    "Problem",
+    "Problems",
+    "TwolevelError",
+]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -86,3 +96,38 @@ class OutputError(InputError):
 
 class AnalysisError(TwolevelError):
     """A step failed on input that had passed the checks."""
+
+
+@dataclass
+class Problems:
+    """Collects problems, so that they are listed together."""
+
+    found: list[Problem] = field(default_factory=list)
+
+    def attempt(self, function: Callable[[], T]) -> T | None:
+        """Call a function and keep the problems that it raises.
+
+        Parameters
+        ----------
+        function : callable
+
+        Returns
+        -------
+        object or None
+            What it returned; None where it raised.
+        """
+        try:
+            return function()
+        except InputError as error:
+            self.found.extend(error.problems)
+            return None
+
+    def stop_if_any(self) -> None:
+        """Raise all that was collected.
+
+        Raises
+        ------
+        InputError
+        """
+        if self.found:
+            raise InputError(self.found)

@@ -102,9 +102,13 @@ def read_confounds(
     gaps = regressors.columns[regressors.iloc[kept].isna().any()]
     if len(gaps):
         raise InputError(
-            Problem(f"confounds: {table}", f"missing values after the first row in {list(gaps)}",
-                    "a number in every row", "choose other confounds")
-        )  # fmt: skip
+            Problem(
+                f"confounds: {table}",
+                f"missing values after the first row in {list(gaps)}",
+                "a number in every row",
+                "choose other confounds",
+            )
+        )
     # Volumes that do not enter the fit may lack values; the design is computed over all of them.
     regressors = regressors.fillna(0.0)
     high_pass = any(str(c).startswith("cosine") for c in regressors)
@@ -128,8 +132,11 @@ def _by_strategy(
         except (ValueError, MissingConfoundError) as error:
             text = str(error).replace(str(beside / "sub-1_task-t_desc-confounds_timeseries"), "")
             raise InputError(
-                Problem(f"confounds: {table}", " ".join(text.split()),
-                        f'the columns that the strategy "{strategy}" takes',
-                        "choose another strategy, or name the confounds in the model's X")
-            ) from error  # fmt: skip
+                Problem(
+                    f"confounds: {table}",
+                    " ".join(text.split()),
+                    f'the columns that the strategy "{strategy}" takes',
+                    "choose another strategy, or name the confounds in the model's X",
+                )
+            ) from error
     return confounds, sample_mask

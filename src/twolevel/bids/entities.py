@@ -13,9 +13,25 @@ if TYPE_CHECKING:
 __all__ = ["ENTITY_ORDER", "BidsName", "build_name", "normalised", "parse_name"]
 
 ENTITY_ORDER = (
-    "sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "space", "cohort",
-    "res", "den", "contrast", "stat", "label", "desc",
-)  # fmt: skip
+    "sub",
+    "ses",
+    "task",
+    "acq",
+    "ce",
+    "rec",
+    "dir",
+    "run",
+    "echo",
+    "part",
+    "space",
+    "cohort",
+    "res",
+    "den",
+    "contrast",
+    "stat",
+    "label",
+    "desc",
+)
 INDEX_ENTITIES = frozenset({"run", "echo"})
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from twolevel.bids.tables import read_tsv
 from twolevel.errors import InputError, Problem
 from twolevel.stats.design import EARLIEST_ONSET
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["RunEvents", "events_within_scan", "read_events"]
 
@@ -33,11 +36,17 @@ class RunEvents:
     scan_end: float
 
     @property
+    def lines_outside(self) -> list[int]:
+        """Lines of the file, the header being the first, of the events left out."""
+        return [int(index) + 2 for index in self.outside.index]
+
+    @property
     def note(self) -> str:
         """What was left out, in words; empty if nothing was."""
         if self.outside.empty:
             return ""
-        rows = ", ".join(f"{i + 2} ({t:g} s)" for i, t in self.outside["onset"].items())  # type: ignore[operator]
+        onsets = zip(self.lines_outside, self.outside["onset"], strict=True)
+        rows = ", ".join(f"{line} ({onset:g} s)" for line, onset in onsets)
         total = len(self.events) + len(self.outside)
         return (
             f"{len(self.outside)} of {total} onsets lie outside the scan (last volume ends at "
@@ -71,10 +80,14 @@ def read_events(path: Path | str, factors: tuple[str, ...] = ("trial_type",)) ->
     for column in dict.fromkeys(("onset", "duration", *factors)):
         if column not in events:
             problems.append(
-                Problem(f"events: {path}", f"no column {column}", f"columns onset, duration, "
-                        f"{', '.join(factors)}; there are: {', '.join(map(str, events))}",
-                        "correct the file, or the model's Factor")
-            )  # fmt: skip
+                Problem(
+                    f"events: {path}",
+                    f"no column {column}",
+                    f"columns onset, duration, "
+                    f"{', '.join(factors)}; there are: {', '.join(map(str, events))}",
+                    "correct the file, or the model's Factor",
+                )
+            )
             continue
         if column not in factors:
             numbers = pd.to_numeric(events[column], errors="coerce")
@@ -83,16 +96,24 @@ def read_events(path: Path | str, factors: tuple[str, ...] = ("trial_type",)) ->
         if numbers.isna().any():
             lines = ", ".join(str(i + 2) for i in events.index[numbers.isna()])
             problems.append(
-                Problem(f"events: {path}", f"no valid {column} in lines {lines}",
-                        "a value in every row", "correct these rows or remove them")
-            )  # fmt: skip
+                Problem(
+                    f"events: {path}",
+                    f"no valid {column} in lines {lines}",
+                    "a value in every row",
+                    "correct these rows or remove them",
+                )
+            )
         events[column] = numbers
     if "duration" in events and (events["duration"] < 0).any():
         lines = ", ".join(str(i + 2) for i in events.index[events["duration"] < 0])
         problems.append(
-            Problem(f"events: {path}", f"negative durations in lines {lines}", "0 s or more",
-                    "correct these rows")
-        )  # fmt: skip
+            Problem(
+                f"events: {path}",
+                f"negative durations in lines {lines}",
+                "0 s or more",
+                "correct these rows",
+            )
+        )
     if problems:
         raise InputError(problems)
     return events.astype({"onset": float, "duration": float})

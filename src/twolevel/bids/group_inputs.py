@@ -13,7 +13,7 @@ from twolevel.bids.images import read_header
 from twolevel.bids.outputs import common_entities, entities_of
 from twolevel.bids.sidecars import read_json
 from twolevel.errors import InputError, Problem
-from twolevel.model.spec import GroupSettings, stage_of
+from twolevel.model.spec import stage_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,30 +96,45 @@ def find_subject_maps(
         Subjects are missing or fewer than two, or maps do not match; all offenders.
     """
     dataset = model.node("dataset")
-    if dataset is None or not isinstance(dataset.settings, GroupSettings):
+    if dataset is None:
         raise InputError(
-            Problem(f'model "{model.name}"', "no Dataset node", "a Dataset node: the group model",
-                    "add one to the model, or run the participant level only")
-        )  # fmt: skip
+            Problem(
+                f'model "{model.name}"',
+                "no Dataset node",
+                "a Dataset node: the group model",
+                "add one to the model, or run the participant level only",
+            )
+        )
     masks = _find_masks(output_dir, dict(wanted or {}))
     problems = []
     if subjects is not None:
         problems = [
-            Problem(f"sub-{s}", f"no maps of this subject in {output_dir}",
-                    f"sub-{s}/func/*{MASK}", "run the participant level for it, or leave it out")
-            for s in subjects if s not in masks
-        ]  # fmt: skip
+            Problem(
+                f"sub-{s}",
+                f"no maps of this subject in {output_dir}",
+                f"sub-{s}/func/*{MASK}",
+                "run the participant level for it, or leave it out",
+            )
+            for s in subjects
+            if s not in masks
+        ]
         masks = {s: path for s, path in masks.items() if s in set(subjects)}
     if len(masks) < FEWEST and not problems:
         problems.append(
-            Problem("group", f"{len(masks)} subject{'s' * (len(masks) != 1)} in {output_dir}",
-                    f"at least {FEWEST}", "run the participant level for more subjects")
-        )  # fmt: skip
+            Problem(
+                "group",
+                f"{len(masks)} subject{'s' * (len(masks) != 1)} in {output_dir}",
+                f"at least {FEWEST}",
+                "run the participant level for more subjects",
+            )
+        )
     if problems:
         raise InputError(problems)
     names = {s: entities_of(path) for s, path in masks.items()}
     maps = {
-        contrast.label: tuple(_maps_of(masks, names, contrast.label, dataset.settings.group_input))
+        contrast.label: tuple(
+            _maps_of(masks, names, contrast.label, dataset.group_settings.group_input)
+        )
         for contrast in model.nodes[0].contrasts
     }
     problems = _check_maps(masks, maps, model)
@@ -139,10 +154,15 @@ def _find_masks(output_dir: Path, wanted: dict[str, str]) -> dict[str, Path]:
         if level and all(entities.get(k) == v for k, v in wanted.items()):
             found.setdefault(entities["sub"], []).append(path)
     problems = [
-        Problem(f"sub-{s}", f"maps of several kinds: {', '.join(p.name for p in paths)}",
-                "one task, space and resolution", "choose with --task-id, --space, --downsample")
-        for s, paths in found.items() if len(paths) > 1
-    ]  # fmt: skip
+        Problem(
+            f"sub-{s}",
+            f"maps of several kinds: {', '.join(p.name for p in paths)}",
+            "one task, space and resolution",
+            "choose with --task-id, --space, --downsample",
+        )
+        for s, paths in found.items()
+        if len(paths) > 1
+    ]
     if problems:
         raise InputError(problems)
     return {s: paths[0] for s, paths in found.items()}
@@ -179,8 +199,10 @@ def _check_maps(
             found.append(f"made by twolevel {made_by}")
             expected.append(f"twolevel {version('twolevel')}")
         if sidecar["Model"]["Digest"] != stage.digest:
-            found.append(f'made with other settings of model "{sidecar["Model"]["Name"]}" '
-                         f"(digest {sidecar['Model']['Digest']}{_smoothing(sidecar)})")  # fmt: skip
+            found.append(
+                f'made with other settings of model "{sidecar["Model"]["Name"]}" '
+                f"(digest {sidecar['Model']['Digest']}{_smoothing(sidecar)})"
+            )
             expected.append(f'those of model "{model.name}" now (digest {stage.digest})')
         header = read_header(path)
         if header.shape != reference.shape or not np.allclose(
@@ -190,9 +212,13 @@ def _check_maps(
             expected.append(f"that of {first.name}: {reference.shape}")
         if found:
             problems.append(
-                Problem(str(path), "; ".join(found), "; ".join(expected),
-                        "run the participant level again for this subject with these options")
-            )  # fmt: skip
+                Problem(
+                    str(path),
+                    "; ".join(found),
+                    "; ".join(expected),
+                    "run the participant level again for this subject with these options",
+                )
+            )
     return problems
 
 
@@ -214,7 +240,10 @@ def _check_group_mask(group_mask: Path | None, masks: Mapping[str, Path]) -> lis
     if same:
         return []
     return [
-        Problem(f"--group-mask {group_mask}", f"shape {header.shape}, affine {header.affine.tolist()}",
-                f"the grid of the maps: {reference.shape}, {reference.affine.tolist()}",
-                "resample the mask to the grid of the maps")
-    ]  # fmt: skip
+        Problem(
+            f"--group-mask {group_mask}",
+            f"shape {header.shape}, affine {header.affine.tolist()}",
+            f"the grid of the maps: {reference.shape}, {reference.affine.tolist()}",
+            "resample the mask to the grid of the maps",
+        )
+    ]

@@ -1,4 +1,4 @@
-"""NIfTI images: streamed reading of 4-D series, reading of masks and maps, reproducible writing."""
+"""NIfTI images: streamed reading of series, reading of maps, reproducible writing."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twolevel.bids.entities import BidsName, normalised, parse_name
@@ -11,6 +10,7 @@ from twolevel.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
 __all__ = ["RunFiles", "Selection", "find_runs", "iter_subjects", "list_subjects", "parse_space"]
 
@@ -101,9 +101,13 @@ def parse_space(text: str) -> dict[str, str]:
         key, dash, value = modifier.partition("-")
         if key not in {"res", "cohort"} or not dash or not value:
             raise InputError(
-                Problem(f"--space {text}", f'"{modifier}"', "res-LABEL or cohort-LABEL",
-                        "write it as MNI152NLin2009cAsym:res-2")
-            )  # fmt: skip
+                Problem(
+                    f"--space {text}",
+                    f'"{modifier}"',
+                    "res-LABEL or cohort-LABEL",
+                    "write it as MNI152NLin2009cAsym:res-2",
+                )
+            )
         entities[key] = value
     return entities
 
@@ -228,9 +232,13 @@ def _choose_task(
     if len(selection.tasks) == 1 or (not selection.tasks and len(there) <= 1):
         return selection.tasks or tuple(there), []
     return selection.tasks, [
-        Problem("--task-id", f"tasks {sorted(there)}", "one task",
-                "name one with --task-id, or in the model's Input")
-    ]  # fmt: skip
+        Problem(
+            "--task-id",
+            f"tasks {sorted(there)}",
+            "one task",
+            "name one with --task-id, or in the model's Input",
+        )
+    ]
 
 
 def _choose_space(
@@ -249,12 +257,18 @@ def _choose_space(
         return matching[0], []
     if not spaces:
         return {}, []
-    listed = [":".join([s.get("space", "(none)"), *(f"{k}-{v}" for k, v in s.items()
-                                                    if k != "space")]) for s in spaces]  # fmt: skip
+    listed = [
+        ":".join([s.get("space", "(none)"), *(f"{k}-{v}" for k, v in s.items() if k != "space")])
+        for s in spaces
+    ]
     return dict(wanted or {}), [
-        Problem("--space", f"images in {len(listed)} spaces: {', '.join(listed)}",
-                "exactly one space and resolution", f"give one, for example --space {listed[0]}")
-    ]  # fmt: skip
+        Problem(
+            "--space",
+            f"images in {len(listed)} spaces: {', '.join(listed)}",
+            "exactly one space and resolution",
+            f"give one, for example --space {listed[0]}",
+        )
+    ]
 
 
 def _attach(

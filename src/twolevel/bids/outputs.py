@@ -44,7 +44,16 @@ __all__ = [
 EXCLUDED = "excluded.tsv"
 PRIVATE = "_"  # what begins so stays in the work directory
 EXCLUSION_COLUMNS = ("subject", "session", "run", "contrast", "kind", "item", "count", "reason")
-IGNORED = "**/*_statmap.*\n**/*_design.*\n**/*_clusters.*\ngroup\nfigures\nlogs\nexcluded.tsv\nreport.html\n"  # fmt: skip
+IGNORED = """\
+**/*_statmap.*
+**/*_design.*
+**/*_clusters.*
+group
+figures
+logs
+excluded.tsv
+report.html
+"""
 MEANINGS = {
     "effect": "Estimated effect of the contrast",
     "variance": "Sampling variance of the effect",
@@ -82,6 +91,29 @@ class Exclusion:
     contrast: str = ""
     item: str = ""
     count: int = 1
+
+    @classmethod
+    def in_run(
+        cls,
+        entities: Mapping[str, str],
+        kind: str,
+        reason: str,
+        *,
+        contrast: str = "",
+        item: str = "",
+        count: int = 1,
+    ) -> Exclusion:
+        """Describe something left out of a run, named by its entities."""
+        return cls(
+            kind,
+            reason,
+            subject=entities["sub"],
+            session=entities.get("ses", ""),
+            run=entities.get("run", ""),
+            contrast=contrast,
+            item=item,
+            count=count,
+        )
 
 
 def write_exclusions(path: Path, exclusions: Iterable[Exclusion]) -> Path:
@@ -183,9 +215,12 @@ def resolution_of(entities: Mapping[str, str], affine: NDArray[np.float64]) -> d
 
 
 def write_mask(
-    folder: Path, entities: Mapping[str, str], mask: NDArray[np.bool_],
-    affine: NDArray[np.float64], sidecar: Mapping[str, Any],
-) -> Path:  # fmt: skip
+    folder: Path,
+    entities: Mapping[str, str],
+    mask: NDArray[np.bool_],
+    affine: NDArray[np.float64],
+    sidecar: Mapping[str, Any],
+) -> Path:
     """Write an analysis mask and its sidecar.
 
     Parameters
@@ -279,9 +314,12 @@ def write_dataset_files(
         doi = stated.get("DatasetDOI")
         commit = version_of.get(name)
         sources.append(
-            {"URL": f"bids:{name}:", **({"DOI": doi} if doi else {}),
-             **({"Version": commit} if commit else {})}
-        )  # fmt: skip
+            {
+                "URL": f"bids:{name}:",
+                **({"DOI": doi} if doi else {}),
+                **({"Version": commit} if commit else {}),
+            }
+        )
     relative = {name: _relative_uri(root, output_dir) for name, root in links.items()}
     write_json(
         output_dir / "dataset_description.json",

@@ -14,8 +14,8 @@ from twolevel.bids.images import check_length, read_header
 from twolevel.bids.layout import RunFiles, Selection, find_runs, iter_subjects, list_subjects
 from twolevel.bids.run_inputs import RunInputs, dataset_links, gather, read_timing
 from twolevel.bids.tables import read_tsv
-from twolevel.errors import InputError, Problem
-from twolevel.model.spec import INTERCEPT, RunSettings
+from twolevel.errors import InputError, Problem, Problems
+from twolevel.model.spec import INTERCEPT
 from twolevel.model.variables import RunVariables, resolve_variables
 from twolevel.stats.contrasts import did_you_mean
 
@@ -93,18 +93,24 @@ def choose_subjects(
     labels = [label.removeprefix("sub-") for label in wanted]
     problems = [
         Problem(
-            f"--participant-label {label}", "no such subject",
+            f"--participant-label {label}",
+            "no such subject",
             f"one of: {', '.join(there) or '(there is none)'}",
             did_you_mean(label, there) or "check the label",
         )
-        for label in labels if label not in there
-    ]  # fmt: skip
+        for label in labels
+        if label not in there
+    ]
     chosen = sorted(set(labels)) if labels else there
     if n_subjects is not None and n_subjects > len(chosen):
         problems.append(
-            Problem(f"--n-subjects {n_subjects}", f"{len(chosen)} subjects",
-                    "no more than there are", "lower the number")
-        )  # fmt: skip
+            Problem(
+                f"--n-subjects {n_subjects}",
+                f"{len(chosen)} subjects",
+                "no more than there are",
+                "lower the number",
+            )
+        )
     if problems:
         raise InputError(problems)
     if n_subjects is not None:
@@ -150,19 +156,27 @@ def check_inputs(
     if node is None:
         raise InputError(Problem("model", "no Run node", "a Run node", "add one"))
     problems = [
-        Problem(str(root), "no such folder", "a dataset",
-                "give the raw dataset as BIDS_DIR and derivatives with --derivatives")
-        for root in (bids_dir, *derivatives) if not root.is_dir()
-    ]  # fmt: skip
+        Problem(
+            str(root),
+            "no such folder",
+            "a dataset",
+            "give the raw dataset as BIDS_DIR and derivatives with --derivatives",
+        )
+        for root in (bids_dir, *derivatives)
+        if not root.is_dir()
+    ]
     if problems:
         raise InputError(problems)
     runs, problems = find_runs(bids_dir, derivatives, selection)
     if not runs and not problems:
         problems.append(
-            Problem(str(bids_dir), "no run with events or a preprocessed image for this selection",
-                    "sub-*/func/*_events.tsv and, in the derivatives, *_desc-preproc_bold.nii.gz",
-                    "check the task, the space and the labels that you selected")
-        )  # fmt: skip
+            Problem(
+                str(bids_dir),
+                "no run with events or a preprocessed image for this selection",
+                "sub-*/func/*_events.tsv and, in the derivatives, *_desc-preproc_bold.nii.gz",
+                "check the task, the space and the labels that you selected",
+            )
+        )
     links = dataset_links(bids_dir, derivatives)
     checked = []
     for index, files in enumerate(runs if not problems else [], start=1):
@@ -180,64 +194,73 @@ def check_inputs(
     plans = {run.files.bold: run.inputs for run in checked}
     subjects = {s: [plans[f.bold] for f in group] for s, group in iter_subjects(runs)}
     notes = [note for run in checked for note in run.notes]
-    return Plan(subjects, tuple([*_notes_on_subjects(bids_dir, selection, subjects), *notes]))
+    return Plan(subjects, (*_notes_on_subjects(bids_dir, selection, subjects), *notes))
 
 
 def _check_run(files: RunFiles, node: Node, links: dict[str, Path]) -> _Checked:
-    settings = node.settings
-    assert isinstance(settings, RunSettings)  # noqa: S101  # the type of a run node's settings
-    _check_presence(files, ("bold", "mask", "events"))
-    assert files.bold is not None and files.mask is not None and files.events is not None  # noqa: S101, PT018
-    problems: list[Problem] = []
-
-    def attempt(function: Callable[[], object]) -> object:
-        try:
-            return function()
-        except InputError as error:
-            problems.extend(error.problems)
-            return None
-
-    header = attempt(lambda: _check_images(files.bold, files.mask))  # type: ignore[arg-type]
-    timing = attempt(lambda: read_timing(files))
-    events = attempt(lambda: read_events(files.events, node.factors))  # type: ignore[arg-type]
-    if problems:
-        raise InputError(problems)
-    variables, notes = _check_tables(files, node, events, header.shape[3])  # type: ignore[arg-type,attr-defined]
-    repetition_time, start_time = timing  # type: ignore[misc]
-    within = events_within_scan(events, header.shape[3], repetition_time, start_time)  # type: ignore[arg-type,attr-defined,has-type]
+    settings = node.run_settings
+    problems = Problems()
+    needed = ["bold", "mask", "events", *(["confounds"] if settings.confound_strategy else [])]
+    there = _present(files, needed, problems)
+    header = timing = events = None
+    if "bold" in there and "mask" in there:
+        header = problems.attempt(lambda: _check_images(there["bold"], there["mask"]))
+        timing = problems.attempt(lambda: read_timing(files))
+    if "events" in there:
+        events = problems.attempt(lambda: read_events(there["events"], node.factors))
+    if problems.found or header is None or timing is None or events is None:
+        raise InputError(problems.found)
+    variables, notes = _check_tables(files, node, events, header.shape[3])
+    repetition_time, start_time = timing
+    within = events_within_scan(events, header.shape[3], repetition_time, start_time)
     if within.note:
         notes.insert(0, f"events of {files.name}: {within.note}")
+    takes_confounds = settings.confound_strategy is not None or bool(variables.confounds)
     inputs = gather(
-        files, repetition_time, start_time, links,  # type: ignore[has-type]
-        confounds=_takes_confounds(node, variables), downsample=settings.downsample,
-    )  # fmt: skip
-    return _Checked(files, inputs, variables, header, notes)  # type: ignore[arg-type]
+        files,
+        repetition_time,
+        start_time,
+        links,
+        confounds=takes_confounds,
+        downsample=settings.downsample,
+    )
+    return _Checked(files, inputs, variables, header, notes)
 
 
-def _check_presence(files: RunFiles, kinds: Sequence[str]) -> None:
+def _present(files: RunFiles, kinds: Sequence[str], problems: Problems) -> dict[str, Path]:
+    """Return the files that are there, and note the others."""
     expected = {
         "bold": "*_desc-preproc_bold.nii.gz of this run and space in the derivatives",
         "mask": "*_desc-brain_mask.nii.gz of this run and space in the derivatives",
         "events": "*_events.tsv of this run in the raw dataset",
         "confounds": "*_desc-confounds_timeseries.tsv of this run in the derivatives",
     }
-    problems = []
+    there = {}
     for kind in kinds:
         path = getattr(files, kind)
         if path is None:
             word = "BOLD image" if kind == "bold" else kind
-            problems.append(
-                Problem(f"{files.name}: {word}", "missing", expected[kind],
-                        "complete the dataset, or leave the subject or run out "
-                        "(--participant-label, --run-label)")
-            )  # fmt: skip
+            problems.found.append(
+                Problem(
+                    f"{files.name}: {word}",
+                    "missing",
+                    expected[kind],
+                    "complete the dataset, or leave the subject or run out "
+                    "(--participant-label, --run-label)",
+                )
+            )
         elif is_absent(path):
-            problems.append(
-                Problem(str(path), "not fetched yet: a git-annex file without its content",
-                        "the content", f"get it with: datalad get {path}")
-            )  # fmt: skip
-    if problems:
-        raise InputError(problems)
+            problems.found.append(
+                Problem(
+                    str(path),
+                    "not fetched yet: a git-annex file without its content",
+                    "the content",
+                    f"get it with: datalad get {path}",
+                )
+            )
+        else:
+            there[kind] = path
+    return there
 
 
 def _check_images(bold: Path, mask: Path) -> ImageHeader:
@@ -251,9 +274,13 @@ def _check_images(bold: Path, mask: Path) -> ImageHeader:
     same_affine = np.allclose(header.affine, mask_header.affine, atol=1e-3)
     if header.shape[:3] != mask_header.shape[:3] or not same_affine:
         raise InputError(
-            Problem(f"{mask}: grid", _grid(mask_header), f"that of {bold}: {_grid(header)}",
-                    "take mask and image from one run of the preprocessing")
-        )  # fmt: skip
+            Problem(
+                f"{mask}: grid",
+                _grid(mask_header),
+                f"that of {bold}: {_grid(header)}",
+                "take mask and image from one run of the preprocessing",
+            )
+        )
     return header
 
 
@@ -262,42 +289,46 @@ def _grid(header: ImageHeader) -> str:
     return f"{' x '.join(map(str, header.shape[:3]))} voxels, affine {' '.join(rows)}"
 
 
-def _takes_confounds(node: Node, variables: RunVariables) -> bool:
-    strategy = getattr(node.settings, "confound_strategy", None)
-    return strategy is not None or bool(variables.confounds)
-
-
 def _check_tables(
     files: RunFiles, node: Node, events: pd.DataFrame, n_volumes: int
 ) -> tuple[RunVariables, list[str]]:
-    settings = node.settings
-    assert isinstance(settings, RunSettings)  # noqa: S101  # the type of a run node's settings
+    settings = node.run_settings
     without = resolve_variables(node, events, ())
     named = any(x != INTERCEPT and ("*" in x or "?" in x or x in without.missing) for x in node.x)
     factor_levels = tuple(f"{factor}." for factor in node.factors)
     only_events = all(x == INTERCEPT or x.startswith(factor_levels) for x in node.x)
     if settings.confound_strategy is None and (only_events or not named):
         return without, _notes_on_design(files, node, without, high_pass=False)
-    _check_presence(files, ("confounds",))
-    assert files.confounds is not None  # noqa: S101
-    variables = resolve_variables(node, events, confound_names(files.confounds))
+    problems = Problems()
+    there = _present(files, ["confounds"], problems)
+    problems.stop_if_any()
+    table = there["confounds"]
+    variables = resolve_variables(node, events, confound_names(table))
     confounds = read_confounds(
-        files.confounds, files.confounds_json,
-        strategy=settings.confound_strategy, names=variables.confounds,
-    )  # fmt: skip
+        table,
+        files.confounds_json,
+        strategy=settings.confound_strategy,
+        names=variables.confounds,
+    )
     if len(confounds.regressors) != n_volumes:
         raise InputError(
-            Problem(f"confounds: {files.confounds}", f"{len(confounds.regressors)} rows",
-                    f"{n_volumes}, one a volume of {files.bold}",
-                    "take both from one run of the preprocessing")
-        )  # fmt: skip
+            Problem(
+                f"confounds: {files.confounds}",
+                f"{len(confounds.regressors)} rows",
+                f"{n_volumes}, one a volume of {files.bold}",
+                "take both from one run of the preprocessing",
+            )
+        )
     n_columns = len(variables.conditions) + confounds.regressors.shape[1] + 1
     if len(confounds.kept) <= n_columns:
         raise InputError(
-            Problem(f"design of {files.name}",
-                    f"{n_columns} regressors for {len(confounds.kept)} volumes",
-                    "fewer regressors than volumes", "choose fewer confounds")
-        )  # fmt: skip
+            Problem(
+                f"design of {files.name}",
+                f"{n_columns} regressors for {len(confounds.kept)} volumes",
+                "fewer regressors than volumes",
+                "choose fewer confounds",
+            )
+        )
     return variables, _notes_on_design(files, node, variables, high_pass=confounds.high_pass)
 
 
@@ -341,13 +372,15 @@ def _check_contrasts(checked: Sequence[_Checked], node: Node) -> list[Problem]:
     in_contrasts = {name for contrast in node.contrasts for name in contrast.weight_of}
     problems.extend(
         Problem(
-            f'model: X names "{name}"', "no such variable in any run",
+            f'model: X names "{name}"',
+            "no such variable in any run",
             f"a variable of the events ({', '.join(checked[0].variables.available)}) "
             "or a column of the confounds",
             did_you_mean(name, checked[0].variables.available) or "correct the model's X",
         )
-        for name in unused if name not in known and name not in in_contrasts
-    )  # fmt: skip
+        for name in unused
+        if name not in known and name not in in_contrasts
+    )
     return problems
 
 
@@ -361,10 +394,13 @@ def _check_grids(checked: Sequence[_Checked], *, same_grid: bool) -> list[Proble
         )
         if not same:
             problems.append(
-                Problem(f"{run.files.bold}: grid", _grid(run.header),
-                        f"that of {first.files.bold}: {_grid(first.header)}",
-                        "analyse runs that were resampled to one grid")
-            )  # fmt: skip
+                Problem(
+                    f"{run.files.bold}: grid",
+                    _grid(run.header),
+                    f"that of {first.files.bold}: {_grid(first.header)}",
+                    "analyse runs that were resampled to one grid",
+                )
+            )
     return problems
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,8 @@ from twolevel.bids.images import read_header, read_mask, read_volumes
 from twolevel.numerics.smoothing import smooth_volume
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 __all__ = ["RunData", "downsampled_affine", "read_run"]

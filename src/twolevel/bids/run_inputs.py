@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twolevel.bids.annex import real_path
@@ -13,6 +12,7 @@ from twolevel.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from twolevel.bids.layout import RunFiles
 
@@ -125,37 +125,40 @@ def read_timing(files: RunFiles) -> tuple[float, float]:
     InputError
         No sidecar states the repetition time, or two sources disagree.
     """
-    stated: dict[str, float] = {}
-    for kind, sidecars in (("raw", files.raw_sidecars), ("prepared", files.derivative_sidecars)):
-        for path in sidecars:
-            if "RepetitionTime" in (content := read_json(path)):
-                stated[kind] = float(content["RepetitionTime"])
-                stated[f"{kind} from"] = path  # type: ignore[assignment]
     where = f"repetition time of {files.name}"
-    values = {
-        str(stated[f"{kind} from"]): stated[kind] for kind in ("raw", "prepared") if kind in stated
-    }
-    if not values:
+    raw, prepared = _stated(files.raw_sidecars), _stated(files.derivative_sidecars)
+    stated = [s for s in (raw, prepared) if s is not None]
+    if not stated:
         raise InputError(
-            Problem(where, "no sidecar with RepetitionTime", "RepetitionTime in seconds in a "
-                    "*_bold.json of the raw dataset or of the derivatives", "add it")
-        )  # fmt: skip
-    if max(values.values()) - min(values.values()) > TOLERANCE_S:
-        listed = "; ".join(f"{value:g} s in {path}" for path, value in values.items())
-        raise InputError(
-            Problem(where, listed, f"sidecars that agree within {TOLERANCE_S:g} s",
-                    "find out which is right and correct the other")
-        )  # fmt: skip
-    repetition_time = stated.get("prepared", stated.get("raw", 0.0))
+            Problem(
+                where,
+                "no sidecar with RepetitionTime",
+                "RepetitionTime in seconds in a "
+                "*_bold.json of the raw dataset or of the derivatives",
+                "add it",
+            )
+        )
+    repetition_time, source = stated[-1]
     in_header = read_header(files.bold).repetition_time if files.bold else None
     # Converters leave 0 or 1 where they do not know; anything else is a statement.
-    if in_header not in (None, 1.0) and abs(in_header - repetition_time) > TOLERANCE_S:  # type: ignore[operator]
-        path = next(iter(reversed(values)))
+    if in_header is not None and in_header != 1.0:
+        stated.append((in_header, f"the header of {files.bold}"))
+    if max(s[0] for s in stated) - min(s[0] for s in stated) > TOLERANCE_S:
+        listed = "; ".join(f"{value:g} s in {path}" for value, path in stated)
         raise InputError(
-            Problem(where, f"{in_header:g} s in the header of {files.bold}, "
-                    f"{repetition_time:g} s in {path}", f"the same within {TOLERANCE_S:g} s",
-                    "find out which is right and correct the other")
-        )  # fmt: skip
+            Problem(
+                where,
+                listed,
+                f"statements that agree within {TOLERANCE_S:g} s",
+                "find out which is right and correct the others",
+            )
+        )
+    if repetition_time <= 0:
+        raise InputError(
+            Problem(
+                where, f"{repetition_time:g} s in {source}", "seconds, more than 0", "correct it"
+            )
+        )
     start_times = [
         content["StartTime"]
         for path in files.derivative_sidecars
@@ -164,10 +167,23 @@ def read_timing(files: RunFiles) -> tuple[float, float]:
     return repetition_time, float(start_times[-1]) if start_times else 0.0
 
 
+def _stated(sidecars: Sequence[Path]) -> tuple[float, str] | None:
+    """Return the repetition time and the sidecar that states it, the last one that does."""
+    for path in reversed(sidecars):
+        if "RepetitionTime" in (content := read_json(path)):
+            return float(content["RepetitionTime"]), str(path)
+    return None
+
+
 def gather(
-    files: RunFiles, repetition_time: float, start_time: float, links: Mapping[str, Path],
-    *, confounds: bool, downsample: int,
-) -> RunInputs:  # fmt: skip
+    files: RunFiles,
+    repetition_time: float,
+    start_time: float,
+    links: Mapping[str, Path],
+    *,
+    confounds: bool,
+    downsample: int,
+) -> RunInputs:
     """Describe a run whose files have passed the checks.
 
     Parameters

@@ -3,65 +3,28 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from twolevel.bids.layout import Selection, parse_space
 from twolevel.bids.preflight import Plan, check_inputs, choose_subjects
 from twolevel.bids.sidecars import read_json
-from twolevel.errors import InputError, OutputError, Problem
+from twolevel.errors import OutputError, Problem, Problems
 from twolevel.model.override import override
 from twolevel.model.read import find_model, read_model
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from pathlib import Path
 
     from rich.console import Console
 
     from twolevel.model.spec import StatsModel
 
-__all__ = ["Problems", "Request", "check_output", "load_request", "make_plan", "show_notes"]
+__all__ = ["Request", "check_output", "load_request", "make_plan", "show_notes"]
 
-T = TypeVar("T")
 FEWEST = 2
 NOTES_SHOWN = 6
-
-
-@dataclass
-class Problems:
-    """Collects problems, so that they are listed together."""
-
-    found: list[Problem] = field(default_factory=list)
-
-    def attempt(self, function: Callable[[], T]) -> T | None:
-        """Call a function and keep the problems that it raises.
-
-        Parameters
-        ----------
-        function : callable
-
-        Returns
-        -------
-        object or None
-            What it returned; None where it raised.
-        """
-        try:
-            return function()
-        except InputError as error:
-            self.found.extend(error.problems)
-            return None
-
-    def stop_if_any(self) -> None:
-        """Raise all that was collected.
-
-        Raises
-        ------
-        InputError
-        """
-        if self.found:
-            raise InputError(self.found)
 
 
 @dataclass(frozen=True)
@@ -111,10 +74,13 @@ def load_request(
     if from_data or arguments.n_subjects is not None:
         subjects = problems.attempt(
             lambda: choose_subjects(
-                bids_dir, derivatives, wanted,
-                n_subjects=arguments.n_subjects, seed=arguments.random_seed,
+                bids_dir,
+                derivatives,
+                wanted,
+                n_subjects=arguments.n_subjects,
+                seed=arguments.random_seed,
             )
-        )  # fmt: skip
+        )
     else:
         subjects = tuple(label.removeprefix("sub-") for label in wanted)
     if model is None or subjects is None:
@@ -171,23 +137,33 @@ def make_plan(
     with console.status("checking inputs") as status:
         plan = problems.attempt(
             lambda: check_inputs(
-                request.bids_dir, request.derivatives, request.selection, request.model,
+                request.bids_dir,
+                request.derivatives,
+                request.selection,
+                request.model,
                 progress=lambda n, total: status.update(f"checking inputs: run {n} of {total}"),
                 same_grid=with_group,
             )
-        )  # fmt: skip
+        )
     n_subjects = len(plan.subjects) if plan is not None else len(request.selection.subjects)
     if with_group and n_subjects < FEWEST:
         problems.found.append(
-            Problem("group", f"{n_subjects} subject{'s' * (n_subjects != 1)}",
-                    f"at least {FEWEST}", "select more subjects, or run the participant level only")
-        )  # fmt: skip
+            Problem(
+                "group",
+                f"{n_subjects} subject{'s' * (n_subjects != 1)}",
+                f"at least {FEWEST}",
+                "select more subjects, or run the participant level only",
+            )
+        )
     if with_group and request.model.node("dataset") is None:
         problems.found.append(
-            Problem(f'model "{request.model.name}"', "no Dataset node",
-                    "a Dataset node: the group model",
-                    "add one to the model, or run the participant level only")
-        )  # fmt: skip
+            Problem(
+                f'model "{request.model.name}"',
+                "no Dataset node",
+                "a Dataset node: the group model",
+                "add one to the model, or run the participant level only",
+            )
+        )
     return plan
 
 
@@ -213,23 +189,34 @@ def check_output(output_dir: Path, work_dir: Path, request_dirs: list[Path]) -> 
         inside = next((d for d in derivatives if d == path or d in path.parents), None)
         if inside_raw or inside is not None:
             problems.append(
-                Problem(f"{option} {path}", f"inside the input {inside or raw}",
-                        "a folder outside the data, or one of its own under derivatives/",
-                        f"give another {option}")
-            )  # fmt: skip
+                Problem(
+                    f"{option} {path}",
+                    f"inside the input {inside or raw}",
+                    "a folder outside the data, or one of its own under derivatives/",
+                    f"give another {option}",
+                )
+            )
         elif blocker := _not_writable(path):
             problems.append(
-                Problem(f"{option} {path}", blocker, "a folder that can be written",
-                        "change its permissions, or give another one")
-            )  # fmt: skip
+                Problem(
+                    f"{option} {path}",
+                    blocker,
+                    "a folder that can be written",
+                    "change its permissions, or give another one",
+                )
+            )
     description = output_dir / "dataset_description.json"
     if not problems and description.is_file():
         makers = read_json(description).get("GeneratedBy") or [{}]
         if makers[0].get("Name") != "twolevel":
             problems.append(
-                Problem(f"OUTPUT_DIR {output_dir}", "a dataset that twolevel did not make",
-                        "a new folder, or earlier results of twolevel", "give another OUTPUT_DIR")
-            )  # fmt: skip
+                Problem(
+                    f"OUTPUT_DIR {output_dir}",
+                    "a dataset that twolevel did not make",
+                    "a new folder, or earlier results of twolevel",
+                    "give another OUTPUT_DIR",
+                )
+            )
     if problems:
         raise OutputError(problems)
 
@@ -257,5 +244,6 @@ def show_notes(console: Console, notes: tuple[str, ...], *, verbose: bool) -> No
     for note in shown:
         console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
     if len(shown) < len(notes):
-        console.print(f"note: and {len(notes) - len(shown)} more; -v shows all of them",
-                      highlight=False)  # fmt: skip
+        console.print(
+            f"note: and {len(notes) - len(shown)} more; -v shows all of them", highlight=False
+        )

@@ -51,10 +51,13 @@ def execute(arguments: argparse.Namespace) -> int:
     if not record.is_file() or read_json(record) != settings:
         if folder.exists() and any(folder.iterdir()):
             raise OutputError(
-                Problem(f"OUTPUT_DIR {folder}", "a folder with something else in it",
-                        "a new folder, or a demo of the same settings",
-                        "give another folder, or remove this one")
-            )  # fmt: skip
+                Problem(
+                    f"OUTPUT_DIR {folder}",
+                    "a folder with something else in it",
+                    "a new folder, or a demo of the same settings",
+                    "give another folder, or remove this one",
+                )
+            )
         simulate(arguments, data, console)
         write_json(record, settings)
     console.print(f"data          {data}", highlight=False, soft_wrap=True)

@@ -53,16 +53,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _refuse(error, debug=arguments.debug)
     except KeyboardInterrupt:
-        print("\nInterrupted. Finished steps are kept: the same command goes on from there.",  # noqa: T201
-              file=sys.stderr)  # fmt: skip
+        _tell("\nInterrupted. Finished steps are kept: the same command goes on from there.")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the one place where all that is left is caught
         if arguments.debug:
             traceback.print_exc()
         kind = "Error" if isinstance(error, TwolevelError) else "Internal error"
-        print(f"{kind}: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+        _tell(f"{kind}: {type(error).__name__}: {error}")
         if not arguments.debug:
-            print("Run again with --debug for the traceback.", file=sys.stderr)  # noqa: T201
+            _tell("Run again with --debug for the traceback.")
         return INTERNAL
 
 
@@ -74,7 +73,11 @@ def _refuse(error: InputError, *, debug: bool) -> int:
     if debug:
         traceback.print_exc()
     count = len(error.problems)
-    print(f"Refused: {count} problem{'s' * (count > 1)}. Nothing was computed.\n", file=sys.stderr)  # noqa: T201
+    _tell(f"Refused: {count} problem{'s' * (count > 1)}. Nothing was computed.\n")
     for problem in error.problems:
-        print(f"{problem}\n", file=sys.stderr)  # noqa: T201
+        _tell(f"{problem}\n")
     return REFUSED
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201  # a user reads it

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["build_parser", "hyphenated"]
 
@@ -67,10 +67,11 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("bids_dir", type=Path, metavar="BIDS_DIR", help="the raw BIDS dataset")
     run.add_argument("output_dir", type=Path, metavar="OUTPUT_DIR", help="where results go")
     run.add_argument(
-        "analysis_level", choices=["participant", "group", "all"],
+        "analysis_level",
+        choices=["participant", "group", "all"],
         help="participant: runs and subjects; group: the group, from the subjects in OUTPUT_DIR; "
         "all: one after the other",
-    )  # fmt: skip
+    )
     _add_selection(run)
     _add_model(run)
     _add_running(run)
@@ -88,9 +89,13 @@ def build_parser() -> argparse.ArgumentParser:
 
     demo = _command(commands, "demo", "Simulate the balloon dataset, analyse it, show the result.")
     demo.add_argument(
-        "output_dir", type=Path, nargs="?", default=Path("demo"), metavar="OUTPUT_DIR",
+        "output_dir",
+        type=Path,
+        nargs="?",
+        default=Path("demo"),
+        metavar="OUTPUT_DIR",
         help="a folder for data, work and results (default: ./demo)",
-    )  # fmt: skip
+    )
     _add_simulation(demo)
     _add_processes(demo)
     return parser
@@ -105,15 +110,16 @@ def _command(
     return parser
 
 
-def _number(kind: type, low: float, high: float = float("inf"), *, open_ends: bool = False):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _number(
+    kind: type[int] | type[float], low: float, high: float = float("inf"), *, inside: bool = False
+) -> Callable[[str], float]:
     """Make a converter that refuses numbers out of range, with argparse's own message."""
 
     def convert(text: str) -> float:
         value = kind(text)
-        inside = low < value < high if open_ends else low <= value <= high
-        if not inside:
+        if not (low < value < high if inside else low <= value <= high):
             raise argparse.ArgumentTypeError(f"{text} is not between {low:g} and {high:g}")
-        return float(value) if kind is float else value  # type: ignore[no-any-return]
+        return value
 
     convert.__name__ = "number" if kind is float else "whole number"
     return convert
@@ -128,72 +134,153 @@ def _file(text: str) -> Path:
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("selection")
-    group.add_argument("-d", "--derivatives", type=Path, action="append", metavar="PATH",
-                       help="fMRIPrep derivatives, repeatable (default: BIDS_DIR/derivatives/fmriprep)")  # fmt: skip
-    group.add_argument("--participant-label", nargs="+", default=[], metavar="LABEL",
-                       help="subjects, with or without sub- (default: all)")  # fmt: skip
-    group.add_argument("--session-label", nargs="+", default=[], metavar="LABEL",
-                       help="sessions (default: all)")  # fmt: skip
-    group.add_argument("-t", "--task-id", metavar="TASK",
-                       help="the task, where neither the model nor the dataset leaves one only")  # fmt: skip
-    group.add_argument("--run-label", nargs="+", default=[], metavar="LABEL",
-                       help="runs; 1 and 01 are the same (default: all)")  # fmt: skip
-    group.add_argument("--space", metavar="SPACE[:res-R]",
-                       help="space of the images, as MNI152NLin2009cAsym:res-2 "
-                       "(default: the only one there, or MNI152NLin2009cAsym)")  # fmt: skip
-    group.add_argument("--n-subjects", type=_number(int, 1), metavar="N",
-                       help="draw N subjects at random (see --random-seed)")  # fmt: skip
+    group.add_argument(
+        "-d",
+        "--derivatives",
+        type=Path,
+        action="append",
+        metavar="PATH",
+        help="fMRIPrep derivatives, repeatable (default: BIDS_DIR/derivatives/fmriprep)",
+    )
+    group.add_argument(
+        "--participant-label",
+        nargs="+",
+        default=[],
+        metavar="LABEL",
+        help="subjects, with or without sub- (default: all)",
+    )
+    group.add_argument(
+        "--session-label", nargs="+", default=[], metavar="LABEL", help="sessions (default: all)"
+    )
+    group.add_argument(
+        "-t",
+        "--task-id",
+        metavar="TASK",
+        help="the task, where neither the model nor the dataset leaves one only",
+    )
+    group.add_argument(
+        "--run-label",
+        nargs="+",
+        default=[],
+        metavar="LABEL",
+        help="runs; 1 and 01 are the same (default: all)",
+    )
+    group.add_argument(
+        "--space",
+        metavar="SPACE[:res-R]",
+        help="space of the images, as MNI152NLin2009cAsym:res-2 "
+        "(default: the only one there, or MNI152NLin2009cAsym)",
+    )
+    group.add_argument(
+        "--n-subjects",
+        type=_number(int, 1),
+        metavar="N",
+        help="draw N subjects at random (see --random-seed)",
+    )
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "model", "Each option but --model and --random-seed replaces what the model file says."
     )
-    group.add_argument("-m", "--model", metavar="FILE|PRESET",
-                       help="BIDS Stats Model, JSON or YAML, or the preset balloon "
-                       "(default: the only model under BIDS_DIR/models)")  # fmt: skip
-    group.add_argument("--smoothing-fwhm", type=_number(float, 0, 100), metavar="MM",
-                       help="Gaussian smoothing of the runs in mm, 0 for none")  # fmt: skip
-    group.add_argument("--downsample", type=_number(int, 1), metavar="N",
-                       help="use every Nth voxel along each axis, for a quick look")  # fmt: skip
-    group.add_argument("--first-level", choices=["per-run", "multi-run"],
-                       help="a model per run and then fixed effects, or all runs in one model")  # fmt: skip
-    group.add_argument("--fixed-effects", choices=["mean", "precision"],
-                       help="equal weights for the runs, or weights by inverse variance")  # fmt: skip
-    group.add_argument("--group-input", choices=["effect", "t", "z"],
-                       help="which map of the subjects goes up to the group")  # fmt: skip
-    group.add_argument("--sides", type=int, choices=[1, 2],
-                       help="of all tests: 2 both signs, 1 greater than 0 only")  # fmt: skip
-    group.add_argument("--alpha", type=_number(float, 0, 1, open_ends=True), metavar="RATE",
-                       help="error rate of fdr, bonferroni and the family-wise tests "
-                       "(fpr keeps its rate per voxel)")  # fmt: skip
-    group.add_argument("--n-perm", type=_number(int, 2), metavar="N",
-                       help="permutations; with few subjects all sign flips are used instead")  # fmt: skip
-    group.add_argument("--group-mask", type=_file, metavar="FILE",
-                       help="analyse the group only within this mask")  # fmt: skip
-    group.add_argument("--random-seed", type=_number(int, 0), default=0, metavar="N",
-                       help="one seed for everything random (default: 0)")  # fmt: skip
+    group.add_argument(
+        "-m",
+        "--model",
+        metavar="FILE|PRESET",
+        help="BIDS Stats Model, JSON or YAML, or the preset balloon "
+        "(default: the only model under BIDS_DIR/models)",
+    )
+    group.add_argument(
+        "--smoothing-fwhm",
+        type=_number(float, 0, 100),
+        metavar="MM",
+        help="Gaussian smoothing of the runs in mm, 0 for none",
+    )
+    group.add_argument(
+        "--downsample",
+        type=_number(int, 1),
+        metavar="N",
+        help="use every Nth voxel along each axis, for a quick look",
+    )
+    group.add_argument(
+        "--first-level",
+        choices=["per-run", "multi-run"],
+        help="a model per run and then fixed effects, or all runs in one model",
+    )
+    group.add_argument(
+        "--fixed-effects",
+        choices=["mean", "precision"],
+        help="equal weights for the runs, or weights by inverse variance",
+    )
+    group.add_argument(
+        "--group-input",
+        choices=["effect", "t", "z"],
+        help="which map of the subjects goes up to the group",
+    )
+    group.add_argument(
+        "--sides",
+        type=int,
+        choices=[1, 2],
+        help="of all tests: 2 both signs, 1 greater than 0 only",
+    )
+    group.add_argument(
+        "--alpha",
+        type=_number(float, 0, 1, inside=True),
+        metavar="RATE",
+        help="error rate of fdr, bonferroni and the family-wise tests "
+        "(fpr keeps its rate per voxel)",
+    )
+    group.add_argument(
+        "--n-perm",
+        type=_number(int, 2),
+        metavar="N",
+        help="permutations; with few subjects all sign flips are used instead",
+    )
+    group.add_argument(
+        "--group-mask", type=_file, metavar="FILE", help="analyse the group only within this mask"
+    )
+    group.add_argument(
+        "--random-seed",
+        type=_number(int, 0),
+        default=0,
+        metavar="N",
+        help="one seed for everything random (default: 0)",
+    )
 
 
 def _add_processes(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("running")
-    group.add_argument("--nprocs", type=_number(int, 1), metavar="N",
-                       help="processes (default: one per core)")  # fmt: skip
-    group.add_argument("--worker", choices=["cf", "debug"], default="cf",
-                       help="cf: a pool of processes; debug: everything in one process "
-                       "(default: cf)")  # fmt: skip
+    group.add_argument(
+        "--nprocs", type=_number(int, 1), metavar="N", help="processes (default: one per core)"
+    )
+    group.add_argument(
+        "--worker",
+        choices=["cf", "debug"],
+        default="cf",
+        help="cf: a pool of processes; debug: everything in one process (default: cf)",
+    )
     return group
 
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
     group = _add_processes(parser)
-    group.add_argument("-w", "--work-dir", type=Path, default=Path("work"), metavar="PATH",
-                       help="intermediate results, which make a second run short; one directory "
-                       "per run at a time (default: ./work)")  # fmt: skip
-    group.add_argument("--clean-work-dir", action="store_true",
-                       help="empty the work directory first")  # fmt: skip
-    group.add_argument("--allow-missing", action="store_true",
-                       help="go on to the group when subjects failed or are missing")  # fmt: skip
+    group.add_argument(
+        "-w",
+        "--work-dir",
+        type=Path,
+        default=Path("work"),
+        metavar="PATH",
+        help="intermediate results, which make a second run short; one directory "
+        "per run at a time (default: ./work)",
+    )
+    group.add_argument(
+        "--clean-work-dir", action="store_true", help="empty the work directory first"
+    )
+    group.add_argument(
+        "--allow-missing",
+        action="store_true",
+        help="go on to the group when subjects failed or are missing",
+    )
 
 
 def _add_simulation(parser: argparse.ArgumentParser) -> None:
@@ -205,5 +292,10 @@ def _add_simulation(parser: argparse.ArgumentParser) -> None:
         ("--voxel-size", float, 1, 4.0, "edge of a voxel in mm"),
         ("--random-seed", int, 0, 0, "seed"),
     ):
-        group.add_argument(option, type=_number(kind, low), default=default, metavar="N",
-                           help=f"{text} (default: {default:g})")  # fmt: skip
+        group.add_argument(
+            option,
+            type=_number(kind, low),
+            default=default,
+            metavar="N",
+            help=f"{text} (default: {default:g})",
+        )

@@ -128,8 +128,9 @@ class StageProgress:
         elapsed = time.monotonic() - self.started
         self._refresh(elapsed)
         if not self.console.is_terminal:
-            self.console.print(f"{self.stage}: {self.summary()} in {format_seconds(elapsed)}",
-                               highlight=False)  # fmt: skip
+            self.console.print(
+                f"{self.stage}: {self.summary()} in {format_seconds(elapsed)}", highlight=False
+            )
 
     def summary(self) -> str:
         """Say how many of each kind are done, failed, cached.
@@ -141,9 +142,10 @@ class StageProgress:
         parts = []
         for unit, total in self.totals.items():
             by_status = [
-                f"{n} {status}" for status in ("done", "cached", "failed")
+                f"{n} {status}"
+                for status in ("done", "cached", "failed")
                 if (n := self.counts[unit, status])
-            ]  # fmt: skip
+            ]
             parts.append(f"{total} {unit}s ({', '.join(by_status) or 'none yet'})")
         return ", ".join(parts)
 

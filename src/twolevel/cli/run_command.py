@@ -7,8 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from datetime import datetime, timezone
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -17,14 +16,15 @@ from twolevel.bids.group_inputs import find_subject_maps
 from twolevel.bids.outputs import write_dataset_files
 from twolevel.bids.run_inputs import dataset_links
 from twolevel.bids.tables import read_tsv
-from twolevel.cli.checks import Problems, check_output, load_request, make_plan, show_notes
+from twolevel.cli.checks import check_output, load_request, make_plan, show_notes
 from twolevel.cli.progress import StageProgress, format_seconds
-from twolevel.model.spec import GroupSettings, RunSettings, SubjectSettings
+from twolevel.errors import Problems
 from twolevel.workflow.cache import locked_work_dir
 from twolevel.workflow.submit import Execution, run_group, run_participants
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from twolevel.bids.group_inputs import GroupInputs
     from twolevel.bids.preflight import Plan
@@ -137,16 +137,17 @@ class _Run:
         """Run the group level."""
         model = self.request.model
         node = model.node("dataset")
-        n_tests = (
-            len(node.settings.tests) if node and isinstance(node.settings, GroupSettings) else 0
-        )
+        n_tests = len(node.group_settings.tests) if node else 0
         n_contrasts = sum(bool(maps) for maps in inputs.maps.values())
         totals = {"contrast": n_contrasts, "test": n_contrasts * n_tests}
         with StageProgress(self.console, "group level", totals, self.log) as progress:
             outcome = run_group(
-                inputs, model, self._execution(progress),
-                seed=self.arguments.random_seed, group_mask=self.arguments.group_mask,
-            )  # fmt: skip
+                inputs,
+                model,
+                self._execution(progress),
+                seed=self.arguments.random_seed,
+                group_mask=self.arguments.group_mask,
+            )
             progress.finish(ok=not outcome.failed)
         self._report_failures(outcome)
         if outcome.failed:
@@ -154,9 +155,11 @@ class _Run:
         (tests,) = [path for path in outcome.files if path.name.endswith("_tests.tsv")]
         _show_tests(self.console, tests)
         for what, where in (
-            ("group maps", f"{self.output_dir}/group"), ("figures", f"{self.output_dir}/figures"),
-            ("tests", tests), ("left out", self.output_dir / "excluded.tsv"),
-        ):  # fmt: skip
+            ("group maps", f"{self.output_dir}/group"),
+            ("figures", f"{self.output_dir}/figures"),
+            ("tests", tests),
+            ("left out", self.output_dir / "excluded.tsv"),
+        ):
             self.console.print(f"{what:<13} {where}", highlight=False, soft_wrap=True)
         return DONE
 
@@ -173,8 +176,7 @@ class _Run:
 
 def _at_once(model: StatsModel) -> bool:
     node = model.node("subject")
-    settings = node.settings if node else None
-    return isinstance(settings, SubjectSettings) and settings.first_level == "multi-run"
+    return node is not None and node.subject_settings.first_level == "multi-run"
 
 
 def _find_group(
@@ -185,9 +187,9 @@ def _find_group(
     if len(request.selection.tasks) == 1:
         wanted["task"] = request.selection.tasks[0]
     wanted.update(request.selection.space or {})
-    settings = request.model.nodes[0].settings
-    if isinstance(settings, RunSettings) and settings.downsample > 1 and "res" in wanted:
-        wanted["res"] += f"down{settings.downsample}"
+    downsample = request.model.nodes[0].run_settings.downsample
+    if downsample > 1 and "res" in wanted:
+        wanted["res"] += f"down{downsample}"
     subjects: list[str] | None = list(request.selection.subjects) or None
     if plan is not None:
         subjects = list(plan.subjects)
@@ -216,7 +218,7 @@ def _commit(root: Path) -> str:
 
 
 def _open_log(output_dir: Path, notes: tuple[str, ...]) -> Path:
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     log = output_dir / "logs" / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     lines = [
@@ -238,5 +240,6 @@ def _show_tests(console: Console, path: Path) -> None:
     console.print(f"\n{shown.to_string()}\n", highlight=False, markup=False, soft_wrap=True)
     console.print(
         "clusterExtent and fpr are not corrected for the number of voxels; fdr controls the false "
-        "discovery rate, the others the family-wise error.", highlight=False,
-    )  # fmt: skip
+        "discovery rate, the others the family-wise error.",
+        highlight=False,
+    )

@@ -57,6 +57,7 @@ def execute(arguments: argparse.Namespace) -> int:
         f"dataset      {folder}\nderivatives  {folder / 'derivatives' / 'fmriprep'}\n"
         f"truth        {folder / 'derivatives' / 'truth'}\n\n"
         f"Analyse it:  twolevel run {folder} OUTPUT_DIR all --model balloon",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+        highlight=False,
+        soft_wrap=True,
+    )
     return 0

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from twolevel.cli.checks import Problems, load_request, make_plan, show_notes
+from twolevel.cli.checks import load_request, make_plan, show_notes
+from twolevel.errors import Problems
 
 if TYPE_CHECKING:
     import argparse
@@ -46,6 +47,7 @@ def execute(arguments: argparse.Namespace) -> int:
     n_runs = sum(len(runs) for runs in plan.subjects.values())
     console.print(
         f"All checks passed: {len(plan.subjects)} subjects, {n_runs} runs, "
-        f'model "{request.model.name}".', highlight=False,
-    )  # fmt: skip
+        f'model "{request.model.name}".',
+        highlight=False,
+    )
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,11 @@ INSTRUCTIONS = {
     "Convolve": {"Name", "Input", "Model", "Derivative", "Dispersion"},
 }
 HRF_MODELS = ("spm", "glover")
+ALL_HRF_MODELS = tuple(
+    model + more
+    for model in HRF_MODELS
+    for more in ("", " + derivative", " + derivative + dispersion")
+)
 INPUT_ENTITIES = {"task", "subject", "session", "run"}
 
 
@@ -121,10 +127,14 @@ def read_model(path: Path | str) -> StatsModel:
     except ValidationError as error:
         raise ModelError(list(_schema_problems(path, "", error))) from error
     problems = [
-        Problem(f"{path}: {place}", "an unknown key", "a key of BIDS Stats Models 1.0.0",
-                "correct the spelling or remove it")
+        Problem(
+            f"{path}: {place}",
+            "an unknown key",
+            "a key of BIDS Stats Models 1.0.0",
+            "correct the spelling or remove it",
+        )
         for place in _unknown_keys(content, parsed)
-    ]  # fmt: skip
+    ]
     problems.extend(_unsupported(path, parsed))
     if problems:
         raise ModelError(problems)
@@ -168,9 +178,11 @@ def _schema_problems(path: Path, prefix: str, error: ValidationError) -> Iterato
     for detail in error.errors():
         place = ".".join(str(part) for part in detail["loc"])
         yield Problem(
-            f"{path}: {prefix}{place}", repr(detail["input"])[:80], detail["msg"],
+            f"{path}: {prefix}{place}",
+            repr(detail["input"])[:80],
+            detail["msg"],
             "correct the model file",
-        )  # fmt: skip
+        )
 
 
 def _unknown_keys(content: object, parsed: object, place: str = "") -> Iterator[str]:
@@ -191,20 +203,35 @@ def _unsupported(path: Path, model: bsm.BIDSStatsModel) -> Iterator[Problem]:
     """Name what the standard allows and this version does not carry out."""
     levels = [node.Level for node in model.Nodes]
     if levels not in (["Run", "Subject"], ["Run", "Subject", "Dataset"]):
-        yield Problem(f"{path}: Nodes", " -> ".join(levels) or "none",
-                      "Run -> Subject, or Run -> Subject -> Dataset",
-                      "write one node for each of these levels, in this order")  # fmt: skip
+        yield Problem(
+            f"{path}: Nodes",
+            " -> ".join(levels) or "none",
+            "Run -> Subject, or Run -> Subject -> Dataset",
+            "write one node for each of these levels, in this order",
+        )
     names = [node.Name for node in model.Nodes]
     edges = [(edge.Source, edge.Destination) for edge in model.Edges or ()]
-    if edges and edges != list(zip(names[:-1], names[1:], strict=True)):
-        yield Problem(f"{path}: Edges", str(edges), "each node joined to the next",
-                      "leave Edges out, or join the nodes in their order")  # fmt: skip
+    if edges and edges != list(pairwise(names)):
+        yield Problem(
+            f"{path}: Edges",
+            str(edges),
+            "each node joined to the next",
+            "leave Edges out, or join the nodes in their order",
+        )
     if any(edge.Filter for edge in model.Edges or ()):
-        yield Problem(f"{path}: Edges", "a Filter", "edges without Filter",
-                      "remove the Filter: every contrast goes up")  # fmt: skip
+        yield Problem(
+            f"{path}: Edges",
+            "a Filter",
+            "edges without Filter",
+            "remove the Filter: every contrast goes up",
+        )
     if unknown := sorted(set(model.Input or {}) - INPUT_ENTITIES):
-        yield Problem(f"{path}: Input", f"entities {unknown}", f"some of {sorted(INPUT_ENTITIES)}",
-                      "select by these, or with options of the command line")  # fmt: skip
+        yield Problem(
+            f"{path}: Input",
+            f"entities {unknown}",
+            f"some of {sorted(INPUT_ENTITIES)}",
+            "select by these, or with options of the command line",
+        )
     for node in model.Nodes:
         place = f'{path}: node "{node.Name}"'
         yield from _unsupported_in_node(place, node)
@@ -217,8 +244,12 @@ def _unsupported(path: Path, model: bsm.BIDSStatsModel) -> Iterator[Problem]:
 def _unsupported_in_node(place: str, node: bsm.Node) -> Iterator[Problem]:
     allowed = GROUP_BY.get(node.Level, ())
     if allowed and set(node.GroupBy) not in allowed:
-        yield Problem(f"{place}: GroupBy", str(node.GroupBy), str(sorted(allowed[0])),
-                      f"group the {node.Level} node by these")  # fmt: skip
+        yield Problem(
+            f"{place}: GroupBy",
+            str(node.GroupBy),
+            str(sorted(allowed[0])),
+            f"group the {node.Level} node by these",
+        )
     if node.Model.Formula is not None:
         yield Problem(
             f"{place}: Formula", node.Model.Formula, "no Formula", "list the columns in X"
@@ -226,8 +257,12 @@ def _unsupported_in_node(place: str, node: bsm.Node) -> Iterator[Problem]:
     options = node.Model.Options
     for key in ("LowPassFilterCutoffHz", "ReplaceVariables", "Mask", "Aggregate"):
         if options is not None and getattr(options, key) not in (None, "none"):
-            yield Problem(f"{place}: Options.{key}", str(getattr(options, key)), "no such option",
-                          "remove it: it is not carried out")  # fmt: skip
+            yield Problem(
+                f"{place}: Options.{key}",
+                str(getattr(options, key)),
+                "no such option",
+                "remove it: it is not carried out",
+            )
     tests = [c.Test for c in node.Contrasts or ()]
     tests += [node.DummyContrasts.Test] if node.DummyContrasts else []
     if other := sorted(set(tests) - {"t"}):
@@ -238,47 +273,81 @@ def _unsupported_at_run(place: str, node: bsm.Node) -> Iterator[Problem]:
     if node.Model.Type != "glm":
         yield Problem(f"{place}: Type", node.Model.Type, "glm", "use glm")
     for step in node.Transformations.Instructions if node.Transformations else ():
-        keys = INSTRUCTIONS.get(step.get("Name"))
-        if keys is None:
-            yield Problem(f"{place}: Transformations", f"instruction {step.get('Name')!r}",
-                          f"one of {sorted(INSTRUCTIONS)}", "prepare that variable in the events")  # fmt: skip
-        elif unknown := sorted(set(step) - keys):
-            yield Problem(f"{place}: {step['Name']}", f"keys {unknown}", f"some of {sorted(keys)}",
-                          "remove them")  # fmt: skip
-        elif step["Name"] == "Convolve" and step.get("Model", "spm") not in HRF_MODELS:
-            yield Problem(f"{place}: Convolve", f"Model {step['Model']!r}", f"one of {HRF_MODELS}",
-                          "choose one of these")  # fmt: skip
+        yield from _unsupported_instruction(place, step)
     hrf = node.Model.HRF
-    if hrf is not None:
-        offered = [m + d for m in HRF_MODELS for d in ("", " + derivative",
-                                                      " + derivative + dispersion")]  # fmt: skip
-        if hrf.Model.lower() not in offered or hrf.Parameters:
-            yield Problem(f"{place}: HRF", f"{hrf.Model!r} with {hrf.Parameters}",
-                          f"one of {offered}, without Parameters", "choose one of these")  # fmt: skip
+    if hrf is not None and (hrf.Model.lower() not in ALL_HRF_MODELS or hrf.Parameters):
+        yield Problem(
+            f"{place}: HRF",
+            f"{hrf.Model!r} with Parameters {hrf.Parameters}",
+            f"one of {ALL_HRF_MODELS}, without Parameters",
+            "choose one of these",
+        )
     known = {str(x) for x in node.Model.X}
-    if not any("*" in x or "?" in x for x in known):
-        for contrast in node.Contrasts or ():
-            if strange := [str(n) for n in contrast.ConditionList if str(n) not in known]:
-                yield Problem(f'{place}: contrast "{contrast.Name}"', f"condition {strange}",
-                              f"variables of X: {sorted(known)}", "correct the name")  # fmt: skip
+    wild = any("*" in x or "?" in x for x in known)
     for contrast in node.Contrasts or ():
-        weights = contrast.Weights
-        if weights and isinstance(weights[0], list):
-            weights = weights[0] if len(weights) == 1 else []
-        if len(weights) != len(contrast.ConditionList):
-            yield Problem(f'{place}: contrast "{contrast.Name}"', f"Weights {contrast.Weights}",
-                          f"{len(contrast.ConditionList)} weights, one a condition",
-                          "write as many weights as conditions")  # fmt: skip
+        strange = [str(n) for n in contrast.ConditionList if str(n) not in known]
+        if strange and not wild:
+            yield Problem(
+                f'{place}: contrast "{contrast.Name}"',
+                f"condition {strange}",
+                f"variables of X: {sorted(known)}",
+                "correct the name",
+            )
+        if len(_one_row(contrast)) != len(contrast.ConditionList):
+            yield Problem(
+                f'{place}: contrast "{contrast.Name}"',
+                f"Weights {contrast.Weights}",
+                f"{len(contrast.ConditionList)} weights, one a condition",
+                "write as many weights as conditions",
+            )
+
+
+def _unsupported_instruction(place: str, step: dict[str, Any]) -> Iterator[Problem]:
+    keys = INSTRUCTIONS.get(str(step.get("Name")))
+    if keys is None:
+        yield Problem(
+            f"{place}: Transformations",
+            f"instruction {step.get('Name')!r}",
+            f"one of {sorted(INSTRUCTIONS)}",
+            "prepare that variable in the events",
+        )
+        return
+    if unknown := sorted(set(step) - keys):
+        yield Problem(
+            f"{place}: {step['Name']}", f"keys {unknown}", f"some of {sorted(keys)}", "remove them"
+        )
+    if step["Name"] == "Convolve" and step.get("Model", "spm") not in HRF_MODELS:
+        yield Problem(
+            f"{place}: Convolve",
+            f"Model {step['Model']!r}",
+            f"one of {HRF_MODELS}",
+            "choose one of these",
+        )
+
+
+def _one_row(contrast: bsm.Contrast) -> list[Any]:
+    """Return the weights of a t contrast, which may be written as a matrix of one row."""
+    weights = contrast.Weights
+    if weights and isinstance(weights[0], list):
+        return list(weights[0]) if len(weights) == 1 else []
+    return list(weights)
 
 
 def _unsupported_above(place: str, node: bsm.Node) -> Iterator[Problem]:
     if [str(x) for x in node.Model.X] != [INTERCEPT]:
-        yield Problem(f"{place}: X", str(node.Model.X), "[1]: the mean",
-                      "only the mean over runs and over subjects is offered")  # fmt: skip
+        yield Problem(
+            f"{place}: X",
+            str(node.Model.X),
+            "[1]: the mean",
+            "only the mean over runs and over subjects is offered",
+        )
     if node.Contrasts or node.DummyContrasts is None or node.DummyContrasts.Contrasts:
-        yield Problem(f"{place}: contrasts", "named contrasts, or no DummyContrasts",
-                      '"DummyContrasts": {"Test": "t"}',
-                      "let every contrast from below go on under its own name")  # fmt: skip
+        yield Problem(
+            f"{place}: contrasts",
+            "named contrasts, or no DummyContrasts",
+            '"DummyContrasts": {"Test": "t"}',
+            "let every contrast from below go on under its own name",
+        )
     if node.Transformations is not None or node.Model.HRF is not None:
         yield Problem(f"{place}", "Transformations or HRF", "none above the run", "remove them")
 
@@ -289,7 +358,7 @@ def _node(node: bsm.Node) -> Node:
     hrf = node.Model.HRF
     return Node(
         name=node.Name,
-        level=node.Level.lower(),  # type: ignore[arg-type]
+        level=node.Level.lower(),
         group_by=tuple(node.GroupBy),
         x=tuple(str(x) for x in node.Model.X),
         settings=settings_of(node.Level, software),
@@ -311,16 +380,15 @@ def _instruction(step: dict[str, Any]) -> Instruction:
         parts += ["dispersion"] if step.get("Dispersion") else []
         parameters["Model"] = " + ".join(parts)
     return Instruction(
-        step["Name"], (inputs,) if isinstance(inputs, str) else tuple(inputs),
+        step["Name"],
+        (inputs,) if isinstance(inputs, str) else tuple(inputs),
         tuple(parameters.items()),
-    )  # fmt: skip
+    )
 
 
 def _contrasts(node: bsm.Node) -> Iterator[Contrast]:
     for contrast in node.Contrasts or ():
-        weights = contrast.Weights
-        weights = weights[0] if weights and isinstance(weights[0], list) else weights
-        pairs = zip(contrast.ConditionList, weights, strict=True)
+        pairs = zip(contrast.ConditionList, _one_row(contrast), strict=True)
         yield Contrast(
             contrast.Name,
             contrast_label(contrast.Name),
@@ -337,8 +405,12 @@ def _label_clashes(path: Path, model: StatsModel) -> Iterator[Problem]:
     for node in model.nodes:
         seen: dict[str, str] = {}
         if node.level == "run" and not node.contrasts:
-            yield Problem(f'{path}: node "{node.name}"', "no contrast", "at least one contrast",
-                          "add Contrasts or DummyContrasts")  # fmt: skip
+            yield Problem(
+                f'{path}: node "{node.name}"',
+                "no contrast",
+                "at least one contrast",
+                "add Contrasts or DummyContrasts",
+            )
         for contrast in node.contrasts:
             if not contrast.label or contrast.label in seen:
                 yield Problem(

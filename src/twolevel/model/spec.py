@@ -12,8 +12,10 @@ from typing import Any, Literal
 
 __all__ = [
     "Contrast",
+    "ContrastName",
     "Edge",
     "GroupSettings",
+    "GroupSpec",
     "Hrf",
     "Instruction",
     "Level",
@@ -229,6 +231,31 @@ class Node:
     low_pass_hz: float | None = None
 
     @property
+    def run_settings(self) -> RunSettings:
+        """The settings of a run node."""
+        if not isinstance(self.settings, RunSettings):
+            raise TypeError(f"node {self.name} is of the {self.level} level, not of the run level")
+        return self.settings
+
+    @property
+    def subject_settings(self) -> SubjectSettings:
+        """The settings of a subject node."""
+        if not isinstance(self.settings, SubjectSettings):
+            raise TypeError(
+                f"node {self.name} is of the {self.level} level, not of the subject level"
+            )
+        return self.settings
+
+    @property
+    def group_settings(self) -> GroupSettings:
+        """The settings of a dataset node."""
+        if not isinstance(self.settings, GroupSettings):
+            raise TypeError(
+                f"node {self.name} is of the {self.level} level, not of the dataset level"
+            )
+        return self.settings
+
+    @property
     def factors(self) -> tuple[str, ...]:
         """Columns of the events of which each level is a variable of its own."""
         return tuple(n for step in self.instructions if step.name == "Factor" for n in step.inputs)
@@ -339,3 +366,44 @@ def stage_of(model: StatsModel, level: Level) -> Stage:
         tuple(item for item in model.overrides if item[0] in names),
         hashlib.sha256(below).hexdigest()[:16],
     )
+
+
+@dataclass(frozen=True)
+class GroupSpec:
+    """What every step of the group level has to know.
+
+    Attributes
+    ----------
+    stage : Stage
+        Of the dataset level.
+    entities : tuple of (str, str)
+        Of the names of its outputs: task, space, resolution.
+    smoothing_fwhm_mm : float
+        Of the runs, for the sidecars.
+    seed : int
+        Of everything random.
+    """
+
+    stage: Stage
+    entities: tuple[tuple[str, str], ...]
+    smoothing_fwhm_mm: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class ContrastName:
+    """A contrast as the group level names it.
+
+    Attributes
+    ----------
+    name : str
+        As in the model file.
+    label : str
+        As in file names.
+    expression : str
+        In words.
+    """
+
+    name: str
+    label: str
+    expression: str

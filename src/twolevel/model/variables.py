@@ -90,9 +90,7 @@ def resolve_variables(
         confounds.update(dict.fromkeys(from_confounds))
         if not wild and not from_events and not from_confounds:
             missing.append(name)
-    return RunVariables(
-        conditions, tuple(confounds), tuple(missing), tuple([*levels, *modulators])
-    )
+    return RunVariables(conditions, tuple(confounds), tuple(missing), (*levels, *modulators))
 
 
 def condition_events(

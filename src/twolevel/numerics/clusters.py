@@ -18,7 +18,7 @@ FACES = ndimage.generate_binary_structure(3, 1)
 def label_clusters(
     positive: NDArray[np.bool_], negative: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], int]:
-    """Number the clusters of two volumes, never joining one sign with the other.
+    """Label the clusters of two volumes, never joining one sign with the other.
 
     Parameters
     ----------

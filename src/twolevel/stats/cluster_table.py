@@ -17,9 +17,18 @@ if TYPE_CHECKING:
 __all__ = ["cluster_table"]
 
 COLUMNS = (
-    "cluster", "sign", "n_voxels", "volume_mm3", "peak_x", "peak_y", "peak_z", "peak_z_score",
-    "peak_t", "peak_effect", "peak_logp",
-)  # fmt: skip
+    "cluster",
+    "sign",
+    "n_voxels",
+    "volume_mm3",
+    "peak_x",
+    "peak_y",
+    "peak_z",
+    "peak_z_score",
+    "peak_t",
+    "peak_effect",
+    "peak_logp",
+)
 
 
 def cluster_table(
@@ -53,11 +62,21 @@ def cluster_table(
         members = np.flatnonzero(labels == label)
         peak = members[np.argmax(np.abs(t[members]))]
         x, y, z_mm = affine[:3, :3] @ indices[peak] + affine[:3, 3]
-        logp = test.values[peak] if test.statistic == "logp" else np.nan
+        logp = test.map_values[peak] if test.statistic == "logp" else np.nan
         rows.append(
-            ("positive" if t[peak] > 0 else "negative", len(members), len(members) * voxel_mm3,
-             x, y, z_mm, z[peak], t[peak], group.estimate.effect[peak], logp)
-        )  # fmt: skip
+            (
+                "positive" if t[peak] > 0 else "negative",
+                len(members),
+                len(members) * voxel_mm3,
+                x,
+                y,
+                z_mm,
+                z[peak],
+                t[peak],
+                group.estimate.effect[peak],
+                logp,
+            )
+        )
     rows.sort(key=lambda row: (-row[1], -abs(row[7])))
     numbered = [(number, *row) for number, row in enumerate(rows, start=1)]
     return pd.DataFrame(numbered, columns=list(COLUMNS))

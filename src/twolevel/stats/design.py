@@ -41,14 +41,14 @@ def frame_times_of(
     ndarray of shape (n_volumes,), float64
         ``start_time + arange(n_volumes) * repetition_time`` in seconds.
     """
-    return start_time + np.arange(n_volumes) * repetition_time
+    return start_time + np.arange(n_volumes, dtype=np.float64) * repetition_time
 
 
 def make_design_matrix(
     events: pd.DataFrame,
     frame_times: NDArray[np.float64],
     *,
-    hrf_model: str | None | Mapping[str, str | None] = "glover",
+    hrf_model: str | Mapping[str, str | None] | None = "glover",
     confounds: pd.DataFrame | None = None,
     high_pass_hz: float | None = None,
 ) -> pd.DataFrame:
@@ -120,30 +120,50 @@ def _check(
     unknown = sorted(set(events["trial_type"]) - set(hrf_of))
     if unknown:
         problems.append(
-            Problem("events", f"trial types {unknown}", f"trial types among {list(hrf_of)}",
-                    "name an HRF model for each, or leave these events out")
-        )  # fmt: skip
+            Problem(
+                "events",
+                f"trial types {unknown}",
+                f"trial types among {list(hrf_of)}",
+                "name an HRF model for each, or leave these events out",
+            )
+        )
     numbers = events[[c for c in ("onset", "duration", "modulation") if c in events]]
     if numbers.isna().to_numpy().any():
         problems.append(
-            Problem("events", "missing values", "numbers in onset, duration and modulation",
-                    "leave out the rows or fill them")
-        )  # fmt: skip
+            Problem(
+                "events",
+                "missing values",
+                "numbers in onset, duration and modulation",
+                "leave out the rows or fill them",
+            )
+        )
     if confounds is not None:
         if len(confounds) != len(frame_times):
             problems.append(
-                Problem("confounds", f"{len(confounds)} rows", f"{len(frame_times)}, one a volume",
-                        "take the confounds of this run")
-            )  # fmt: skip
+                Problem(
+                    "confounds",
+                    f"{len(confounds)} rows",
+                    f"{len(frame_times)}, one a volume",
+                    "take the confounds of this run",
+                )
+            )
         if missing := [str(c) for c in confounds if confounds[c].isna().any()]:
             problems.append(
-                Problem("confounds", f"missing values in {missing}", "a number in every row",
-                        "choose other confounds")
-            )  # fmt: skip
+                Problem(
+                    "confounds",
+                    f"missing values in {missing}",
+                    "a number in every row",
+                    "choose other confounds",
+                )
+            )
         if twice := sorted(set(hrf_of) & {str(c) for c in confounds}):
             problems.append(
-                Problem("design", f"{twice} both as condition and as confound", "unique names",
-                        "rename one of them")
-            )  # fmt: skip
+                Problem(
+                    "design",
+                    f"{twice} both as condition and as confound",
+                    "unique names",
+                    "rename one of them",
+                )
+            )
     if problems:
         raise InputError(problems)

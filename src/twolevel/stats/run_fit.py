@@ -55,7 +55,8 @@ def percent_signal_change(data: NDArray[np.floating]) -> NDArray[np.floating]:
     -------
     ndarray of shape (n_rows, n_voxels)
     """
-    return 100 * (data / np.maximum(data.mean(axis=0), 1) - 1)
+    scaled: NDArray[np.floating] = 100 * (data / np.maximum(data.mean(axis=0), 1) - 1)
+    return scaled
 
 
 def fit_run(
@@ -90,7 +91,8 @@ def fit_run(
     """
     X = design_matrix.to_numpy(np.float64)
     n_rows, n_columns = X.shape
-    vectors = {name: contrast_vector(c, list(design_matrix)) for name, c in contrasts.items()}
+    columns = [str(column) for column in design_matrix]
+    vectors = {name: contrast_vector(c, columns) for name, c in contrasts.items()}
     estimable = {name: vector for name, vector in vectors.items() if is_estimable(vector, X)}
     with threadpool_limits(limits=1, user_api="blas"):
         labels, results = run_glm(data, X, noise_model=noise_model)

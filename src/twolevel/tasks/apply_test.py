@@ -13,7 +13,7 @@ from twolevel.bids.entities import build_name
 from twolevel.bids.outputs import folder_of, write_statmap
 from twolevel.bids.sidecars import write_json
 from twolevel.bids.tables import write_tsv
-from twolevel.model.spec import GroupSettings, Stage, TestSettings
+from twolevel.model.spec import ContrastName, GroupSettings, GroupSpec, TestSettings
 from twolevel.report.figures import plot_group_map
 from twolevel.stats.cluster_table import cluster_table
 from twolevel.stats.inference.cluster_extent import cluster_extent
@@ -24,7 +24,7 @@ from twolevel.stats.inference.result import GroupContrast, GroupTest
 from twolevel.tasks.fit_group import figure_path
 from twolevel.tasks.group_data import load_group
 
-__all__ = ["ROW", "ApplyTest", "carry_out", "apply_test"]
+__all__ = ["ROW", "ApplyTest", "apply_test", "carry_out"]
 
 ROW = "_row.json"
 
@@ -58,28 +58,17 @@ def carry_out(
 
 
 def apply_test(
-    stage: Stage,
-    entities: dict[str, str],
-    contrast: dict[str, str],
-    test: TestSettings,
-    fitted: Path,
-    seed: int,
-    folder: Path,
+    spec: GroupSpec, contrast: ContrastName, test: TestSettings, fitted: Path, folder: Path
 ) -> Path:
     """Carry out a test and save map, cluster table, figure and summary.
 
     Parameters
     ----------
-    stage : Stage
-        Of the dataset level.
-    entities : dict of str to str
-        Of the outputs, without ``contrast``.
-    contrast : dict of str to str
-        ``Name``, ``Label``, ``Expression``.
+    spec : GroupSpec
+    contrast : ContrastName
     test : TestSettings
     fitted : Path
         What `fit_group_files` wrote.
-    seed : int
     folder : Path
         Where the tree is written.
 
@@ -88,17 +77,19 @@ def apply_test(
     Path
         `folder`.
     """
-    settings = stage.node.settings
-    if not isinstance(settings, GroupSettings):
-        raise TypeError(f"a stage of the {stage.node.level} level, expected the dataset level")
+    entities = dict(spec.entities)
     data = load_group(fitted)
-    result = carry_out(data.contrast, test, settings, seed)
-    names = {**entities, "contrast": contrast["Label"]}
-    record = {**describe_test(result, seed), **data.record}
+    result = carry_out(data.contrast, test, spec.stage.node.group_settings, spec.seed)
+    names = {**entities, "contrast": contrast.label}
+    record = {**describe_test(result, spec.seed), **data.record}
     write_statmap(
-        folder, {**names, "stat": result.statistic, "desc": result.test}, result.values,
-        data.contrast.mask, data.affine, {"Units": "1", **record},
-    )  # fmt: skip
+        folder,
+        {**names, "stat": result.statistic, "desc": result.test},
+        result.map_values,
+        data.contrast.mask,
+        data.affine,
+        {"Units": "1", **record},
+    )
     clusters = cluster_table(data.contrast, result, data.affine)
     path = (
         folder / folder_of(names) / build_name({**names, "desc": result.test}, "clusters", ".tsv")
@@ -107,13 +98,18 @@ def apply_test(
     write_json(path.with_suffix(".json"), {**CLUSTER_COLUMNS, **record})
     write_json(folder / ROW, _row(contrast, result, data.contrast, len(clusters)))
     volume = np.full(data.contrast.mask.shape, np.nan)
-    volume[data.contrast.mask] = result.values
+    volume[data.contrast.mask] = result.map_values
     logp = result.statistic == "logp"
     plot_group_map(
-        figure_path(folder, names, result.test), volume, data.affine,
-        title=_title(contrast, result), label="-log10 p (FWE)" if logp else "z",
-        threshold=result.threshold if logp else 1e-6, signed=not logp, space=entities.get("space"),
-    )  # fmt: skip
+        figure_path(folder, names, result.test),
+        volume,
+        data.affine,
+        title=_title(contrast, result),
+        label="-log10 p (FWE)" if logp else "z",
+        threshold=result.threshold if logp else 1e-6,
+        signed=not logp,
+        space=entities.get("space"),
+    )
     return folder
 
 
@@ -146,58 +142,8 @@ def describe_test(result: GroupTest, seed: int) -> dict[str, Any]:
     }
 
 
-CLUSTER_COLUMNS, **record})
-    write_json(folder / ROW, _row(contrast, result, data.contrast, len(clusters)))
-    volume = np.full(data.contrast.mask.shape, np.nan)
-    volume[data.contrast.mask] = result.values
-    logp = result.statistic == "logp"
-    plot_group_map(
-        figure_path(folder, names, result.test), volume, data.affine,
-        title=_title(contrast, result), label="-log10 p (FWE)" if logp else "z",
-        threshold=result.threshold if logp else 1e-6, signed=not logp, space=entities.get("space"),
-    )  # fmt: skip
-    return folder
-
-
-def describe_test(result: GroupTest, seed: int) -> dict[str, Any]:
-    """Describe a test for sidecars.
-
-    Parameters
-    ----------
-    result : GroupTest
-    seed : int
-
-    Returns
-    -------
-    dict
-    """
-    permuted = {
-        "NumberOfPermutations": result.n_permutations,
-        "AllPermutations": result.exhaustive,
-        "SmallestAttainableP": result.smallest_p,
-    }
-    return {
-        "Test": result.test,
-        "Controls": result.controls,
-        "Sidedness": "two-sided" if result.sides == 2 else "one-sided, greater than 0",
-        "Alpha": result.alpha,
-        "Threshold": result.threshold,
-        "ThresholdUnits": "z" if result.statistic == "z" else "-log10 of corrected p",
-        **(
-            {
-                "NumberOfPermutations": result.n_permutations,
-                "AllPermutations": result.exhaustive,
-                "SmallestAttainableP": result.smallest_p,
-                "RandomSeed": seed,
-            }
-            if drawn
-            else {}
-        ),
-    }
-
-
 CLUSTER_COLUMNS = {
-    "Description": "Clusters of voxels that survive the test: neighbours share a face, signs apart",
+    "Description": "Clusters of surviving voxels: neighbours share a face, signs apart",
     "cluster": "number, largest first",
     "sign": "sign of the contrast there",
     "n_voxels": "size in voxels",
@@ -213,10 +159,10 @@ CLUSTER_COLUMNS = {
 
 
 def _row(
-    contrast: dict[str, str], result: GroupTest, group: GroupContrast, n_clusters: int
+    contrast: ContrastName, result: GroupTest, group: GroupContrast, n_clusters: int
 ) -> dict[str, Any]:
     return {
-        "contrast": contrast["Label"],
+        "contrast": contrast.label,
         "test": result.test,
         "controls": result.controls,
         "sides": result.sides,
@@ -232,26 +178,18 @@ def _row(
     }
 
 
-def _title(contrast: dict[str, str], result: GroupTest) -> str:
+def _title(contrast: ContrastName, result: GroupTest) -> str:
     sided = "two-sided" if result.sides == 2 else "one-sided"
     if result.test == "clusterExtent":
         how = f"|z| >= {result.threshold:g}" if result.sides == 2 else f"z >= {result.threshold:g}"
-        return f"{contrast['Name']}: {result.test}, {how}, {sided}; controls {result.controls}"
+        return f"{contrast.name}: {result.test}, {how}, {sided}; controls {result.controls}"
     smallest = f", smallest p {result.smallest_p:.3g}" if result.smallest_p else ""
-    return f"{contrast['Name']}: {result.test} {result.alpha:g}, {sided}{smallest}"
+    return f"{contrast.name}: {result.test} {result.alpha:g}, {sided}{smallest}"
 
 
 @python.define(outputs={"out": Directory})
 def ApplyTest(
-    stage: Stage,
-    entities: dict[str, str],
-    contrast: dict[str, str],
-    test: TestSettings,
-    fitted: Directory,
-    seed: int,
-    software: str,
+    spec: GroupSpec, contrast: ContrastName, test: TestSettings, fitted: Directory, software: str
 ):
     """Carry out one test of one contrast."""
-    return apply_test(
-        stage, entities, contrast, test, Path(fitted), seed, Path.cwd() / "out"
-    )
+    return apply_test(spec, contrast, test, Path(fitted), Path.cwd() / "out")

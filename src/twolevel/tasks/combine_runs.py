@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +26,13 @@ from twolevel.bids.outputs import (
 )
 from twolevel.bids.sidecars import read_json
 from twolevel.errors import AnalysisError
-from twolevel.model.spec import RunSettings, Stage, SubjectSettings
+from twolevel.model.spec import Stage
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.stats.fixed_effects import combine_runs
 from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fit_run import map_record, write_estimate
 
-__all__ = ["CombineRuns", "combine_run_files", "save_subject", "subject_entities"]
+__all__ = ["CombineRuns", "SubjectRuns", "combine_run_files", "save_subject", "subject_entities"]
 
 
 def subject_entities(names: Sequence[Mapping[str, str]]) -> dict[str, str]:
@@ -87,32 +88,20 @@ def combine_run_files(
         }
         sources[label] = [_uri(names[i], label) for i in inside]
     exclusions = [e for run in runs for e in read_exclusions(run / EXCLUSIONS)]
-    return save_subject(
-        subject, run_stage, stage, subject_entities(names), masks, affine, estimates, sources,
-        exclusions, folder,
-    )  # fmt: skip
+    runs_of_subject = SubjectRuns(
+        subject, subject_entities(names), masks, affine, estimates, sources, exclusions
+    )
+    return save_subject(runs_of_subject, run_stage, stage, folder)
 
 
-def save_subject(
-    subject: str,
-    run_stage: Stage,
-    stage: Stage,
-    entities: dict[str, str],
-    masks: Sequence[NDArray[np.bool_]],
-    affine: NDArray[np.float64],
-    estimates: Mapping[str, Mapping[int, ContrastEstimate]],
-    sources: Mapping[str, Sequence[str]],
-    exclusions: Sequence[Exclusion],
-    folder: Path,
-) -> Path:
-    """Combine the estimates of a subject's runs and save the result.
+@dataclass(frozen=True)
+class SubjectRuns:
+    """The runs of a subject, ready to be combined.
 
-    Parameters
+    Attributes
     ----------
     subject : str
         Label.
-    run_stage, stage : Stage
-        Of the run and of the subject level.
     entities : dict of str to str
         Of the subject's maps.
     masks : sequence of ndarray of shape (x, y, z), bool
@@ -124,6 +113,25 @@ def save_subject(
         BIDS URIs.
     exclusions : sequence of Exclusion
         Of the runs.
+    """
+
+    subject: str
+    entities: dict[str, str]
+    masks: Sequence[NDArray[np.bool_]]
+    affine: NDArray[np.float64]
+    estimates: Mapping[str, Mapping[int, ContrastEstimate]]
+    sources: Mapping[str, Sequence[str]]
+    exclusions: Sequence[Exclusion]
+
+
+def save_subject(runs: SubjectRuns, run_stage: Stage, stage: Stage, folder: Path) -> Path:
+    """Combine the estimates of a subject's runs and save the result.
+
+    Parameters
+    ----------
+    runs : SubjectRuns
+    run_stage, stage : Stage
+        Of the run and of the subject level.
     folder : Path
         Where the tree is written.
 
@@ -132,45 +140,43 @@ def save_subject(
     Path
         `folder`.
     """
-    settings, run_settings = stage.node.settings, run_stage.node.settings
-    if not isinstance(settings, SubjectSettings) or not isinstance(run_settings, RunSettings):
-        raise TypeError("stages of the run and of the subject level are expected")
-    common = _all(masks)
+    settings = stage.node.subject_settings
+    common = _all(runs.masks)
     if not common.any():
-        raise AnalysisError(f"sub-{subject}: no voxel is covered by all {len(masks)} runs")
+        raise AnalysisError(
+            f"sub-{runs.subject}: no voxel is covered by all {len(runs.masks)} runs"
+        )
     record = {
         **model_record(stage),
         "FixedEffects": settings.fixed_effects,
         "FirstLevel": settings.first_level,
-        "NumberOfRuns": len(masks),
+        "NumberOfRuns": len(runs.masks),
     }
-    write_mask(folder, entities, common, affine, record)
-    exclusions = list(exclusions)
-    for label, by_run in estimates.items():
+    write_mask(folder, runs.entities, common, runs.affine, record)
+    exclusions = list(runs.exclusions)
+    for label, by_run in runs.estimates.items():
         if not by_run:
-            exclusions.append(
-                Exclusion("contrast", "no run of this subject determines it: the group leaves the "
-                          "subject out", subject=subject, contrast=label)
-            )  # fmt: skip
+            reason = "no run of this subject determines it: the group leaves the subject out"
+            exclusions.append(Exclusion("contrast", reason, subject=runs.subject, contrast=label))
             continue
-        mask = _all([masks[i] for i in by_run])
-        names = {**entities, "contrast": label}
+        mask = _all([runs.masks[i] for i in by_run])
+        names = {**runs.entities, "contrast": label}
         own = {**record, "NumberOfRuns": len(by_run)}
         if not np.array_equal(mask, common):
-            write_mask(folder, names, mask, affine, own)
+            write_mask(folder, names, mask, runs.affine, own)
         combined = combine_runs(list(by_run.values()), weighting=settings.fixed_effects)
-        maps = map_record(run_stage, label, combined.dof, run_settings.smoothing_fwhm_mm)
-        write_estimate(
-            folder, names, combined, mask, affine, {**maps, **own, "Sources": list(sources[label])}
-        )
-    write_exclusions(folder / f"sub-{subject}" / EXCLUDED, exclusions)
+        maps = {**map_record(run_stage, label, combined.dof), **own}
+        maps["Sources"] = list(runs.sources[label])
+        write_estimate(folder, names, combined, mask, runs.affine, maps)
+    write_exclusions(folder / f"sub-{runs.subject}" / EXCLUDED, exclusions)
     return folder
 
 
 def _all(masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
     if not masks:
         return np.zeros((0, 0, 0), bool)
-    return np.logical_and.reduce(masks)
+    shared: NDArray[np.bool_] = np.logical_and.reduce(masks)
+    return shared
 
 
 def _map_name(entities: Mapping[str, str], label: str, stat: str) -> str:

@@ -20,9 +20,9 @@ from twolevel.bids.outputs import (
 )
 from twolevel.bids.sidecars import read_json, write_json
 from twolevel.bids.tables import write_tsv
-from twolevel.model.spec import Stage
-from twolevel.tasks.design_run import EXCLUSIONS
+from twolevel.model.spec import GroupSpec
 from twolevel.tasks.apply_test import ROW
+from twolevel.tasks.design_run import EXCLUSIONS
 
 __all__ = ["CompareTests", "compare_tests"]
 
@@ -44,8 +44,7 @@ COLUMNS = {
 
 
 def compare_tests(
-    stage: Stage,
-    entities: dict[str, str],
+    spec: GroupSpec,
     tests: Sequence[Path],
     fits: Sequence[Path],
     subjects: dict[str, Path],
@@ -56,10 +55,7 @@ def compare_tests(
 
     Parameters
     ----------
-    stage : Stage
-        Of the dataset level.
-    entities : dict of str to str
-        Of the outputs.
+    spec : GroupSpec
     tests, fits : sequence of Path
         What `apply_test` and `fit_group_files` wrote.
     subjects : dict of str to Path
@@ -74,6 +70,7 @@ def compare_tests(
     Path
         `folder`.
     """
+    entities = dict(spec.entities)
     rows = [read_json(test / ROW) for test in tests]
     path = folder / folder_of(entities) / build_name(entities, "tests", ".tsv")
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -81,14 +78,19 @@ def compare_tests(
     write_tsv(path, table.astype(dict.fromkeys(whole, "Int64")))
     write_json(
         path.with_suffix(".json"),
-        {"Description": "The tests side by side", **COLUMNS, **model_record(stage)},
+        {"Description": "The tests side by side", **COLUMNS, **model_record(spec.stage)},
     )
     exclusions = [e for table_path in subjects.values() for e in read_exclusions(table_path)]
     exclusions.extend(
-        Exclusion("subject", "left out of the group: no map of the contrast", subject=subject,
-                  contrast=label)
-        for label, without in left_out.items() for subject in without
-    )  # fmt: skip
+        Exclusion(
+            "subject",
+            "left out of the group: no map of the contrast",
+            subject=subject,
+            contrast=label,
+        )
+        for label, without in left_out.items()
+        for subject in without
+    )
     exclusions.extend(e for fit in fits for e in read_exclusions(fit / EXCLUSIONS))
     write_exclusions(folder / EXCLUDED, exclusions)
     return folder
@@ -96,8 +98,7 @@ def compare_tests(
 
 @python.define(outputs={"out": Directory})
 def CompareTests(
-    stage: Stage,
-    entities: dict[str, str],
+    spec: GroupSpec,
     tests: list[list[Directory]],
     fits: list[Directory],
     subjects: dict[str, File],
@@ -106,8 +107,10 @@ def CompareTests(
 ):
     """Put the tests side by side."""
     return compare_tests(
-        stage, entities,
+        spec,
         [Path(test) for of_contrast in tests for test in of_contrast],
         [Path(fit) for fit in fits],
-        {k: Path(v) for k, v in subjects.items()}, left_out, Path.cwd() / "out",
-    )  # fmt: skip
+        {k: Path(v) for k, v in subjects.items()},
+        left_out,
+        Path.cwd() / "out",
+    )

@@ -15,24 +15,19 @@ from twolevel.bids.outputs import folder_of, model_record, write_mask
 from twolevel.bids.sidecars import write_json
 from twolevel.bids.tables import write_tsv
 from twolevel.errors import AnalysisError
-from twolevel.model.spec import Stage
+from twolevel.model.spec import GroupSpec
 
 __all__ = ["GROUP_MASK", "DesignGroup", "design_group"]
 
 GROUP_MASK = "_group_mask.npy"
 
 
-def design_group(
-    stage: Stage, entities: dict[str, str], masks: dict[str, Path], folder: Path
-) -> Path:
+def design_group(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
     """Save the group's design matrix and its analysis mask.
 
     Parameters
     ----------
-    stage : Stage
-        Of the dataset level.
-    entities : dict of str to str
-        Of the outputs.
+    spec : GroupSpec
     masks : dict of str to Path
         Analysis mask of each subject, and ``group mask`` if there is one.
     folder : Path
@@ -43,13 +38,14 @@ def design_group(
     Path
         `folder`.
     """
+    entities = dict(spec.entities)
     loaded = {name: read_mask(path) for name, path in masks.items()}
     mask = np.logical_and.reduce([array for array, _ in loaded.values()])
     affine = next(iter(loaded.values()))[1]
     subjects = [name for name in masks if name.startswith("sub-")]
     if not mask.any():
         raise AnalysisError(f"no voxel is covered by all {len(subjects)} subjects")
-    record = {**model_record(stage), "NumberOfSubjects": len(subjects)}
+    record = {**model_record(spec.stage), "NumberOfSubjects": len(subjects)}
     path = folder / folder_of(entities) / build_name(entities, "design", ".tsv")
     write_tsv(path, pd.DataFrame({"subject": subjects, "intercept": 1.0}))
     write_json(
@@ -70,7 +66,6 @@ def design_group(
 
 
 @python.define(outputs={"out": Directory})
-def DesignGroup(stage: Stage, entities: dict[str, str], masks: dict[str, File], software: str):
+def DesignGroup(spec: GroupSpec, masks: dict[str, File], software: str):
     """Make the group's design and mask."""
-    paths = {k: Path(v) for k, v in masks.items()}
-    return design_group(stage, entities, paths, Path.cwd() / "out")
+    return design_group(spec, {k: Path(v) for k, v in masks.items()}, Path.cwd() / "out")

@@ -15,7 +15,7 @@ from twolevel.bids.outputs import Exclusion, folder_of, model_record, write_excl
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.bids.sidecars import write_json
 from twolevel.bids.tables import write_tsv
-from twolevel.model.spec import RunSettings, Stage
+from twolevel.model.spec import Stage
 from twolevel.model.variables import RunVariables, condition_events, resolve_variables
 from twolevel.stats.design import frame_times_of, make_design_matrix
 
@@ -44,21 +44,23 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
         the exclusions.
     """
     node = stage.node
-    settings = node.settings
-    if not isinstance(settings, RunSettings):
-        raise TypeError(f"a stage of the {node.level} level, expected one of the run level")
+    settings = node.run_settings
     run_events = events_within_scan(
         read_events(files["events"], node.factors),
-        spec.n_volumes, spec.repetition_time, spec.start_time,
-    )  # fmt: skip
+        spec.n_volumes,
+        spec.repetition_time,
+        spec.start_time,
+    )
     table = files.get("confounds")
     variables = resolve_variables(node, run_events.events, confound_names(table) if table else ())
     confounds = None
     if table is not None:
         confounds = read_confounds(
-            table, files.get("confounds_json"),
-            strategy=settings.confound_strategy, names=variables.confounds,
-        )  # fmt: skip
+            table,
+            files.get("confounds_json"),
+            strategy=settings.confound_strategy,
+            names=variables.confounds,
+        )
     high_pass_hz = None if confounds and confounds.high_pass else node.high_pass_hz
     design = make_design_matrix(
         condition_events(run_events.events, variables, node.factors),
@@ -118,31 +120,32 @@ def _exclusions(
     spec: RunSpec, stage: Stage, run_events: RunEvents, variables: RunVariables, dropped: list[int]
 ) -> list[Exclusion]:
     entities = dict(spec.entities)
-    where = {
-        "subject": entities["sub"],
-        "session": entities.get("ses", ""),
-        "run": entities.get("run", ""),
-    }
     exclusions = []
     if dropped:
         exclusions.append(
-            Exclusion("volume", "non-steady state or scrubbed: outside the sample mask",
-                      item=" ".join(map(str, dropped)), count=len(dropped), **where)
-        )  # fmt: skip
+            Exclusion.in_run(
+                entities,
+                "volume",
+                "non-steady state or scrubbed: outside the sample mask",
+                item=" ".join(map(str, dropped)),
+                count=len(dropped),
+            )
+        )
     if not run_events.outside.empty:
-        lines = " ".join(str(int(i) + 2) for i in run_events.outside.index)
         exclusions.append(
-            Exclusion("event", "onset outside the scan, which ends at "
-                      f"{run_events.scan_end:g} s", item=f"lines {lines}",
-                      count=len(run_events.outside), **where)
-        )  # fmt: skip
+            Exclusion.in_run(
+                entities,
+                "event",
+                f"onset outside the scan, which ends at {run_events.scan_end:g} s",
+                item="lines " + " ".join(map(str, run_events.lines_outside)),
+                count=len(run_events.outside),
+            )
+        )
     for contrast in stage.node.contrasts:
         needed = [name for name in contrast.weight_of if name in variables.missing]
         if needed:
-            exclusions.append(
-                Exclusion("run", f"no {', '.join(needed)} in this run", contrast=contrast.label,
-                          **where)
-            )  # fmt: skip
+            reason = f"no {', '.join(needed)} in this run"
+            exclusions.append(Exclusion.in_run(entities, "run", reason, contrast=contrast.label))
     return exclusions
 
 

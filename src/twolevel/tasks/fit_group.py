@@ -19,7 +19,7 @@ from twolevel.bids.outputs import (
     write_statmap,
 )
 from twolevel.errors import AnalysisError
-from twolevel.model.spec import GroupSettings, Stage
+from twolevel.model.spec import ContrastName, GroupSpec
 from twolevel.report.figures import plot_group_map
 from twolevel.stats.estimates import p_from_t
 from twolevel.stats.group_fit import fit_group
@@ -34,15 +34,13 @@ __all__ = ["FitGroup", "figure_path", "fit_group_files", "group_record"]
 FEWEST = 2
 
 
-def group_record(stage: Stage, contrast: dict[str, str], subjects: list[str]) -> dict[str, Any]:
+def group_record(spec: GroupSpec, contrast: ContrastName, subjects: list[str]) -> dict[str, Any]:
     """Describe a contrast of the group for sidecars.
 
     Parameters
     ----------
-    stage : Stage
-        Of the dataset level.
-    contrast : dict of str to str
-        ``Name``, ``Label``, ``Expression``.
+    spec : GroupSpec
+    contrast : ContrastName
     subjects : list of str
         ``sub-...``, those included.
 
@@ -50,15 +48,16 @@ def group_record(stage: Stage, contrast: dict[str, str], subjects: list[str]) ->
     -------
     dict
     """
-    settings = stage.node.settings
-    if not isinstance(settings, GroupSettings):
-        raise TypeError(f"a stage of the {stage.node.level} level, expected the dataset level")
     return {
-        "Contrast": contrast,
+        "Contrast": {
+            "Name": contrast.name,
+            "Label": contrast.label,
+            "Expression": contrast.expression,
+        },
         "Subjects": subjects,
         "NumberOfSubjects": len(subjects),
-        "GroupInput": settings.group_input,
-        **model_record(stage),
+        "GroupInput": spec.stage.node.group_settings.group_input,
+        **model_record(spec.stage),
     }
 
 
@@ -83,30 +82,22 @@ def figure_path(folder: Path, entities: dict[str, str], what: str) -> Path:
 
 
 def fit_group_files(
-    stage: Stage,
-    entities: dict[str, str],
-    contrast: dict[str, str],
+    spec: GroupSpec,
+    contrast: ContrastName,
     files: dict[str, dict[str, Path]],
     design: Path,
-    smoothing_fwhm_mm: float,
     folder: Path,
 ) -> Path:
     """Fit the group model of a contrast and save effect, variance, t, z and p.
 
     Parameters
     ----------
-    stage : Stage
-        Of the dataset level.
-    entities : dict of str to str
-        Of the outputs, without ``contrast``.
-    contrast : dict of str to str
-        ``Name``, ``Label``, ``Expression``.
+    spec : GroupSpec
+    contrast : ContrastName
     files : dict of str to dict of str to Path
         ``map`` and ``mask`` of each subject that has the contrast.
     design : Path
         What `design_group` wrote; its mask is that of the level.
-    smoothing_fwhm_mm : float
-        Of the runs, for the sidecars.
     folder : Path
         Where the tree is written.
 
@@ -115,13 +106,11 @@ def fit_group_files(
     Path
         `folder`.
     """
-    settings = stage.node.settings
-    if not isinstance(settings, GroupSettings):
-        raise TypeError(f"a stage of the {stage.node.level} level, expected the dataset level")
-    label, subjects = contrast["Label"], list(files)
+    settings, entities = spec.stage.node.group_settings, dict(spec.entities)
+    label, subjects = contrast.label, list(files)
     if len(subjects) < FEWEST:
         raise AnalysisError(
-            f'contrast "{contrast["Name"]}": {len(subjects)} subject has it, at least 2 are needed; '
+            f'contrast "{contrast.name}": {len(subjects)} subject has it, at least 2 are needed; '
             "excluded.tsv says why the others do not"
         )
     (mask_path,) = design.rglob("*_desc-analysis_mask.nii.gz")
@@ -141,15 +130,15 @@ def fit_group_files(
         mask = _without(mask, flat)
         maps = maps[:, ~flat]
         if not maps.shape[1]:
-            raise AnalysisError(f'contrast "{contrast["Name"]}": no voxel varies between subjects')
+            raise AnalysisError(f'contrast "{contrast.name}": no voxel varies between subjects')
         estimate = fit_group(maps)
     names = {**entities, "contrast": label}
-    record = group_record(stage, contrast, subjects)
+    record = group_record(spec, contrast, subjects)
     if not np.array_equal(mask, level_mask):
         write_mask(folder, names, mask, affine, record)
     record = {
         "DegreesOfFreedom": estimate.dof,
-        "SmoothingFWHM": smoothing_fwhm_mm,
+        "SmoothingFWHM": spec.smoothing_fwhm_mm,
         "SmoothingFWHMUnits": "mm",
         **record,
         "Sources": [f"bids::{subject}/func/{f['map'].name}" for subject, f in files.items()],
@@ -168,18 +157,27 @@ def fit_group_files(
     }
     for stat, (array, unit, sidedness) in values.items():
         write_statmap(
-            folder, {**names, "stat": stat}, array, mask, affine,
+            folder,
+            {**names, "stat": stat},
+            array,
+            mask,
+            affine,
             {"Units": unit, **({"Sidedness": sidedness} if sidedness else {}), **record},
-        )  # fmt: skip
+        )
     save_group(folder, GroupData(GroupContrast(maps, estimate, mask), affine, record))
     write_exclusions(folder / EXCLUSIONS, exclusions)
     volume = np.full(mask.shape, np.nan)
     volume[mask] = estimate.z
     plot_group_map(
-        figure_path(folder, names, "unthresholded"), volume, affine,
-        title=f"{contrast['Name']}: z, unthresholded (n = {len(subjects)})", label="z",
-        threshold=None, signed=True, space=entities.get("space"),
-    )  # fmt: skip
+        figure_path(folder, names, "unthresholded"),
+        volume,
+        affine,
+        title=f"{contrast.name}: z, unthresholded (n = {len(subjects)})",
+        label="z",
+        threshold=None,
+        signed=True,
+        space=entities.get("space"),
+    )
     return folder
 
 
@@ -189,7 +187,7 @@ def _mask_of_contrast(paths: list[Path], design: Path) -> NDArray[np.bool_]:
     limit = design / GROUP_MASK
     if limit.is_file():
         masks.append(np.load(limit))
-    mask = np.logical_and.reduce(masks)
+    mask: NDArray[np.bool_] = np.logical_and.reduce(masks)
     if not mask.any():
         raise AnalysisError("no voxel is covered by all subjects that have the contrast")
     return mask
@@ -203,16 +201,12 @@ def _without(mask: NDArray[np.bool_], voxels: NDArray[np.bool_]) -> NDArray[np.b
 
 @python.define(outputs={"out": Directory})
 def FitGroup(
-    stage: Stage,
-    entities: dict[str, str],
-    contrast: dict[str, str],
+    spec: GroupSpec,
+    contrast: ContrastName,
     files: dict[str, dict[str, File]],
     design: Directory,
-    smoothing_fwhm_mm: float,
     software: str,
 ):
     """Fit the group model of one contrast."""
     paths = {s: {k: Path(v) for k, v in kinds.items()} for s, kinds in files.items()}
-    return fit_group_files(
-        stage, entities, contrast, paths, Path(design), smoothing_fwhm_mm, Path.cwd() / "out"
-    )
+    return fit_group_files(spec, contrast, paths, Path(design), Path.cwd() / "out")

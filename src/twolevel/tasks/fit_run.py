@@ -24,7 +24,7 @@ from twolevel.bids.run_inputs import RunSpec
 from twolevel.bids.sidecars import read_json
 from twolevel.bids.tables import read_tsv
 from twolevel.errors import AnalysisError
-from twolevel.model.spec import RunSettings, Stage
+from twolevel.model.spec import Stage
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.stats.run_fit import RunFit, fit_run, percent_signal_change
 from twolevel.tasks.design_run import EXCLUSIONS
@@ -69,9 +69,7 @@ def fit_data(data: RunData, matrix: pd.DataFrame, stage: Stage) -> RunFit:
     RunFit
         The contrasts of the model that this run determines.
     """
-    settings = stage.node.settings
-    if not isinstance(settings, RunSettings):
-        raise TypeError(f"a stage of the {stage.node.level} level, expected the run level")
+    settings = stage.node.run_settings
     if not data.mask.any():
         raise AnalysisError("no voxel of the brain mask has a usable time course")
     contrasts = {
@@ -84,7 +82,7 @@ def fit_data(data: RunData, matrix: pd.DataFrame, stage: Stage) -> RunFit:
     )
 
 
-def map_record(stage: Stage, label: str, dof: float, smoothing_fwhm_mm: float) -> dict[str, Any]:
+def map_record(stage: Stage, label: str, dof: float) -> dict[str, Any]:
     """Describe a contrast for the sidecars of its maps.
 
     Parameters
@@ -93,7 +91,6 @@ def map_record(stage: Stage, label: str, dof: float, smoothing_fwhm_mm: float) -
         Of the run level, where the contrast is defined.
     label : str
     dof : float
-    smoothing_fwhm_mm : float
 
     Returns
     -------
@@ -107,7 +104,7 @@ def map_record(stage: Stage, label: str, dof: float, smoothing_fwhm_mm: float) -
             "Expression": contrast.expression,
         },
         "DegreesOfFreedom": dof,
-        "SmoothingFWHM": smoothing_fwhm_mm,
+        "SmoothingFWHM": stage.node.run_settings.smoothing_fwhm_mm,
         "SmoothingFWHMUnits": "mm",
     }
 
@@ -147,9 +144,13 @@ def write_estimate(
             {"Sidedness": "signed: positive where the contrast is"} if stat in {"t", "z"} else {}
         )
         write_statmap(
-            folder, {**entities, "stat": stat}, values, mask, affine,
+            folder,
+            {**entities, "stat": stat},
+            values,
+            mask,
+            affine,
             {"Units": unit, **sided, **record},
-        )  # fmt: skip
+        )
 
 
 def fit_run_files(
@@ -174,23 +175,28 @@ def fit_run_files(
     Path
         `folder`.
     """
-    settings = stage.node.settings
-    if not isinstance(settings, RunSettings):
-        raise TypeError(f"a stage of the {stage.node.level} level, expected the run level")
+    settings = stage.node.run_settings
     matrix, kept = load_design(design)
     data = read_run(
-        files["bold"], files["mask"], smoothing_fwhm_mm=settings.smoothing_fwhm_mm,
-        downsample=settings.downsample, kept=kept,
-    )  # fmt: skip
+        files["bold"],
+        files["mask"],
+        smoothing_fwhm_mm=settings.smoothing_fwhm_mm,
+        downsample=settings.downsample,
+        kept=kept,
+    )
     fit = fit_data(data, matrix, stage)
     entities = dict(spec.entities)
     record = {**model_record(stage), "Sources": list(spec.sources)}
     write_mask(folder, entities, data.mask, data.affine, record)
     for label, estimate in fit.estimates.items():
         write_estimate(
-            folder, {**entities, "contrast": label}, estimate, data.mask, data.affine,
-            {**map_record(stage, label, fit.dof, settings.smoothing_fwhm_mm), **record},
-        )  # fmt: skip
+            folder,
+            {**entities, "contrast": label},
+            estimate,
+            data.mask,
+            data.affine,
+            {**map_record(stage, label, fit.dof), **record},
+        )
     exclusions = [*read_exclusions(design / EXCLUSIONS), *run_exclusions(spec, data, fit)]
     write_exclusions(folder / EXCLUSIONS, exclusions)
     return folder
@@ -210,25 +216,20 @@ def run_exclusions(spec: RunSpec, data: RunData, fit: RunFit) -> list[Exclusion]
     list of Exclusion
     """
     entities = dict(spec.entities)
-    where = {
-        "subject": entities["sub"],
-        "session": entities.get("ses", ""),
-        "run": entities.get("run", ""),
-    }
     counts = {
         "a value that is not finite": data.n_not_finite,
         "nothing changes over time": data.n_constant,
     }
-    exclusions = [
-        Exclusion("voxel", reason, count=count, **where)
+    voxels = [
+        Exclusion.in_run(entities, "voxel", reason, count=count)
         for reason, count in counts.items()
         if count
     ]
-    exclusions.extend(
-        Exclusion("run", "the design does not determine the contrast", contrast=label, **where)
-        for label in fit.not_estimable
-    )
-    return exclusions
+    reason = "the design does not determine the contrast"
+    contrasts = [
+        Exclusion.in_run(entities, "run", reason, contrast=label) for label in fit.not_estimable
+    ]
+    return [*voxels, *contrasts]
 
 
 @python.define(outputs={"out": Directory})

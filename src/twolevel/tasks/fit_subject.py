@@ -13,9 +13,9 @@ from twolevel.bids.images import read_mask
 from twolevel.bids.outputs import read_exclusions
 from twolevel.bids.run_data import read_run
 from twolevel.bids.run_inputs import RunSpec
-from twolevel.model.spec import RunSettings, Stage
+from twolevel.model.spec import Stage
 from twolevel.stats.estimates import ContrastEstimate
-from twolevel.tasks.combine_runs import save_subject, subject_entities
+from twolevel.tasks.combine_runs import SubjectRuns, save_subject, subject_entities
 from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fit_run import fit_data, load_design, run_exclusions
 
@@ -56,18 +56,20 @@ def fit_subject_files(
     Path
         `folder`.
     """
-    settings = run_stage.node.settings
-    if not isinstance(settings, RunSettings):
-        raise TypeError(f"a stage of the {run_stage.node.level} level, expected the run level")
+    settings = run_stage.node.run_settings
     every = (slice(None, None, settings.downsample),) * 3
     common = np.logical_and.reduce([read_mask(f["mask"])[0][every] for f in files])
     runs = []
     for paths, design in zip(files, designs, strict=True):
         matrix, kept = load_design(design)
         data = read_run(
-            paths["bold"], paths["mask"], smoothing_fwhm_mm=settings.smoothing_fwhm_mm,
-            downsample=settings.downsample, kept=kept, within=common,
-        )  # fmt: skip
+            paths["bold"],
+            paths["mask"],
+            smoothing_fwhm_mm=settings.smoothing_fwhm_mm,
+            downsample=settings.downsample,
+            kept=kept,
+            within=common,
+        )
         runs.append((data, matrix))
     usable = np.logical_and.reduce([data.mask for data, _ in runs])
     estimates: dict[str, dict[int, ContrastEstimate]] = {
@@ -81,10 +83,16 @@ def fit_subject_files(
         exclusions.extend(run_exclusions(specs[index], data, fit))
     names = [dict(spec.entities) for spec in specs]
     sources = [uri for spec in specs for uri in spec.sources]
-    return save_subject(
-        subject, run_stage, stage, subject_entities(names), [usable] * len(runs), runs[0][0].affine,
-        estimates, dict.fromkeys(estimates, sources), exclusions, folder,
-    )  # fmt: skip
+    runs_of_subject = SubjectRuns(
+        subject,
+        subject_entities(names),
+        [usable] * len(runs),
+        runs[0][0].affine,
+        estimates,
+        dict.fromkeys(estimates, sources),
+        exclusions,
+    )
+    return save_subject(runs_of_subject, run_stage, stage, folder)
 
 
 @python.define(outputs={"out": Directory})
@@ -99,7 +107,11 @@ def FitSubject(
 ):
     """Fit all runs of a subject in one model."""
     return fit_subject_files(
-        subject, run_stage, stage, specs,
+        subject,
+        run_stage,
+        stage,
+        specs,
         [{k: Path(v) for k, v in paths.items()} for paths in files],
-        [Path(design) for design in designs], Path.cwd() / "out",
-    )  # fmt: skip
+        [Path(design) for design in designs],
+        Path.cwd() / "out",
+    )

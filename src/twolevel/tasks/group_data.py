@@ -46,12 +46,12 @@ def save_group(folder: Path, data: GroupData) -> None:
     """
     (folder / FOLDER).mkdir(parents=True)
     estimate = data.contrast.estimate
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "maps": data.contrast.maps,
         "mask": data.contrast.mask,
         "effect": estimate.effect,
         "variance": estimate.variance,
-        "dof": np.float64(estimate.dof),
+        "dof": np.array(estimate.dof),
         "affine": data.affine,
     }
     for name, array in arrays.items():

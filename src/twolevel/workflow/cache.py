@@ -50,10 +50,13 @@ def locked_work_dir(work_dir: Path) -> Iterator[Path]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise OutputError(
-            Problem(f"--work-dir {work_dir}", "in use by another run of twolevel",
-                    "a work directory of its own for each run",
-                    "wait for the other run, or give another one with --work-dir")
-        ) from error  # fmt: skip
+            Problem(
+                f"--work-dir {work_dir}",
+                "in use by another run of twolevel",
+                "a work directory of its own for each run",
+                "wait for the other run, or give another one with --work-dir",
+            )
+        ) from error
     try:
         purge(cache_root, hashes)
         yield cache_root

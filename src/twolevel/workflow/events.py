@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from twolevel.bids.run_inputs import RunSpec
+
 __all__ = ["JobEvent", "Listener", "Status", "describe_job"]
 
 Status = Literal["queued", "running", "done", "failed", "cached"]
@@ -49,11 +51,11 @@ def describe_job(task: Any) -> str:
     -------
     str
     """
-    if (spec := getattr(task, "spec", None)) is not None:
-        return str(spec.name)
+    if isinstance(spec := getattr(task, "spec", None), RunSpec):
+        return spec.name
     if isinstance(subject := getattr(task, "subject", None), str):
         return f"sub-{subject}"
-    if isinstance(contrast := getattr(task, "contrast", None), dict):
+    if (contrast := getattr(task, "contrast", None)) is not None:
         test = getattr(task, "test", None)
-        return f"{contrast['Label']} {test.test}" if test is not None else str(contrast["Label"])
+        return f"{contrast.label} {test.test}" if test is not None else str(contrast.label)
     return "all"

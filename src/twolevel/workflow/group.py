@@ -5,7 +5,7 @@ from __future__ import annotations
 from fileformats.generic import Directory, File
 from pydra.compose import workflow
 
-from twolevel.model.spec import Stage, TestSettings
+from twolevel.model.spec import ContrastName, GroupSpec, TestSettings
 from twolevel.tasks.apply_test import ApplyTest
 from twolevel.tasks.compare_tests import CompareTests
 from twolevel.tasks.design_group import DesignGroup
@@ -16,31 +16,22 @@ __all__ = ["ContrastLevel", "GroupLevel"]
 
 @workflow.define(outputs={"fit": Directory, "tests": list[Directory]})
 def ContrastLevel(
-    stage: Stage,
-    entities: dict[str, str],
-    contrast: dict[str, str],
+    spec: GroupSpec,
+    contrast: ContrastName,
     files: dict[str, dict[str, File]],
     design: Directory,
     tests: list[TestSettings],
-    smoothing_fwhm_mm: float,
-    seed: int,
     software: str,
 ):
     """Fit the group model of one contrast and split over its tests."""
     fit = workflow.add(
-        FitGroup(
-            stage=stage, entities=entities, contrast=contrast, files=files, design=design,
-            smoothing_fwhm_mm=smoothing_fwhm_mm, software=software,
-        )
-    )  # fmt: skip
+        FitGroup(spec=spec, contrast=contrast, files=files, design=design, software=software)
+    )
     tested = workflow.add(
-        ApplyTest(
-            stage=stage, entities=entities, contrast=contrast, fitted=fit.out,
-            seed=seed, software=software,
-        )
+        ApplyTest(spec=spec, contrast=contrast, fitted=fit.out, software=software)
         .split("test", test=tests)
         .combine("test")
-    )  # fmt: skip
+    )
     return fit.out, tested.out
 
 
@@ -53,34 +44,30 @@ def ContrastLevel(
     }
 )
 def GroupLevel(
-    stage: Stage,
-    entities: dict[str, str],
+    spec: GroupSpec,
     masks: dict[str, File],
-    contrasts: list[dict[str, str]],
+    contrasts: list[ContrastName],
     files: list[dict[str, dict[str, File]]],
+    tests: list[TestSettings],
     exclusions: dict[str, File],
     left_out: dict[str, list[str]],
-    tests: list[TestSettings],
-    smoothing_fwhm_mm: float,
-    seed: int,
     software: str,
 ):
     """Split over contrasts, and put the tests side by side."""
-    design = workflow.add(
-        DesignGroup(stage=stage, entities=entities, masks=masks, software=software)
-    )
+    design = workflow.add(DesignGroup(spec=spec, masks=masks, software=software))
     levels = workflow.add(
-        ContrastLevel(
-            stage=stage, entities=entities, design=design.out, tests=tests,
-            smoothing_fwhm_mm=smoothing_fwhm_mm, seed=seed, software=software,
-        )
+        ContrastLevel(spec=spec, design=design.out, tests=tests, software=software)
         .split(("contrast", "files"), contrast=contrasts, files=files)
         .combine("contrast")
-    )  # fmt: skip
+    )
     comparison = workflow.add(
         CompareTests(
-            stage=stage, entities=entities, tests=levels.tests, fits=levels.fit,
-            subjects=exclusions, left_out=left_out, software=software,
+            spec=spec,
+            tests=levels.tests,
+            fits=levels.fit,
+            subjects=exclusions,
+            left_out=left_out,
+            software=software,
         )
-    )  # fmt: skip
+    )
     return design.out, levels.fit, levels.tests, comparison.out

@@ -69,10 +69,15 @@ def SubjectLevelAtOnce(
     )
     fit = workflow.add(
         FitSubject(
-            subject=subject, run_stage=run_stage, stage=stage, specs=specs, files=files,
-            designs=designs.out, software=software,
+            subject=subject,
+            run_stage=run_stage,
+            stage=stage,
+            specs=specs,
+            files=files,
+            designs=designs.out,
+            software=software,
         )
-    )  # fmt: skip
+    )
     return designs.out, [], fit.out
 
 

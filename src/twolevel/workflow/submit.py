@@ -18,7 +18,7 @@ from pydra.engine.submitter import Submitter
 from twolevel.bids.group_inputs import GroupInputs
 from twolevel.bids.outputs import EXCLUDED, publish
 from twolevel.bids.preflight import Plan
-from twolevel.model.spec import GroupSettings, RunSettings, StatsModel, SubjectSettings, stage_of
+from twolevel.model.spec import ContrastName, GroupSpec, StatsModel, stage_of
 from twolevel.tasks.fingerprint import software_fingerprint
 from twolevel.workflow.events import JobEvent, Listener
 from twolevel.workflow.group import GroupLevel
@@ -86,8 +86,7 @@ def run_participants(plan: Plan, model: StatsModel, execution: Execution) -> Out
     Outcome
     """
     run_stage, stage = stage_of(model, "run"), stage_of(model, "subject")
-    settings = stage.node.settings
-    at_once = isinstance(settings, SubjectSettings) and settings.first_level == "multi-run"
+    at_once = stage.node.subject_settings.first_level == "multi-run"
     common = {"run_stage": run_stage, "stage": stage, "software": software_fingerprint()}
     specs = [[run.spec for run in runs] for runs in plan.subjects.values()]
     files: list[list[dict[str, Path]]] = [
@@ -143,9 +142,9 @@ def run_group(
     Outcome
     """
     stage = stage_of(model, "dataset")
-    settings, run_settings = stage.node.settings, model.nodes[0].settings
-    if not isinstance(settings, GroupSettings) or not isinstance(run_settings, RunSettings):
-        raise TypeError("a model with a run node and a dataset node is expected")
+    spec = GroupSpec(
+        stage, tuple(inputs.entities.items()), model.nodes[0].run_settings.smoothing_fwhm_mm, seed
+    )
     masks = {f"sub-{s}": path for s, path in inputs.masks.items()}
     if group_mask is not None:
         masks["group mask"] = group_mask
@@ -162,18 +161,13 @@ def run_group(
     }
     tables = {s: execution.output_dir / f"sub-{s}" / EXCLUDED for s in inputs.subjects}
     whole = GroupLevel(
-        stage=stage,
-        entities=inputs.entities,
+        spec=spec,
         masks=masks,
-        contrasts=[
-            {"Name": c.name, "Label": c.label, "Expression": c.expression} for c in contrasts
-        ],
+        contrasts=[ContrastName(c.name, c.label, c.expression) for c in contrasts],
         files=files,
+        tests=list(stage.node.group_settings.tests),
         exclusions=tables,
         left_out=left_out,
-        tests=list(settings.tests),
-        smoothing_fwhm_mm=run_settings.smoothing_fwhm_mm,
-        seed=seed,
         software=software_fingerprint(),
     )
     recorder = _Recorder(execution.listener)
@@ -190,9 +184,10 @@ def run_group(
             f"{k}-{inputs.entities[k]}" for k in ("task", "space", "res") if k in inputs.entities
         )
         outcome.files = publish(
-            [Path(tree) for tree in trees], execution.output_dir,
+            [Path(tree) for tree in trees],
+            execution.output_dir,
             stale=[f"group/{stem}_[!r]*", f"figures/{stem}_[!r]*"],
-        )  # fmt: skip
+        )
         outcome.done.append("group")
     return outcome
 

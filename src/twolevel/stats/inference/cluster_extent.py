@@ -46,7 +46,7 @@ def cluster_extent(
         test="clusterExtent",
         controls=f"nothing: uncorrected, clusters of at least {min_voxels} voxels",
         statistic="z",
-        values=keep_survivors(z, surviving),
+        map_values=keep_survivors(z, surviving),
         surviving=surviving,
         threshold=height,
         sides=sides,

@@ -39,8 +39,9 @@ def height_control(
     ----------
     group : GroupContrast
     method : {"fdr", "fpr", "bonferroni"}
-        ``fdr``: the procedure of Benjamini & Hochberg (1995, doi:10.1111/j.2517-6161.1995.tb02031.x);
-        ``fpr``: p of each voxel by itself; ``bonferroni``: p times the number of voxels.
+        ``fdr``: the procedure of Benjamini & Hochberg (1995,
+        doi:10.1111/j.2517-6161.1995.tb02031.x); ``fpr``: p of each voxel by itself;
+        ``bonferroni``: p times the number of voxels.
     alpha : float
         The rate.
     sides : {1, 2}
@@ -63,7 +64,7 @@ def height_control(
         test=method,
         controls=CONTROLS[method],
         statistic="z",
-        values=keep_survivors(z, surviving),
+        map_values=keep_survivors(z, surviving),
         surviving=surviving,
         threshold=threshold if np.isfinite(threshold) else None,
         sides=sides,

@@ -32,7 +32,7 @@ def parametric_fwe(group: GroupContrast, *, alpha: float = 0.05, sides: int = 2)
         test="parametricFWE",
         controls="family-wise error rate (t distribution, Bonferroni)",
         statistic="logp",
-        values=-np.log10(corrected) + 0.0,  # + 0.0 turns -0.0 into 0.0
+        map_values=-np.log10(corrected) + 0.0,  # + 0.0 turns -0.0 into 0.0
         surviving=corrected <= alpha,
         threshold=float(-np.log10(alpha)),
         sides=sides,

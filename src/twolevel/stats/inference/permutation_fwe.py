@@ -54,7 +54,7 @@ def permutation_fwe(
         test="permutationFWE",
         controls="family-wise error rate (sign flips, largest t)",
         statistic="logp",
-        values=-np.log10(p) + 0.0,  # + 0.0 turns -0.0 into 0.0
+        map_values=-np.log10(p) + 0.0,  # + 0.0 turns -0.0 into 0.0
         surviving=p <= alpha,
         threshold=float(-np.log10(alpha)),
         sides=sides,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from twolevel.stats.estimates import ContrastEstimate
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from twolevel.stats.estimates import ContrastEstimate
 
 __all__ = ["GroupContrast", "GroupTest", "keep_survivors", "tail_statistic"]
 
@@ -36,7 +36,7 @@ class GroupContrast:
     @property
     def n_voxels(self) -> int:
         """Number of tests that a correction has to count."""
-        return self.maps.shape[1]
+        return int(self.maps.shape[1])
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class GroupTest:
     controls : str
         What the threshold controls, in words.
     statistic : {"z", "logp"}
-        Kind of `values`: z, zero where nothing survives; or -log10 of corrected p, everywhere.
-    values : ndarray of shape (n_voxels,), float64
+        Kind of `map_values`: z, zero where nothing survives; or -log10 of corrected p, everywhere.
+    map_values : ndarray of shape (n_voxels,), float64
     surviving : ndarray of shape (n_voxels,), bool
     threshold : float or None
-        Of `values` (absolute, for two sides); None where no value would have survived.
+        Of `map_values` (absolute, for two sides); None where no value would have survived.
     sides : {1, 2}
     alpha : float or None
         Error rate that is controlled; None where none is.
@@ -69,7 +69,7 @@ class GroupTest:
     test: str
     controls: str
     statistic: Literal["z", "logp"]
-    values: NDArray[np.float64]
+    map_values: NDArray[np.float64]
     surviving: NDArray[np.bool_]
     threshold: float | None
     sides: int
