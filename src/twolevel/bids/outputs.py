@@ -34,7 +34,7 @@ __all__ = [
     "model_record",
     "publish",
     "read_exclusions",
-    "resolution_of",
+    "spatial_record",
     "write_dataset_files",
     "write_exclusions",
     "write_mask",
@@ -196,22 +196,31 @@ def model_record(stage: Stage) -> dict[str, Any]:
     }
 
 
-def resolution_of(entities: Mapping[str, str], affine: NDArray[np.float64]) -> dict[str, str]:
-    """Describe the voxels, for names that hold ``res``.
+def spatial_record(
+    entities: Mapping[str, str], affine: NDArray[np.float64], sources: Sequence[str]
+) -> dict[str, str]:
+    """Describe grid and space, as far as the standard asks for it.
 
     Parameters
     ----------
     entities : mapping of str to str
     affine : ndarray of shape (4, 4)
+    sources : sequence of str
+        BIDS URIs; the first one is on the same grid.
 
     Returns
     -------
     dict
-        ``{"Resolution": ...}``, or nothing where the name holds no ``res``.
+        ``Resolution`` for names that hold ``res``, ``SpatialReference`` for spaces that are no
+        standard template.
     """
-    size = np.sqrt(np.sum(affine[:3, :3] ** 2, axis=0))
-    text = f"voxels of {' x '.join(f'{v:g}' for v in size.round(3))} mm"
-    return {"Resolution": text} if "res" in entities else {}
+    record = {}
+    if "res" in entities:
+        size = np.sqrt(np.sum(affine[:3, :3] ** 2, axis=0))
+        record["Resolution"] = f"voxels of {' x '.join(f'{v:g}' for v in size.round(3))} mm"
+    if "space" in entities and not entities["space"].startswith("MNI"):
+        record["SpatialReference"] = sources[0]
+    return record
 
 
 def write_mask(
@@ -232,7 +241,7 @@ def write_mask(
     mask : ndarray of shape (x, y, z), bool
     affine : ndarray of shape (4, 4)
     sidecar : mapping
-        What is common to the level.
+        What is common to the level; with ``Sources``.
 
     Returns
     -------
@@ -246,7 +255,7 @@ def write_mask(
     content = {
         "Description": "Voxels that were analysed",
         "Type": "ROI",
-        **resolution_of(entities, affine),
+        **spatial_record(entities, affine, sidecar["Sources"]),
         "NumberOfVoxels": int(mask.sum()),
         **sidecar,
     }
@@ -275,7 +284,7 @@ def write_statmap(
     mask : ndarray of shape (x, y, z), bool
     affine : ndarray of shape (4, 4)
     sidecar : mapping
-        Comes after what is the same for every map of that statistic.
+        Comes after what is the same for every map of that statistic; with ``Sources``.
 
     Returns
     -------
@@ -287,7 +296,7 @@ def write_statmap(
     content = {
         "Description": MEANINGS[entities["stat"]],
         "StatisticalMap": entities["stat"],
-        **resolution_of(entities, affine),
+        **spatial_record(entities, affine, sidecar["Sources"]),
         **sidecar,
     }
     write_json(path.with_name(path.name.replace(".nii.gz", ".json")), content)

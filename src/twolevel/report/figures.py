@@ -24,6 +24,7 @@ __all__ = ["plot_group_map"]
 MNI_CUTS = (-24, -12, 0, 12, 24, 36, 48, 60)  # mm: the same slices in every figure
 N_CUTS = len(MNI_CUTS)
 DPI = 110
+OUTSIDE = 1e-12  # hides the exact zeros outside the mask, and nothing else
 
 
 def plot_group_map(
@@ -85,7 +86,7 @@ def plot_group_map(
         display = plotting.plot_stat_map(
             image,
             bg_img=background,
-            threshold=threshold,
+            threshold=threshold or OUTSIDE,
             cmap="RdBu_r" if signed else "inferno",
             vmin=-top if signed else 0,
             vmax=top,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from twolevel.errors import InputError, Problem
 from twolevel.stats.estimates import ContrastEstimate
@@ -57,8 +58,9 @@ def fit_group(
                 "add subjects",
             )
         )
-    pseudo_inverse = np.linalg.pinv(X)
-    beta = pseudo_inverse @ Y
-    residual_variance = np.sum((Y - X @ beta) ** 2, axis=0) / dof
-    per_unit = float(c @ pseudo_inverse @ pseudo_inverse.T @ c)
+    with threadpool_limits(limits=1, user_api="blas"):
+        pseudo_inverse = np.linalg.pinv(X)
+        beta = pseudo_inverse @ Y
+        residual_variance = np.sum((Y - X @ beta) ** 2, axis=0) / dof
+        per_unit = float(c @ pseudo_inverse @ pseudo_inverse.T @ c)
     return ContrastEstimate(c @ beta, per_unit * residual_variance, float(dof))

@@ -180,11 +180,14 @@ def _row(
 
 def _title(contrast: ContrastName, result: GroupTest) -> str:
     sided = "two-sided" if result.sides == 2 else "one-sided"
-    if result.test == "clusterExtent":
-        how = f"|z| >= {result.threshold:g}" if result.sides == 2 else f"z >= {result.threshold:g}"
-        return f"{contrast.name}: {result.test}, {how}, {sided}; controls {result.controls}"
-    smallest = f", smallest p {result.smallest_p:.3g}" if result.smallest_p else ""
-    return f"{contrast.name}: {result.test} {result.alpha:g}, {sided}{smallest}"
+    rate = f" {result.alpha:g}" if result.alpha is not None else ""
+    words = [f"{contrast.name}: {result.test}{rate}", sided]
+    if result.statistic == "z" and result.threshold is not None:
+        quantity = "|z|" if result.sides == 2 else "z"
+        words.append(f"{quantity} >= {result.threshold:.3g}")
+    if result.smallest_p is not None:
+        words.append(f"smallest attainable p {result.smallest_p:.3g}")
+    return f"{', '.join(words)}; controls {result.controls}"
 
 
 @python.define(outputs={"out": Directory})

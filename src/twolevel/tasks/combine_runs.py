@@ -72,12 +72,13 @@ def combine_run_files(
     Path
         `folder`.
     """
-    masks, names, affine = [], [], np.eye(4)
+    masks, names, mask_uris, affine = [], [], [], np.eye(4)
     for run in runs:
         (path,) = run.rglob("*_desc-analysis_mask.nii.gz")
         mask, affine = read_mask(path)
         masks.append(mask)
         names.append(entities_of(path))
+        mask_uris.append(f"bids::{path.relative_to(run).as_posix()}")
     estimates: dict[str, dict[int, ContrastEstimate]] = {}
     sources: dict[str, list[str]] = {}
     for contrast in run_stage.node.contrasts:
@@ -89,7 +90,7 @@ def combine_run_files(
         sources[label] = [_uri(names[i], label) for i in inside]
     exclusions = [e for run in runs for e in read_exclusions(run / EXCLUSIONS)]
     runs_of_subject = SubjectRuns(
-        subject, subject_entities(names), masks, affine, estimates, sources, exclusions
+        subject, subject_entities(names), masks, affine, estimates, sources, mask_uris, exclusions
     )
     return save_subject(runs_of_subject, run_stage, stage, folder)
 
@@ -111,6 +112,8 @@ class SubjectRuns:
         Over the voxels that all runs of that contrast cover.
     sources : mapping of label to sequence of str
         BIDS URIs.
+    mask_sources : sequence of str
+        BIDS URIs of what the masks come from.
     exclusions : sequence of Exclusion
         Of the runs.
     """
@@ -121,6 +124,7 @@ class SubjectRuns:
     affine: NDArray[np.float64]
     estimates: Mapping[str, Mapping[int, ContrastEstimate]]
     sources: Mapping[str, Sequence[str]]
+    mask_sources: Sequence[str]
     exclusions: Sequence[Exclusion]
 
 
@@ -151,6 +155,7 @@ def save_subject(runs: SubjectRuns, run_stage: Stage, stage: Stage, folder: Path
         "FixedEffects": settings.fixed_effects,
         "FirstLevel": settings.first_level,
         "NumberOfRuns": len(runs.masks),
+        "Sources": list(runs.mask_sources),
     }
     write_mask(folder, runs.entities, common, runs.affine, record)
     exclusions = list(runs.exclusions)

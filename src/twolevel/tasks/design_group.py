@@ -45,7 +45,11 @@ def design_group(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
     subjects = [name for name in masks if name.startswith("sub-")]
     if not mask.any():
         raise AnalysisError(f"no voxel is covered by all {len(subjects)} subjects")
-    record = {**model_record(spec.stage), "NumberOfSubjects": len(subjects)}
+    record = {
+        **model_record(spec.stage),
+        "NumberOfSubjects": len(subjects),
+        "Sources": [f"bids::{s}/func/{masks[s].name}" for s in subjects],
+    }
     path = folder / folder_of(entities) / build_name(entities, "design", ".tsv")
     write_tsv(path, pd.DataFrame({"subject": subjects, "intercept": 1.0}))
     write_json(

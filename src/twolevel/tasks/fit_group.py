@@ -133,16 +133,15 @@ def fit_group_files(
             raise AnalysisError(f'contrast "{contrast.name}": no voxel varies between subjects')
         estimate = fit_group(maps)
     names = {**entities, "contrast": label}
-    record = group_record(spec, contrast, subjects)
-    if not np.array_equal(mask, level_mask):
-        write_mask(folder, names, mask, affine, record)
     record = {
         "DegreesOfFreedom": estimate.dof,
         "SmoothingFWHM": spec.smoothing_fwhm_mm,
         "SmoothingFWHMUnits": "mm",
-        **record,
+        **group_record(spec, contrast, subjects),
         "Sources": [f"bids::{subject}/func/{f['map'].name}" for subject, f in files.items()],
     }
+    if not np.array_equal(mask, level_mask):
+        write_mask(folder, names, mask, affine, record)
     sided = "two-sided" if settings.sides == 2 else "one-sided, greater than 0"
     units = (
         UNITS if settings.group_input == "effect" else f"{settings.group_input} of the subjects"

@@ -90,6 +90,7 @@ def fit_subject_files(
         runs[0][0].affine,
         estimates,
         dict.fromkeys(estimates, sources),
+        sources,
         exclusions,
     )
     return save_subject(runs_of_subject, run_stage, stage, folder)

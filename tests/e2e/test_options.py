@@ -1,0 +1,137 @@
+"""Options that change numbers, through the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from command import Analysis, call
+from nilearn.glm.first_level import FirstLevelModel
+
+pytestmark = pytest.mark.slow
+
+PUMPS = "contrast-pumps"
+
+
+def subject_map(folder: Path, stat: str, contrast: str = PUMPS) -> Path:
+    (path,) = folder.glob(
+        f"sub-01/func/sub-01_task-*_space-*_{contrast}_stat-{stat}_statmap.nii.gz"
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def runner(dataset: Path, tmp_path_factory: pytest.TempPathFactory):
+    """Run the participant level of one subject with some options."""
+    folder = tmp_path_factory.mktemp("options")
+
+    def run(name: str, *options: str) -> Path:
+        output_dir = folder / name
+        call("run", dataset, output_dir, "participant", "-m", "balloon", "-w", folder / "work",
+             "--participant-label", "01", *options)  # fmt: skip
+        return output_dir
+
+    return run
+
+
+def test_all_runs_in_one_model_equal_one_model_per_run(runner, analysed: Analysis):
+    at_once = runner("multi", "--first-level", "multi-run")
+    assert list(at_once.glob("sub-01/func/*run-1*_statmap.nii.gz")) == []
+    assert len(list(at_once.glob("sub-01/func/*run-*_design.tsv"))) == 2
+    for stat in ("effect", "variance", "t", "z"):
+        ours = nib.load(subject_map(at_once, stat)).get_fdata()
+        per_run = nib.load(subject_map(analysed.output_dir, stat)).get_fdata()
+        np.testing.assert_array_equal(np.isnan(ours), np.isnan(per_run))
+        np.testing.assert_allclose(ours, per_run, rtol=1e-6, atol=1e-6)
+
+
+def test_fixed_effects_equal_nilearn_with_all_runs_in_one_model(dataset: Path, analysed: Analysis):
+    func = dataset / "derivatives" / "fmriprep" / "sub-01" / "func"
+    images = sorted(map(str, func.glob("*_desc-preproc_bold.nii.gz")))
+    (mask,) = analysed.output_dir.glob(
+        "sub-01/func/sub-01_task-*sym_res-2_desc-analysis_mask.nii.gz"
+    )
+    tables = sorted(analysed.output_dir.glob("sub-01/func/*run-*_design.tsv"))
+    designs, kept = [], []
+    for table in tables:
+        sidecar = json.loads(table.with_suffix(".json").read_text())
+        rows = sorted(set(range(sidecar["NumberOfVolumes"])) - set(sidecar["VolumesLeftOut"]))
+        design = pd.read_csv(table, sep="\t")
+        whole = pd.DataFrame(0.0, index=range(sidecar["NumberOfVolumes"]), columns=design.columns)
+        whole.iloc[rows] = design.to_numpy()
+        designs.append(whole)
+        kept.append(np.array(rows))
+    model = FirstLevelModel(t_r=2.0, mask_img=str(mask), smoothing_fwhm=5, minimize_memory=False)
+    model.fit(images, design_matrices=designs, sample_masks=kept)
+    vector = [(np.array(d.columns) == "trial_type.pumps_demean").astype(float) for d in designs]
+    theirs = model.compute_contrast(vector, output_type="all")
+    names = {"effect": "effect_size", "variance": "effect_variance", "t": "stat", "z": "z_score"}
+    inside = nib.load(mask).get_fdata() > 0
+    for stat, name in names.items():
+        ours = nib.load(subject_map(analysed.output_dir, stat)).get_fdata()[inside]
+        reference = theirs[name].get_fdata()[inside]
+        np.testing.assert_allclose(ours, reference, rtol=1e-4, atol=1e-4 * np.median(np.abs(ours)))
+
+
+def test_downsampling_takes_every_second_voxel_and_scales_the_affine(runner, dataset: Path):
+    output_dir = runner("down", "--downsample", "2", "--smoothing-fwhm", "0")
+    (path,) = output_dir.glob("sub-01/func/*_run-1_*_res-2down2_desc-analysis_mask.nii.gz")
+    small = nib.load(path)
+    (bold,) = dataset.glob("derivatives/fmriprep/sub-01/func/*run-1*_desc-preproc_bold.nii.gz")
+    image = nib.load(bold)
+    assert small.shape == tuple(-(-n // 2) for n in image.shape[:3])
+    np.testing.assert_allclose(small.affine[:3, :3], 2 * image.affine[:3, :3], rtol=1e-6)
+    np.testing.assert_allclose(small.affine[:3, 3], image.affine[:3, 3], rtol=1e-6)
+
+
+def test_overriding_options_are_recorded(runner):
+    output_dir = runner("precise", "--fixed-effects", "precision", "--smoothing-fwhm", "8")
+    sidecar = json.loads(
+        Path(str(subject_map(output_dir, "effect")).replace(".nii.gz", ".json")).read_text()
+    )
+    assert sidecar["FixedEffects"] == "precision"
+    assert sidecar["SmoothingFWHM"] == 8.0
+    assert sidecar["Model"]["Overrides"] == {"fixed_effects": "precision"}
+    (of_run,) = output_dir.glob("sub-01/func/*run-1_*_contrast-pumps_stat-effect_statmap.json")
+    assert json.loads(of_run.read_text())["Model"]["Overrides"] == {"smoothing_fwhm_mm": 8.0}
+
+
+def test_group_refuses_maps_made_with_other_settings(copied: tuple[Path, Analysis]):
+    data, analysis = copied
+    words = ["run", data, analysis.output_dir, "-m", "balloon", "-w", analysis.work_dir]
+    call(*words[:3], "participant", *words[3:], "--participant-label", "02",
+         "--smoothing-fwhm", "7")  # fmt: skip
+    text = call(*words[:3], "group", *words[3:], status=3)
+    assert "sub-02" in text
+    assert "smoothing 7 mm" in text
+    assert "sub-01" not in text
+
+
+def test_a_drawn_sample_is_seeded_and_recorded(dataset: Path, tmp_path: Path):
+    drawn = []
+    for number, seed in enumerate(("3", "3", "4", "5", "6")):
+        output_dir = tmp_path / f"drawn{number}"
+        call("run", dataset, output_dir, "participant", "-m", "balloon", "-w", tmp_path / "work",
+             "--n-subjects", "1", "--random-seed", seed)  # fmt: skip
+        drawn.append([path.name for path in output_dir.glob("sub-*")])
+    assert drawn[0] == drawn[1]
+    assert len({name for (name,) in drawn}) > 1
+
+
+def test_a_group_mask_limits_the_group(copied: tuple[Path, Analysis]):
+    data, analysis = copied
+    (path,) = analysis.output_dir.glob("group/*res-2_desc-analysis_mask.nii.gz")
+    mask = nib.load(path)
+    half = mask.get_fdata().copy()
+    half[: half.shape[0] // 2] = 0
+    limit = analysis.work_dir / "half.nii.gz"
+    nib.Nifti1Image(half.astype(np.uint8), mask.affine).to_filename(limit)
+    call("run", data, analysis.output_dir, "group", "-m", "balloon", "-w", analysis.work_dir,
+         "--group-mask", limit)  # fmt: skip
+    assert np.array_equal(nib.load(path).get_fdata(), half)
+    (z,) = analysis.output_dir.glob("group/*_contrast-pumps_stat-z_statmap.nii.gz")
+    assert np.array_equal(np.isfinite(nib.load(z).get_fdata()), half > 0)
