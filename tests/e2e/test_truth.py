@@ -53,6 +53,7 @@ def test_demo_finds_every_planted_region_of_the_pumps_contrast(tmp_path: Path):
     assert values.max() < -np.log10(0.05)
 
 
+@pytest.mark.filterwarnings("ignore:.*Generation of a mask has been requested")
 def test_haxby_house_minus_face_equals_nilearn(shared: Path, tmp_path: Path):
     data = shared / "haxby-25mm"
     model = Path(__file__).parents[1] / "models" / "haxby_smdl.json"

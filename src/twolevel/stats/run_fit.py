@@ -41,11 +41,12 @@ class RunFit:
     dof: int
 
 
-def percent_signal_change(data: NDArray[np.floating]) -> NDArray[np.floating]:
+def percent_signal_change(data: NDArray[np.floating]) -> NDArray[np.float64]:
     """Express each voxel's time course as percent of its mean.
 
     ``100 (y / max(mean, 1) - 1)``, as nilearn's ``mean_scaling``: the floor keeps voxels with a
-    mean near 0 from exploding.
+    mean near 0 from exploding. In double precision, so that the result does not depend on the
+    order in which the image happens to lie in memory.
 
     Parameters
     ----------
@@ -53,9 +54,10 @@ def percent_signal_change(data: NDArray[np.floating]) -> NDArray[np.floating]:
 
     Returns
     -------
-    ndarray of shape (n_rows, n_voxels)
+    ndarray of shape (n_rows, n_voxels), float64
     """
-    scaled: NDArray[np.floating] = 100 * (data / np.maximum(data.mean(axis=0), 1) - 1)
+    mean = np.maximum(data.mean(axis=0, dtype=np.float64), 1)
+    scaled: NDArray[np.float64] = 100 * (data / mean - 1)
     return scaled
 
 
