@@ -316,6 +316,7 @@ def write_dataset_files(
     version_of : mapping of str to str
         Commit of those that are in version control.
     """
+    relative = {name: _relative_uri(root, output_dir) for name, root in links.items()}
     sources = []
     for name, root in links.items():
         description = root / "dataset_description.json"
@@ -324,12 +325,11 @@ def write_dataset_files(
         commit = version_of.get(name)
         sources.append(
             {
-                "URL": f"bids:{name}:",
+                "URL": relative[name],
                 **({"DOI": doi} if doi else {}),
                 **({"Version": commit} if commit else {}),
             }
         )
-    relative = {name: _relative_uri(root, output_dir) for name, root in links.items()}
     write_json(
         output_dir / "dataset_description.json",
         {

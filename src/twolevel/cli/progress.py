@@ -180,12 +180,17 @@ class StageProgress:
             )
 
     def _refresh(self, elapsed: float) -> None:
-        states = Counter[str]()
-        for (_, status), n in self.counts.items():
-            states[status] += n
-        words = [f"{n} {status}" for status, n in sorted(states.items())]
+        totals = {
+            status: sum(n for (_, s), n in self.counts.items() if s == status)
+            for status in ("done", "cached", "failed")
+        }
+        words = [
+            f"{unit}s {sum(n for (u, _), n in self.counts.items() if u == unit)}/{total}"
+            for unit, total in self.totals.items()
+        ]
+        words += [f"{n} {status}" for status, n in totals.items() if n and status != "done"]
         if self.running:
-            words.insert(0, f"running {', '.join(list(self.running)[:3])}")
+            words.append(f"running {', '.join(list(self.running)[:3])}")
         if left := self.time_left(elapsed):
             words.append(left)
-        self.bar.update(self.task, completed=sum(states.values()), status=" · ".join(words))
+        self.bar.update(self.task, completed=sum(totals.values()), status=" · ".join(words))

@@ -18,7 +18,7 @@ from twolevel.bids.run_inputs import dataset_links
 from twolevel.bids.tables import read_tsv
 from twolevel.cli.checks import check_output, load_request, make_plan, show_notes
 from twolevel.cli.progress import StageProgress, format_seconds
-from twolevel.errors import Problems
+from twolevel.errors import InputError, Problems
 from twolevel.workflow.cache import locked_work_dir
 from twolevel.workflow.submit import Execution, run_group, run_participants
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from twolevel.bids.preflight import Plan
     from twolevel.cli.checks import Request
     from twolevel.model.spec import StatsModel
-    from twolevel.workflow.submit import Outcome
 
 __all__ = ["execute"]
 
@@ -71,20 +70,17 @@ def execute(arguments: argparse.Namespace) -> int:
     problems.stop_if_any()
     if request is None or (plan is None and group is None):
         raise RuntimeError("neither a plan nor a problem")
-    if arguments.clean_work_dir:
-        shutil.rmtree(work_dir, ignore_errors=True)
-    if plan is not None:
-        show_notes(console, plan.notes, verbose=arguments.verbose)
-    log = _open_log(output_dir, plan.notes if plan else ())
-    with locked_work_dir(work_dir) as cache_root:
+    notes = plan.notes if plan is not None else ()
+    show_notes(console, notes, verbose=arguments.verbose)
+    with locked_work_dir(work_dir, clean=arguments.clean_work_dir) as cache_root:
+        log = _open_log(output_dir, notes)
         run = _Run(arguments, request, output_dir, cache_root, console, log)
-        status = DONE
-        if plan is not None:
-            status = run.participants(plan)
+        status = run.participants(plan) if plan is not None else DONE
         if level == "all" and (status == DONE or arguments.allow_missing):
             problems = Problems()
             group = problems.attempt(lambda: _find_group(arguments, request, output_dir, plan))
-            problems.stop_if_any()
+            if group is None:
+                status = run.report_failures({"group": str(InputError(problems.found))})
         if group is not None:
             status = max(status, run.group(group))
     console.print(f"\nlog           {log}", highlight=False, soft_wrap=True)
@@ -127,11 +123,11 @@ class _Run:
         with StageProgress(self.console, "participant level", totals, self.log) as progress:
             outcome = run_participants(plan, model, self._execution(progress))
             progress.finish(ok=not outcome.failed)
-        self._report_failures(outcome)
+        status = self.report_failures(outcome.failed)
         self.console.print(
             f"subject maps  {self.output_dir}/sub-*/func", highlight=False, soft_wrap=True
         )
-        return SOME_FAILED if outcome.failed else DONE
+        return status
 
     def group(self, inputs: GroupInputs) -> int:
         """Run the group level."""
@@ -149,8 +145,7 @@ class _Run:
                 group_mask=self.arguments.group_mask,
             )
             progress.finish(ok=not outcome.failed)
-        self._report_failures(outcome)
-        if outcome.failed:
+        if self.report_failures(outcome.failed) != DONE:
             return SOME_FAILED
         (tests,) = [path for path in outcome.files if path.name.endswith("_tests.tsv")]
         _show_tests(self.console, tests)
@@ -163,15 +158,17 @@ class _Run:
             self.console.print(f"{what:<13} {where}", highlight=False, soft_wrap=True)
         return DONE
 
-    def _report_failures(self, outcome: Outcome) -> None:
+    def report_failures(self, failed: dict[str, str]) -> int:
+        """Print what failed, and return the exit status that follows."""
         errors = Console(stderr=True)
-        for who, error in outcome.failed.items():
+        for who, error in failed.items():
             name = who if who == "group" else f"sub-{who}"
             errors.print(
                 f"\n{name} failed:\n{error}", highlight=False, markup=False, soft_wrap=True
             )
-            if self.arguments.debug:
-                errors.print(self.log.read_text(encoding="utf-8"), highlight=False, markup=False)
+        if failed and self.arguments.debug:
+            errors.print(self.log.read_text(encoding="utf-8"), highlight=False, markup=False)
+        return SOME_FAILED if failed else DONE
 
 
 def _at_once(model: StatsModel) -> bool:

@@ -22,13 +22,15 @@ RESULT = "_result.pklz"
 
 
 @contextmanager
-def locked_work_dir(work_dir: Path) -> Iterator[Path]:
+def locked_work_dir(work_dir: Path, *, clean: bool = False) -> Iterator[Path]:
     """Hold a work directory for one run, cleaned of what an interrupted one left.
 
     Parameters
     ----------
     work_dir : Path
         Made if missing.
+    clean : bool
+        Forget all earlier results; nothing but this program's own folders is removed.
 
     Yields
     ------
@@ -41,8 +43,7 @@ def locked_work_dir(work_dir: Path) -> Iterator[Path]:
         Another run holds the directory.
     """
     cache_root, hashes = work_dir / "cache", work_dir / "hashes"
-    for folder in (cache_root, hashes):
-        folder.mkdir(parents=True, exist_ok=True)
+    work_dir.mkdir(parents=True, exist_ok=True)
     # Hashes of files must not go to a place that all runs of this user share: see `purge`.
     os.environ["PYDRA_HASH_CACHE"] = str(hashes)
     lock = FileLock(work_dir / "lock")
@@ -58,6 +59,10 @@ def locked_work_dir(work_dir: Path) -> Iterator[Path]:
             )
         ) from error
     try:
+        for folder in (cache_root, hashes):
+            if clean:
+                shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(exist_ok=True)
         purge(cache_root, hashes)
         yield cache_root
     finally:

@@ -1,0 +1,391 @@
+"""Input that cannot be analysed is refused before anything is computed or written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from twolevel.model.read import presets
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def problems_of(message: str) -> dict[str, tuple[str, str, str]]:
+    """Take a message apart: where, then found, expected, do."""
+    blocks = message.strip().split("\n\n")[1:]
+    result = {}
+    for block in blocks:
+        where, *lines = block.splitlines()
+        found, expected, remedy = (line.split(":", 1)[1].strip() for line in lines)
+        result[where] = (found, expected, remedy)
+    return result
+
+
+def test_an_intact_dataset_is_valid(data, command):
+    answer = command("validate", data.root, "-m", "balloon")
+    assert answer.status == 0
+    assert answer.err == ""
+    assert 'All checks passed: 2 subjects, 4 runs, model "balloon".' in answer.out
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "expected"),
+    [
+        ("bold", "BOLD image", "*_desc-preproc_bold.nii.gz of this run"),
+        ("mask", "mask", "*_desc-brain_mask.nii.gz of this run"),
+        ("events", "events", "*_events.tsv of this run in the raw dataset"),
+        ("confounds", "confounds", "*_desc-confounds_timeseries.tsv of this run"),
+    ],
+)
+def test_a_missing_file_is_named_with_its_run(data, refused_everywhere, kind, word, expected):
+    getattr(data, kind)(2, 1).unlink()
+    ((where, (found, wanted, remedy)),) = problems_of(refused_everywhere()).items()
+    assert re.fullmatch(f"sub-02 task-balloonanalogrisktask run-0?1: {word}", where)
+    assert found == "missing"
+    assert wanted.startswith(expected)
+    assert "--participant-label" in remedy
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.999])
+def test_a_gzip_file_cut_short_is_named(data, own_copy, refused_everywhere, share):
+    bold = own_copy(data.bold(1, 2))
+    content = bold.read_bytes()
+    bold.write_bytes(content[: int(len(content) * share)])
+    ((where, (found, expected, remedy)),) = problems_of(refused_everywhere()).items()
+    assert where == str(bold)
+    assert "damaged gzip data" in found
+    assert expected == "an intact file"
+    assert "fetch or copy the file again" in remedy
+
+
+def test_a_mask_on_another_grid_is_named_with_both_grids(data, refused_everywhere):
+    mask = data.mask(1, 1)
+    image = nib.load(mask)
+    numbers = np.asarray(image.dataobj)
+    mask.unlink()
+    nib.save(nib.Nifti1Image(numbers[:-1], image.affine), mask)
+    ((where, (found, expected, _)),) = problems_of(refused_everywhere()).items()
+    assert where == f"{mask}: grid"
+    x, y, z = image.shape
+    assert found.startswith(f"{x - 1} x {y} x {z} voxels")
+    assert str(data.bold(1, 1)) in expected
+    assert f"{x} x {y} x {z} voxels" in expected
+
+
+def test_a_mask_in_another_place_is_named_with_both_grids(data, refused_everywhere):
+    mask = data.mask(1, 1)
+    image = nib.load(mask)
+    affine = image.affine.copy()
+    affine[0, 3] += 1
+    numbers = np.asarray(image.dataobj)
+    mask.unlink()
+    nib.save(nib.Nifti1Image(numbers, affine), mask)
+    ((where, (found, expected, _)),) = problems_of(refused_everywhere()).items()
+    assert where == f"{mask}: grid"
+    assert found.split("affine")[0] == expected.split(": ")[1].split("affine")[0]
+    assert found.split("affine")[1] != expected.split("affine")[1]
+
+
+def test_repetition_times_that_disagree_are_shown_together(data, own_copy, refused_everywhere):
+    sidecar = own_copy(data.sidecar(2, 2))
+    sidecar.write_text(json.dumps({**json.loads(sidecar.read_text()), "RepetitionTime": 2.3}))
+    ((where, (found, _, _)),) = problems_of(refused_everywhere()).items()
+    assert where == "repetition time of sub-02 task-balloonanalogrisktask run-2"
+    assert f"2.3 s in {sidecar}" in found
+    assert f"2 s in {data.root / 'task-balloonanalogrisktask_bold.json'}" in found
+
+
+def test_a_repetition_time_that_nobody_states_is_asked_for(data, own_copy, refused_everywhere):
+    for path in (data.root / "task-balloonanalogrisktask_bold.json", data.sidecar(1, 1)):
+        content = json.loads(own_copy(path).read_text())
+        path.write_text(json.dumps({k: v for k, v in content.items() if k != "RepetitionTime"}))
+    ((_, (found, _, remedy)),) = problems_of(refused_everywhere()).items()
+    assert found == "no sidecar with RepetitionTime"
+    assert remedy == "add it"
+
+
+@pytest.mark.parametrize(("column", "index"), [("onset", 0), ("duration", 1), ("trial_type", 2)])
+def test_n_a_in_the_events_is_refused_with_its_line(
+    data, own_copy, refused_everywhere, column, index
+):
+    events = own_copy(data.events(1, 1))
+    lines = [line.split("\t") for line in events.read_text().splitlines()]
+    assert lines[0][index] == column
+    lines[4][index] = "n/a"
+    events.write_text("\n".join("\t".join(line) for line in lines) + "\n")
+    ((where, (found, _, _)),) = problems_of(refused_everywhere()).items()
+    assert where == f"events: {events}"
+    assert found == f"no valid {column} in lines 5"
+
+
+def test_confounds_of_another_run_length_are_refused(data, own_copy, refused_everywhere):
+    confounds = own_copy(data.confounds(1, 1))
+    confounds.write_text("".join(confounds.read_text().splitlines(keepends=True)[:-3]))
+    ((where, (found, expected, _)),) = problems_of(refused_everywhere()).items()
+    assert where == f"confounds: {confounds}"
+    assert found == "57 rows"
+    assert expected == f"60, one a volume of {data.bold(1, 1)}"
+
+
+def test_confounds_without_the_columns_of_the_strategy_are_refused(
+    data, own_copy, refused_everywhere
+):
+    confounds = own_copy(data.confounds(1, 1))
+    confounds.write_text(confounds.read_text().replace("rot_x", "rotx"))
+    ((where, (found, expected, _)),) = problems_of(refused_everywhere()).items()
+    assert where == f"confounds: {confounds}"
+    assert "rot_x" in found
+    assert expected == 'the columns that the strategy "simple" takes'
+
+
+@pytest.mark.parametrize("kind", ["bold", "mask", "events", "confounds"])
+@pytest.mark.parametrize("form", ["dangling link", "pointer file"])
+def test_a_file_that_is_not_fetched_yet_is_not_called_missing(
+    data, refused_everywhere, kind, form
+):
+    path = getattr(data, kind)(1, 1)
+    path.unlink()
+    if form == "dangling link":
+        path.symlink_to("../../.git/annex/objects/Xx/Yy/MD5E-s1--abc/MD5E-s1--abc")
+    else:
+        path.write_text("/annex/objects/MD5E-s1--abc\n")
+    ((where, (found, _, remedy)),) = problems_of(refused_everywhere()).items()
+    assert where == str(path)
+    assert found == "not fetched yet: a git-annex file without its content"
+    assert str(path) in remedy
+
+
+def with_a_contrast_on(folder: Path, variable: str) -> Path:
+    """Copy the preset and let the contrast `cash` be of something else."""
+    model = json.loads(presets()["balloon"].read_text())
+    run = model["Nodes"][0]
+    (contrast,) = [c for c in run["Contrasts"] if c["Name"] == "cash"]
+    contrast["ConditionList"] = [variable]
+    for names in (run["Model"]["X"], run["Transformations"]["Instructions"][1]["Input"]):
+        names[names.index("trial_type.cash_demean")] = variable
+    path = folder / "model.json"
+    path.write_text(json.dumps(model))
+    return path
+
+
+def test_a_contrast_on_a_column_that_is_not_there_lists_those_that_are(
+    data, refused_everywhere, tmp_path
+):
+    model = with_a_contrast_on(data.root.parent, "trial_type.cash_demeaned")
+    ((where, (found, expected, remedy)),) = problems_of(
+        refused_everywhere("--model", model)
+    ).items()
+    assert where == 'contrast "cash"'
+    assert 'no regressor "trial_type.cash_demeaned" in any run' in found
+    assert "trial_type.pumps_demean" in expected
+    assert 'mean "trial_type.cash_demean"' in remedy
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_contrast_on_what_the_model_does_not_name_is_a_problem_of_the_model(
+    data, refused_everywhere
+):
+    path = with_a_contrast_on(data.root.parent, "trial_type.cash_demean")
+    model = json.loads(path.read_text())
+    model["Nodes"][0]["Contrasts"][3]["ConditionList"] = ["cash"]
+    path.write_text(json.dumps(model))
+    ((where, (found, expected, _)),) = problems_of(refused_everywhere("--model", path)).items()
+    assert 'contrast "cash"' in where
+    assert "cash" in found
+    assert "trial_type.cash_demean" in expected
+
+
+@pytest.mark.parametrize("model", ["ballon", "nowhere.json"])
+def test_a_model_that_is_not_there_is_refused_with_the_presets(data, refused_everywhere, model):
+    assert data.root.is_dir()
+    ((where, (found, expected, _)),) = problems_of(refused_everywhere("--model", model)).items()
+    assert where == f"--model {model}"
+    assert found == "neither a file nor a preset"
+    assert "balloon" in expected
+
+
+@pytest.mark.parametrize("label", ["03", "sub-03", "1"])
+def test_an_unknown_participant_is_refused_with_those_that_are_there(
+    data, refused_everywhere, label
+):
+    assert data.root.is_dir()
+    problems = problems_of(refused_everywhere("--participant-label", "01", label))
+    (found, expected, _) = problems[f"--participant-label {label.removeprefix('sub-')}"]
+    assert found == "no such subject"
+    assert expected == "one of: 01, 02"
+
+
+def test_more_subjects_than_there_are_cannot_be_drawn(data, refused_everywhere):
+    assert data.root.is_dir()
+    ((where, (found, _, _)),) = problems_of(refused_everywhere("--n-subjects", 3)).items()
+    assert where == "--n-subjects 3"
+    assert found == "2 subjects"
+
+
+@pytest.mark.parametrize("choice", [("--participant-label", "02"), ("--n_subjects", "1")])
+def test_one_subject_is_too_few_for_a_group(data, refused, choice):
+    assert data.root.is_dir()
+    ((where, (found, expected, _)),) = problems_of(refused(*choice)).items()
+    assert (where, found, expected) == ("group", "1 subject", "at least 2")
+
+
+def test_a_group_without_subject_maps_is_refused(data, refused, tmp_path):
+    assert data.root.is_dir()
+    ((where, (found, _, remedy)),) = problems_of(refused(level="group")).items()
+    assert where == "group"
+    assert found == f"0 subjects in {tmp_path / 'out'}"
+    assert "participant level" in remedy
+
+
+def test_a_group_of_subjects_without_maps_names_each(data, refused):
+    assert data.root.is_dir()
+    message = refused("--participant-label", "sub-01", "02", level="group")
+    assert list(problems_of(message)) == ["sub-01", "sub-02"]
+
+
+def test_a_dataset_that_is_not_there_is_refused(command, tmp_path):
+    answer = command("validate", tmp_path / "nowhere", "-m", "balloon")
+    assert answer.status == 3
+    assert str(tmp_path / "nowhere") in answer.err
+
+
+def test_a_task_that_is_not_there_is_refused(data, refused_everywhere):
+    message = refused_everywhere("--task-id", "rest")
+    ((where, (found, _, remedy)),) = problems_of(message).items()
+    assert where == str(data.root)
+    assert found.startswith("no run with events or a preprocessed image")
+    assert "check the task" in remedy
+
+
+def test_a_space_that_is_not_there_is_refused_with_those_that_are(data, refused_everywhere):
+    assert data.root.is_dir()
+    ((where, (found, _, _)),) = problems_of(refused_everywhere("--space", "T1w")).items()
+    assert where == "--space"
+    assert "MNI152NLin2009cAsym:res-2" in found
+
+
+# --- where the output goes ----------------
+
+
+@pytest.mark.parametrize("inside", [".", "out", "sub-01/out", "derivatives"])
+def test_an_output_inside_the_raw_data_is_refused(data, refused, inside):
+    output = (data.root / inside).resolve()
+    ((where, (found, _, remedy)),) = problems_of(refused(output=output)).items()
+    assert where == f"OUTPUT_DIR {output}"
+    assert found == f"inside the input {data.root}"
+    assert remedy == "give another OUTPUT_DIR"
+
+
+def test_an_output_inside_the_derivatives_that_are_read_is_refused(data, refused):
+    output = data.prepared / "out"
+    ((_, (found, _, _)),) = problems_of(refused(output=output)).items()
+    assert found == f"inside the input {data.prepared}"
+
+
+def test_an_output_of_its_own_under_derivatives_is_accepted(data, refused, tmp_path):
+    data.bold(1, 1).unlink()
+    message = refused(output=data.root / "derivatives" / "twolevel")
+    (where,) = problems_of(message)
+    assert where.endswith(": BOLD image")
+    assert not (tmp_path / "data" / "derivatives" / "twolevel").exists()
+
+
+def test_a_work_directory_inside_the_raw_data_is_refused(data, command, tmp_path):
+    work = data.root / "work"
+    answer = command("run", data.root, tmp_path / "out", "all", "-m", "balloon", "-w", work)
+    assert answer.status == 3
+    assert list(problems_of(answer.err)) == [f"--work-dir {work}"]
+    assert not work.exists()
+
+
+def test_an_output_under_a_file_is_refused(data, refused, tmp_path):
+    assert data.root.is_dir()
+    (tmp_path / "file").write_text("")
+    output = tmp_path / "file" / "out"
+    ((where, (found, _, _)),) = problems_of(refused(output=output)).items()
+    assert where == f"OUTPUT_DIR {output}"
+    assert found == f"{tmp_path / 'file'} is a file"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_output_in_a_folder_without_permission_is_refused(data, refused, tmp_path):
+    assert data.root.is_dir()
+    (tmp_path / "locked").mkdir(mode=0o555)
+    message = refused(output=tmp_path / "locked" / "out")
+    assert f"{tmp_path / 'locked'} is not writable" in message
+
+
+def test_an_output_that_another_tool_made_is_refused_and_left_alone(data, refused):
+    output = data.root.parent / "out"
+    shutil.copytree(data.prepared, output)
+    before = sorted(path.relative_to(output) for path in output.rglob("*"))
+    ((where, (found, expected, _)),) = problems_of(refused(output=output)).items()
+    assert where == f"OUTPUT_DIR {output}"
+    assert found == "a dataset that twolevel did not make"
+    assert "earlier results of twolevel" in expected
+    assert sorted(path.relative_to(output) for path in output.rglob("*")) == before
+
+
+# --- all at once ----------------
+
+
+def test_problems_of_several_runs_and_of_the_output_are_listed_together(
+    data, own_copy, refused, tmp_path
+):
+    (tmp_path / "file").write_text("")
+    data.mask(1, 1).unlink()
+    data.events(1, 2).unlink()
+    bold = own_copy(data.bold(2, 1))
+    bold.write_bytes(bold.read_bytes()[:-100])
+    confounds = own_copy(data.confounds(2, 2))
+    confounds.write_text("".join(confounds.read_text().splitlines(keepends=True)[:-1]))
+    message = refused(output=tmp_path / "file" / "out")
+    assert message.startswith("Refused: 5 problems.")
+    assert list(problems_of(message)) == [
+        f"OUTPUT_DIR {tmp_path / 'file' / 'out'}",
+        "sub-01 task-balloonanalogrisktask run-1: mask",
+        "sub-01 task-balloonanalogrisktask run-2: events",
+        str(bold),
+        f"confounds: {confounds}",
+    ]
+
+
+def test_two_problems_of_one_run_are_listed_together(data, own_copy, refused_everywhere):
+    sidecar = own_copy(data.sidecar(1, 1))
+    sidecar.write_text(json.dumps({**json.loads(sidecar.read_text()), "RepetitionTime": 3}))
+    events = own_copy(data.events(1, 1))
+    events.write_text(events.read_text().replace("trial_type", "condition"))
+    assert list(problems_of(refused_everywhere())) == [
+        "repetition time of sub-01 task-balloonanalogrisktask run-1",
+        f"events: {events}",
+    ]
+
+
+def test_two_missing_files_of_one_run_are_listed_together(data, refused_everywhere):
+    data.bold(1, 1).unlink()
+    data.mask(1, 1).unlink()
+    assert len(problems_of(refused_everywhere())) == 2
+
+
+def test_a_traceback_is_shown_with_debug_only(data, command):
+    data.mask(1, 1).unlink()
+    without = command("validate", data.root, "-m", "balloon")
+    with_debug = command("validate", data.root, "-m", "balloon", "--debug")
+    assert (without.status, with_debug.status) == (3, 3)
+    assert "Traceback" not in without.err
+    assert "Traceback" in with_debug.err
+    assert with_debug.err.endswith(without.err)
+
+
+def test_what_a_refusal_says_fits_the_screen_of_a_person(data, refused):
+    data.mask(1, 1).unlink()
+    message = refused()
+    assert not re.search(r"Problem\(|PosixPath|0x[0-9a-f]{6}", message)

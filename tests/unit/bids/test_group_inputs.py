@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from twolevel.bids.group_inputs import find_subject_maps
+from twolevel.bids.images import write_image
+from twolevel.bids.outputs import model_record, write_mask, write_statmap
+from twolevel.bids.sidecars import write_json
+from twolevel.errors import InputError
+from twolevel.model.override import override
+from twolevel.model.read import presets, read_model
+from twolevel.model.spec import stage_of
+
+if TYPE_CHECKING:
+    from twolevel.bids.group_inputs import GroupInputs
+    from twolevel.errors import Problem
+    from twolevel.model.spec import StatsModel
+
+AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])
+SHAPE = (3, 4, 5)
+LABELS = ("pumpsMinusControl", "controlMinusPumps", "pumps", "cash", "explode")
+
+
+@pytest.fixture(scope="module")
+def model() -> StatsModel:
+    return read_model(presets()["balloon"])
+
+
+class Output:
+    """Subject maps as the participant level writes them."""
+
+    def __init__(self, root: Path, model: StatsModel) -> None:
+        self.root, self.model = root, model
+
+    def write(
+        self,
+        subject: str,
+        *,
+        affine: np.ndarray = AFFINE,
+        shape: tuple[int, ...] = SHAPE,
+        model: StatsModel | None = None,
+        labels: tuple[str, ...] = LABELS,
+        version: str | None = None,
+        **entities: str,
+    ) -> None:
+        names = {"sub": subject, "task": "x", "space": "MNI", **entities}
+        record: dict[str, Any] = {
+            "SmoothingFWHM": 5.0,
+            "Sources": ["bids::sub-01/func/a.nii.gz"],
+            **model_record(stage_of(model or self.model, "subject")),
+        }
+        if version is not None:
+            record["Software"]["Version"] = version
+        mask = np.ones(shape, bool)
+        write_mask(self.root, names, mask, affine, record)
+        for label in labels:
+            for stat in ("effect", "variance", "t", "z"):
+                write_statmap(
+                    self.root,
+                    {**names, "contrast": label, "stat": stat},
+                    np.zeros(mask.sum()),
+                    mask,
+                    affine,
+                    record,
+                )
+
+    def find(self, **options: Any) -> GroupInputs:
+        return find_subject_maps(self.root, self.model, **options)
+
+    def problems(self, **options: Any) -> tuple[Problem, ...]:
+        with pytest.raises(InputError) as caught:
+            self.find(**options)
+        return caught.value.problems
+
+
+@pytest.fixture
+def output(tmp_path: Path, model: StatsModel) -> Output:
+    output = Output(tmp_path / "out", model)
+    output.write("01")
+    output.write("02")
+    return output
+
+
+def test_maps_and_masks_of_every_subject_are_found(output):
+    found = output.find()
+    assert found.subjects == ("01", "02")
+    assert found.entities == {"task": "x", "space": "MNI"}
+    assert set(found.maps) == set(LABELS)
+    for label, maps in found.maps.items():
+        assert [m.subject for m in maps] == ["01", "02"]
+        for m in maps:
+            name = f"sub-{m.subject}_task-x_space-MNI_contrast-{label}_stat-effect_statmap.nii.gz"
+            assert m.path.name == name
+            assert m.mask == found.masks[m.subject]
+
+
+@pytest.mark.parametrize("stat", ["t", "z"])
+def test_the_map_that_goes_up_is_the_one_the_model_asks_for(output, model, stat):
+    output.model = override(model, {"group_input": stat})
+    assert all(f"_stat-{stat}_" in m.path.name for m in output.find().maps["cash"])
+
+
+def test_maps_of_single_runs_are_not_taken(output):
+    output.write("01", run="1")
+    output.write("03", run="1")
+    found = output.find()
+    assert found.subjects == ("01", "02")
+    assert all("_run-" not in m.path.name for maps in found.maps.values() for m in maps)
+
+
+def test_a_subject_without_a_contrast_is_left_out_of_it(output):
+    output.write("03", labels=tuple(label for label in LABELS if label != "cash"))
+    found = output.find()
+    assert found.subjects == ("01", "02", "03")
+    assert [m.subject for m in found.maps["cash"]] == ["01", "02"]
+    assert [m.subject for m in found.maps["pumps"]] == ["01", "02", "03"]
+
+
+def test_a_contrast_with_a_mask_of_its_own_uses_it(output):
+    names = {"sub": "01", "task": "x", "space": "MNI", "contrast": "cash"}
+    own = write_mask(output.root, names, np.zeros(SHAPE, bool), AFFINE, {"Sources": [""]})
+    first, second = output.find().maps["cash"]
+    assert first.mask == own
+    assert second.mask == output.find().masks["02"]
+    assert all(m.mask != own for m in output.find().maps["pumps"])
+
+
+def test_subjects_that_are_named_alone_are_taken(output):
+    output.write("03")
+    assert output.find(subjects=["01", "03"]).subjects == ("01", "03")
+
+
+def test_subjects_that_are_not_there_are_all_named(output):
+    problems = output.problems(subjects=["01", "02", "07", "08"])
+    assert [p.where for p in problems] == ["sub-07", "sub-08"]
+    assert str(output.root) in problems[0].found
+    assert problems[0].remedy == "run the participant level for it, or leave it out"
+
+
+@pytest.mark.parametrize("subjects", [["01"], None])
+def test_fewer_than_two_subjects_are_refused(tmp_path, model, subjects):
+    output = Output(tmp_path / "out", model)
+    output.write("01")
+    (problem,) = output.problems(subjects=subjects)
+    assert problem.where == "group"
+    assert problem.found == f"1 subject in {output.root}"
+    assert problem.expected == "at least 2"
+
+
+def test_an_output_directory_that_is_not_there_has_no_subject(tmp_path, model):
+    (problem,) = Output(tmp_path / "nowhere", model).problems()
+    assert problem.found == f"0 subjects in {tmp_path / 'nowhere'}"
+
+
+def test_maps_made_with_other_settings_are_refused_by_name(output, model):
+    output.write("02", model=override(model, {"smoothing_fwhm_mm": 8.0}))
+    problems = output.problems()
+    assert {Path(p.where).name[:6] for p in problems} == {"sub-02"}
+    assert len(problems) == 1 + len(LABELS)  # the mask and every map that would go up
+    assert 'made with other settings of model "balloon"' in problems[0].found
+    assert "smoothing 5 mm" in problems[0].found
+    assert stage_of(model, "subject").digest in problems[0].expected
+    assert "run the participant level again" in problems[0].remedy
+
+
+def test_settings_of_the_group_do_not_concern_the_subjects(output, model):
+    output.model = override(model, {"n_perm": 50, "alpha": 0.01, "sides": 1})
+    assert output.find().subjects == ("01", "02")
+
+
+def test_maps_of_another_version_are_refused_by_name(output):
+    output.write("02", version="0.0.1")
+    problems = output.problems()
+    assert {Path(p.where).name[:6] for p in problems} == {"sub-02"}
+    assert problems[0].found == "made by twolevel 0.0.1"
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [{"shape": (3, 4, 6)}, {"affine": np.diag([4.0, 4.0, 3.9, 1.0])}],
+    ids=["shape", "affine"],
+)
+def test_maps_on_another_grid_are_refused_by_name(output, grid):
+    output.write("02", **grid)
+    problems = output.problems()
+    assert {Path(p.where).name[:6] for p in problems} == {"sub-02"}
+    assert len(problems) == 1 + len(LABELS)
+    assert problems[0].found.startswith("grid (3, 4, ")
+    assert problems[0].expected.startswith("that of sub-01_task-x_space-MNI_desc-analysis_mask")
+
+
+def test_everything_that_does_not_match_is_listed_at_once(output, model):
+    output.write("02", version="0.0.1", model=override(model, {"downsample": 2}))
+    output.write("03", shape=(9, 9, 9))
+    problems = output.problems()
+    assert {Path(p.where).name[:6] for p in problems} == {"sub-02", "sub-03"}
+    found = " ".join(p.found for p in problems)
+    for words in ("made by twolevel 0.0.1", "made with other settings", "grid (9, 9, 9)"):
+        assert words in found
+
+
+def test_two_spaces_are_refused_until_one_is_chosen(output):
+    for subject in ("01", "02"):
+        output.write(subject, space="T1w")
+    problems = output.problems()
+    assert [p.where for p in problems] == ["sub-01", "sub-02"]
+    assert "choose with --task-id, --space" in problems[0].remedy
+    assert output.find(wanted={"space": "T1w"}).entities == {"task": "x", "space": "T1w"}
+
+
+def test_a_model_without_a_group_is_refused(output, model):
+    output.model = replace(model, nodes=model.nodes[:2])
+    (problem,) = output.problems()
+    assert problem.found == "no Dataset node"
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 6), (4, 4, 5)])
+def test_a_group_mask_on_another_grid_is_refused(output, tmp_path, shape):
+    path = write_image(tmp_path / "mask.nii.gz", np.ones(shape, np.uint8), AFFINE)
+    (problem,) = output.problems(group_mask=path)
+    assert problem.where == f"--group-mask {path}"
+    assert problem.remedy == "resample the mask to the grid of the maps"
+
+
+def test_a_group_mask_on_the_same_grid_is_accepted(output, tmp_path):
+    path = write_image(tmp_path / "mask.nii.gz", np.ones(SHAPE, np.uint8), AFFINE)
+    assert output.find(group_mask=path) == output.find()
+
+
+def test_the_digest_is_read_from_the_sidecar(output):
+    (sidecar,) = output.root.glob("sub-01/func/*_contrast-cash_stat-effect_statmap.json")
+    content = json.loads(sidecar.read_text())
+    content["Model"]["Digest"] = "0" * 16
+    write_json(sidecar, content)
+    (problem,) = output.problems()
+    assert Path(problem.where).name == sidecar.name.replace(".json", ".nii.gz")
+    assert f"(digest {'0' * 16}, smoothing 5 mm)" in problem.found

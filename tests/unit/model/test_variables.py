@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from twolevel.model.spec import Hrf, Instruction, Node, RunSettings
+from twolevel.model.variables import condition_events, resolve_variables
+
+CONFOUNDS = ["rot_x", "rot_y", "trans_x", "csf", "a_comp_cor_00"]
+
+
+@pytest.fixture
+def events():
+    return pd.DataFrame(
+        {
+            "onset": [0.0, 10.0, 20.0, 30.0],
+            "duration": [1.0, 2.0, 3.0, 4.0],
+            "trial_type": ["house", "face", "face", np.nan],
+            "rt": [0.5, np.nan, 0.7, 0.9],
+            "empty": [np.nan] * 4,
+            "response": ["left", "right", "left", "left"],
+        }
+    )
+
+
+def node_with(
+    x: list[str], *, factors: tuple[str, ...] = ("trial_type",), hrf: Any = None
+) -> Node:
+    steps = (
+        Instruction("Factor", factors),
+        Instruction("Convolve", ("trial_type.*",), (("Model", "glover"),)),
+    )
+    return Node("run", "run", ("run", "subject"), tuple(x), RunSettings(), steps, hrf)
+
+
+def test_levels_of_a_factor_are_conditions_in_the_order_of_x(events):
+    node = node_with(["trial_type.house", "trial_type.face", "1"])
+    found = resolve_variables(node, events, CONFOUNDS)
+    assert list(found.conditions) == ["trial_type.house", "trial_type.face"]
+    assert (found.confounds, found.missing) == ((), ())
+
+
+def test_numeric_columns_modulate_and_empty_ones_and_texts_do_not(events):
+    found = resolve_variables(node_with(["rt"]), events, CONFOUNDS)
+    assert list(found.conditions) == ["rt"]
+    assert found.available == ("trial_type.face", "trial_type.house", "rt")
+
+
+@pytest.mark.parametrize("name", ["empty", "response", "onset", "duration", "trial_type", "nope"])
+def test_what_is_no_variable_is_missing(events, name):
+    found = resolve_variables(node_with(["rt", name]), events, CONFOUNDS)
+    assert found.missing == (name,)
+    assert list(found.conditions) == ["rt"]
+
+
+def test_a_level_that_this_run_has_not_is_missing(events):
+    found = resolve_variables(node_with(["trial_type.face", "trial_type.cat"]), events, CONFOUNDS)
+    assert found.missing == ("trial_type.cat",)
+
+
+def test_a_factor_that_the_model_does_not_name_gives_no_levels(events):
+    found = resolve_variables(node_with(["trial_type.face"], factors=()), events, CONFOUNDS)
+    assert found.missing == ("trial_type.face",)
+
+
+def test_two_factors_give_their_levels_each(events):
+    node = node_with(["response.*", "trial_type.face"], factors=("trial_type", "response"))
+    found = resolve_variables(node, events, CONFOUNDS)
+    assert list(found.conditions) == ["response.left", "response.right", "trial_type.face"]
+
+
+def test_a_factor_without_its_column_is_no_error(events):
+    node = node_with(["colour.red"], factors=("colour",))
+    assert resolve_variables(node, events, CONFOUNDS).missing == ("colour.red",)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "conditions", "confounds"),
+    [
+        ("trial_type.*", ["trial_type.face", "trial_type.house"], ()),
+        ("trial_type.?ace", ["trial_type.face"], ()),
+        ("rot_?", [], ("rot_x", "rot_y")),
+        ("*_x", [], ("rot_x", "trans_x")),
+        ("motion_outlier*", [], ()),
+        ("rot_[xy]", [], ()),
+    ],
+)
+def test_stars_and_question_marks_are_wildcards_and_brackets_are_not(
+    events, pattern, conditions, confounds
+):
+    found = resolve_variables(node_with([pattern]), events, CONFOUNDS)
+    assert (list(found.conditions), found.confounds) == (conditions, confounds)
+
+
+def test_a_wildcard_without_match_is_not_missing(events):
+    assert resolve_variables(node_with(["motion_outlier*"]), events, CONFOUNDS).missing == ()
+
+
+def test_confounds_are_taken_once_in_the_order_of_x(events):
+    found = resolve_variables(node_with(["csf", "rot_*", "rot_x"]), events, CONFOUNDS)
+    assert found.confounds == ("csf", "rot_x", "rot_y")
+
+
+def test_a_name_in_both_tables_is_the_events(events):
+    found = resolve_variables(node_with(["rt"]), events, [*CONFOUNDS, "rt"])
+    assert (list(found.conditions), found.confounds) == (["rt"], ())
+
+
+def test_each_condition_has_the_first_hrf_that_names_it(events):
+    hrf = Hrf(("rt", "trial_type.face"), "spm + derivative")
+    node = node_with(["trial_type.face", "rt"], hrf=hrf)
+    found = resolve_variables(node, events, CONFOUNDS)
+    assert found.conditions == {"trial_type.face": "glover", "rt": "spm + derivative"}
+    unconvolved = resolve_variables(node_with(["rt"]), events, CONFOUNDS)
+    assert unconvolved.conditions == {"rt": None}
+
+
+def events_of(events: Any, x: list[str], factors: tuple[str, ...] = ("trial_type",)) -> Any:
+    node = node_with(x, factors=factors)
+    return condition_events(events, resolve_variables(node, events, []), node.factors)
+
+
+def test_levels_of_a_factor_have_amplitude_one(events):
+    table = events_of(events, ["trial_type.face"])
+    assert table.to_dict("list") == {
+        "onset": [10.0, 20.0],
+        "duration": [2.0, 3.0],
+        "trial_type": ["trial_type.face"] * 2,
+        "modulation": [1.0, 1.0],
+    }
+
+
+def test_a_modulator_has_its_values_and_leaves_out_rows_without(events):
+    table = events_of(events, ["rt"])
+    assert table["onset"].tolist() == [0.0, 20.0, 30.0]
+    assert table["modulation"].tolist() == [0.5, 0.7, 0.9]
+    assert set(table["trial_type"]) == {"rt"}
+
+
+def test_variables_follow_each_other_in_the_order_of_x(events):
+    table = events_of(events, ["rt", "trial_type.house", "1"])
+    assert table["trial_type"].tolist() == ["rt", "rt", "rt", "trial_type.house"]
+    assert table.index.tolist() == [0, 1, 2, 3]
+
+
+def test_numbers_can_be_levels_of_a_factor(events):
+    events["block"] = [1, 2, 1, 2]
+    table = events_of(events, ["block.2"], factors=("block",))
+    assert table["onset"].tolist() == [10.0, 30.0]
+    assert table["modulation"].tolist() == [1.0, 1.0]
+
+
+def test_no_variable_gives_an_empty_table_with_the_columns(events):
+    table = events_of(events, ["1"])
+    assert list(table) == ["onset", "duration", "trial_type", "modulation"]
+    assert len(table) == 0
+
+
+def test_modulators_of_the_balloon_task_skip_rows_without_a_value(shared):
+    path = shared / "ds000001/sub-01/func"
+    events = pd.read_table(
+        path / "sub-01_task-balloonanalogrisktask_run-01_events.tsv", na_values="n/a"
+    )
+    table = events_of(events, ["pumps_demean", "trial_type.pumps_demean"])
+    there = events[events["pumps_demean"].notna()]
+    by_name = table.groupby("trial_type")["modulation"].apply(list)
+    assert by_name["pumps_demean"] == there["pumps_demean"].tolist()
+    assert 0 < len(there) < len(events)
+    assert by_name["trial_type.pumps_demean"] == [1.0] * int(
+        (events["trial_type"] == "pumps_demean").sum()
+    )
