@@ -33,7 +33,7 @@ def analysed(dataset: Path) -> Analysis:
 
 
 @pytest.fixture
-def copied(dataset: Path, analysed: Analysis, tmp_path: Path) -> tuple[Path, Analysis]:
+def copied(dataset: Path, tmp_path: Path) -> tuple[Path, Analysis]:
     """A dataset and its analysis that a test may change."""
     data = tmp_path / "data"
     shutil.copytree(dataset, data)

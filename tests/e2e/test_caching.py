@@ -72,18 +72,18 @@ def test_edited_code_recomputes(dataset: Path, tmp_path: Path):
     package = tmp_path / "code" / "twolevel"
     shutil.copytree(Path(twolevel.__file__).parent, package,
                     ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
-    words = ["run", dataset, tmp_path / "results", "participant", "-m", "balloon",
+    words: list[str | Path] = ["run", dataset, tmp_path / "results", "participant", "-m", "balloon",
              "-w", tmp_path / "work", "--participant-label", "01", "--run-label", "1"]  # fmt: skip
     environment = {"PYTHONPATH": str(package.parent)}
-    first = call(*words, **environment)
+    first = call(*words, environment=environment)
     assert "run sub-01 run-1" in jobs(first, "done")
-    assert jobs(call(*words, **environment), "done") == set()
+    assert jobs(call(*words, environment=environment), "done") == set()
     helper = package / "stats" / "run_fit.py"
     source = helper.read_text(encoding="utf-8")
     helper.write_text(source.replace("return 100 *", "return 200 *").replace(
         "= 100 *", "= 200 *"), encoding="utf-8")  # fmt: skip
     assert helper.read_text(encoding="utf-8") != source
-    assert "run sub-01 run-1" in jobs(call(*words, **environment), "done")
+    assert "run sub-01 run-1" in jobs(call(*words, environment=environment), "done")
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

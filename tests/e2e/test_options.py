@@ -103,7 +103,15 @@ def test_overriding_options_are_recorded(runner):
 
 def test_group_refuses_maps_made_with_other_settings(copied: tuple[Path, Analysis]):
     data, analysis = copied
-    words = ["run", data, analysis.output_dir, "-m", "balloon", "-w", analysis.work_dir]
+    words: list[str | Path] = [
+        "run",
+        data,
+        analysis.output_dir,
+        "-m",
+        "balloon",
+        "-w",
+        analysis.work_dir,
+    ]
     call(*words[:3], "participant", *words[3:], "--participant-label", "02",
          "--smoothing-fwhm", "7")  # fmt: skip
     text = call(*words[:3], "group", *words[3:], status=3)

@@ -18,14 +18,14 @@ class Analysis:
     text: str
 
 
-def call(*words: str | Path, status: int = 0, **environment: str) -> str:
+def call(*words: str | Path, status: int = 0, environment: dict[str, str] | None = None) -> str:
     """Call the command in a process of its own and return what it prints."""
     answer = subprocess.run(
         [sys.executable, "-m", "twolevel", *map(str, words)],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, **environment},
+        env={**os.environ, **(environment or {})},
     )
     assert answer.returncode == status, answer.stdout + answer.stderr
     return answer.stdout + answer.stderr

@@ -169,9 +169,15 @@ def test_convolve_names_the_hrf_as_nilearn_does(read, content, keys, model):
 
 
 def test_an_hrf_in_the_model_comes_after_the_instructions(read, content):
-    content["Nodes"][0]["Model"]["HRF"] = {"Variables": ["rt"], "Model": "SPM + derivative"}
+    content["Nodes"][0]["Model"]["HRF"] = {
+        "Variables": CONDITIONS[:1],
+        "Model": "SPM + derivative",
+    }
     hrfs = read(content).nodes[0].hrfs
-    assert [(hrf.variables, hrf.model) for hrf in hrfs][1] == (("rt",), "spm + derivative")
+    assert [(hrf.variables, hrf.model) for hrf in hrfs][1] == (
+        tuple(CONDITIONS[:1]),
+        "spm + derivative",
+    )
 
 
 def test_the_input_filter_and_high_pass_are_read(read, content):
