@@ -28,7 +28,7 @@ def analysed(dataset: Path) -> Analysis:
     output_dir, work_dir = dataset.parent / "results", dataset.parent / "work"
     text = call(
         "run", dataset, output_dir, "all", "-m", "balloon", "-w", work_dir, "--nprocs", "2"
-    )  # fmt: skip
+    )
     return Analysis(output_dir, work_dir, text)
 
 

@@ -26,8 +26,9 @@ def jobs(text: str, status: str) -> set[str]:
 
 def test_second_run_computes_nothing(dataset: Path, analysed: Analysis):
     before = contents(analysed.output_dir)
-    text = call("run", dataset, analysed.output_dir, "all", "-m", "balloon",
-                "-w", analysed.work_dir)  # fmt: skip
+    text = call(
+        "run", dataset, analysed.output_dir, "all", "-m", "balloon", "-w", analysed.work_dir
+    )
     assert jobs(text, "done") == set()
     assert "6 runs (6 cached), 3 subjects (3 cached)" in text
     assert "5 contrasts (5 cached), 30 tests (30 cached)" in text
@@ -55,33 +56,65 @@ def test_edited_events_recompute_that_run_its_subject_and_the_group(copied: tupl
     assert {job for job in done if job.startswith("run ")} == {"run sub-02 run-1"}
     assert {job for job in done if job.startswith("subject ")} == {"subject sub-02"}
     assert {job for job in done if job.startswith("contrast ")} == {
-        "contrast pumpsMinusControl", "contrast controlMinusPumps", "contrast pumps",
-        "contrast cash", "contrast explode",
-    }  # fmt: skip
+        "contrast pumpsMinusControl",
+        "contrast controlMinusPumps",
+        "contrast pumps",
+        "contrast cash",
+        "contrast explode",
+    }
 
 
 def test_options_of_the_group_leave_subjects_alone(copied: tuple[Path, Analysis]):
     data, analysis = copied
-    text = call("run", data, analysis.output_dir, "all", "-m", "balloon", "-w", analysis.work_dir,
-                "--sides", "1", "--alpha", "0.1", "--group-input", "z")  # fmt: skip
+    text = call(
+        "run",
+        data,
+        analysis.output_dir,
+        "all",
+        "-m",
+        "balloon",
+        "-w",
+        analysis.work_dir,
+        "--sides",
+        "1",
+        "--alpha",
+        "0.1",
+        "--group-input",
+        "z",
+    )
     assert "6 runs (6 cached), 3 subjects (3 cached)" in text
     assert "5 contrasts (5 done), 30 tests (30 done)" in text
 
 
 def test_edited_code_recomputes(dataset: Path, tmp_path: Path):
     package = tmp_path / "code" / "twolevel"
-    shutil.copytree(Path(twolevel.__file__).parent, package,
-                    ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
-    words: list[str | Path] = ["run", dataset, tmp_path / "results", "participant", "-m", "balloon",
-             "-w", tmp_path / "work", "--participant-label", "01", "--run-label", "1"]  # fmt: skip
+    shutil.copytree(
+        Path(twolevel.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    words: list[str | Path] = [
+        "run",
+        dataset,
+        tmp_path / "results",
+        "participant",
+        "-m",
+        "balloon",
+        "-w",
+        tmp_path / "work",
+        "--participant-label",
+        "01",
+        "--run-label",
+        "1",
+    ]
     environment = {"PYTHONPATH": str(package.parent)}
     first = call(*words, environment=environment)
     assert "run sub-01 run-1" in jobs(first, "done")
     assert jobs(call(*words, environment=environment), "done") == set()
     helper = package / "stats" / "run_fit.py"
     source = helper.read_text(encoding="utf-8")
-    helper.write_text(source.replace("return 100 *", "return 200 *").replace(
-        "= 100 *", "= 200 *"), encoding="utf-8")  # fmt: skip
+    helper.write_text(
+        source.replace("return 100 *", "return 200 *").replace("= 100 *", "= 200 *"),
+        encoding="utf-8",
+    )
     assert helper.read_text(encoding="utf-8") != source
     assert "run sub-01 run-1" in jobs(call(*words, environment=environment), "done")
 
@@ -91,8 +124,18 @@ def test_an_interrupted_run_goes_on_with_the_same_command(
     dataset: Path, analysed: Analysis, tmp_path: Path, how: signal.Signals
 ):
     output_dir = analysed.output_dir.with_name(f"results-{how.name}")
-    words = ["run", str(dataset), str(output_dir), "participant", "-m", "balloon",
-             "-w", str(tmp_path / "work"), "--nprocs", "2"]  # fmt: skip
+    words = [
+        "run",
+        str(dataset),
+        str(output_dir),
+        "participant",
+        "-m",
+        "balloon",
+        "-w",
+        str(tmp_path / "work"),
+        "--nprocs",
+        "2",
+    ]
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "twolevel", *words], stdout=subprocess.PIPE, text=True
     )
@@ -133,6 +176,15 @@ def test_a_work_directory_serves_one_run_at_a_time(dataset: Path, tmp_path: Path
     work = tmp_path / "work"
     work.mkdir()
     with FileLock(work / "lock"):
-        text = call("run", dataset, tmp_path / "results", "participant", "-m", "balloon",
-                    "-w", work, status=3)  # fmt: skip
+        text = call(
+            "run",
+            dataset,
+            tmp_path / "results",
+            "participant",
+            "-m",
+            "balloon",
+            "-w",
+            work,
+            status=3,
+        )
     assert "in use by another run of twolevel" in text

@@ -31,8 +31,19 @@ def runner(dataset: Path, tmp_path_factory: pytest.TempPathFactory):
 
     def run(name: str, *options: str) -> Path:
         output_dir = folder / name
-        call("run", dataset, output_dir, "participant", "-m", "balloon", "-w", folder / "work",
-             "--participant-label", "01", *options)  # fmt: skip
+        call(
+            "run",
+            dataset,
+            output_dir,
+            "participant",
+            "-m",
+            "balloon",
+            "-w",
+            folder / "work",
+            "--participant-label",
+            "01",
+            *options,
+        )
         return output_dir
 
     return run
@@ -112,8 +123,9 @@ def test_group_refuses_maps_made_with_other_settings(copied: tuple[Path, Analysi
         "-w",
         analysis.work_dir,
     ]
-    call(*words[:3], "participant", *words[3:], "--participant-label", "02",
-         "--smoothing-fwhm", "7")  # fmt: skip
+    call(
+        *words[:3], "participant", *words[3:], "--participant-label", "02", "--smoothing-fwhm", "7"
+    )
     text = call(*words[:3], "group", *words[3:], status=3)
     assert "sub-02" in text
     assert "smoothing 7 mm" in text
@@ -124,8 +136,20 @@ def test_a_drawn_sample_is_seeded_and_recorded(dataset: Path, tmp_path: Path):
     drawn = []
     for number, seed in enumerate(("3", "3", "4", "5", "6")):
         output_dir = tmp_path / f"drawn{number}"
-        call("run", dataset, output_dir, "participant", "-m", "balloon", "-w", tmp_path / "work",
-             "--n-subjects", "1", "--random-seed", seed)  # fmt: skip
+        call(
+            "run",
+            dataset,
+            output_dir,
+            "participant",
+            "-m",
+            "balloon",
+            "-w",
+            tmp_path / "work",
+            "--n-subjects",
+            "1",
+            "--random-seed",
+            seed,
+        )
         drawn.append([path.name for path in output_dir.glob("sub-*")])
     assert drawn[0] == drawn[1]
     assert len({name for (name,) in drawn}) > 1
@@ -139,8 +163,18 @@ def test_a_group_mask_limits_the_group(copied: tuple[Path, Analysis]):
     half[: half.shape[0] // 2] = 0
     limit = analysis.work_dir / "half.nii.gz"
     nib.Nifti1Image(half.astype(np.uint8), mask.affine).to_filename(limit)
-    call("run", data, analysis.output_dir, "group", "-m", "balloon", "-w", analysis.work_dir,
-         "--group-mask", limit)  # fmt: skip
+    call(
+        "run",
+        data,
+        analysis.output_dir,
+        "group",
+        "-m",
+        "balloon",
+        "-w",
+        analysis.work_dir,
+        "--group-mask",
+        limit,
+    )
     assert np.array_equal(nib.load(path).get_fdata(), half)
     (z,) = analysis.output_dir.glob("group/*_contrast-pumps_stat-z_statmap.nii.gz")
     assert np.array_equal(np.isfinite(nib.load(z).get_fdata()), half > 0)

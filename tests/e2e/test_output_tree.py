@@ -61,8 +61,11 @@ def test_every_map_and_table_has_a_sidecar_that_says_what_it_is(analysed: Analys
 
 
 def test_sources_name_files_that_exist(analysed: Analysis, dataset: Path):
-    roots = {"raw": dataset, "fmriprep": dataset / "derivatives" / "fmriprep",
-             "": analysed.output_dir}  # fmt: skip
+    roots = {
+        "raw": dataset,
+        "fmriprep": dataset / "derivatives" / "fmriprep",
+        "": analysed.output_dir,
+    }
     checked = 0
     for path in analysed.output_dir.rglob("*_statmap.json"):
         for uri in json.loads(path.read_text())["Sources"]:
@@ -147,12 +150,20 @@ def test_parallel_participant_calls_and_then_group_equal_all(
     ]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "twolevel", *common, "-w", str(tmp_path / f"w{i}"),
-             "--participant-label", *labels],
+            [
+                sys.executable,
+                "-m",
+                "twolevel",
+                *common,
+                "-w",
+                str(tmp_path / f"w{i}"),
+                "--participant-label",
+                *labels,
+            ],
             stdout=subprocess.DEVNULL,
         )
         for i, labels in enumerate((["01"], ["02", "sub-03"]))
-    ]  # fmt: skip
+    ]
     assert [process.wait() for process in processes] == [0, 0]
     assert not (output_dir / "group").exists()
     call("run", dataset, output_dir, "group", "-m", "balloon", "-w", tmp_path / "w0")

@@ -79,9 +79,13 @@ def test_haxby_house_minus_face_equals_nilearn(shared: Path, tmp_path: Path):
         confounds = pd.read_csv(f"{prefix}_desc-confounds_timeseries.tsv", sep="\t")
         frame_times = np.arange(121) * 2.5
         design = make_first_level_design_matrix(
-            frame_times, events, hrf_model="glover", drift_model="cosine", high_pass=1 / 128,
+            frame_times,
+            events,
+            hrf_model="glover",
+            drift_model="cosine",
+            high_pass=1 / 128,
             add_regs=confounds,
-        )  # fmt: skip
+        )
         fitted = FirstLevelModel(mask_img=str(mask_path), minimize_memory=False).fit(
             f"{prefix}_space-T1w_desc-preproc_bold.nii.gz", design_matrices=design
         )

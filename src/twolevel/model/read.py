@@ -34,6 +34,7 @@ INSTRUCTIONS = {
     "Convolve": {"Name", "Input", "Model", "Derivative", "Dispersion"},
 }
 HRF_MODELS = ("spm", "glover")
+MAX_CUTOFF_HZ = 1.0
 ALL_HRF_MODELS = tuple(
     model + more
     for model in HRF_MODELS
@@ -158,6 +159,10 @@ def read_model(path: Path | str) -> StatsModel:
 
 
 def _load(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ModelError(
+            Problem(str(path), "no such file", "a BIDS Stats Model", "check the path")
+        )
     try:
         text = path.read_text(encoding="utf-8")
         content = yaml.safe_load(text) if path.suffix in {".yaml", ".yml"} else json.loads(text)
@@ -232,6 +237,20 @@ def _unsupported(path: Path, model: bsm.BIDSStatsModel) -> Iterator[Problem]:
             f"some of {sorted(INPUT_ENTITIES)}",
             "select by these, or with options of the command line",
         )
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        yield Problem(
+            f"{path}: Nodes",
+            f"several nodes of the name {twice}",
+            "names of their own",
+            "rename them",
+        )
+    if not model.BIDSModelVersion.startswith("1."):
+        yield Problem(
+            f"{path}: BIDSModelVersion",
+            model.BIDSModelVersion,
+            "1.0.0",
+            "write the model for version 1.0.0",
+        )
     for node in model.Nodes:
         place = f'{path}: node "{node.Name}"'
         yield from _unsupported_in_node(place, node)
@@ -255,6 +274,14 @@ def _unsupported_in_node(place: str, node: bsm.Node) -> Iterator[Problem]:
             f"{place}: Formula", node.Model.Formula, "no Formula", "list the columns in X"
         )
     options = node.Model.Options
+    cutoff = options.HighPassFilterCutoffHz if options is not None else None
+    if cutoff is not None and not (0 < cutoff < MAX_CUTOFF_HZ and node.Level == "Run"):
+        yield Problem(
+            f"{place}: HighPassFilterCutoffHz",
+            str(cutoff),
+            "a frequency in Hz above 0, at the run level only",
+            "correct or remove it",
+        )
     for key in ("LowPassFilterCutoffHz", "ReplaceVariables", "Mask", "Aggregate"):
         if options is not None and getattr(options, key) not in (None, "none"):
             yield Problem(
@@ -283,26 +310,58 @@ def _unsupported_at_run(place: str, node: bsm.Node) -> Iterator[Problem]:
             "choose one of these",
         )
     known = {str(x) for x in node.Model.X}
+    named = {
+        f'contrast "{c.Name}"': [str(n) for n in c.ConditionList] for c in node.Contrasts or ()
+    }
+    if node.DummyContrasts and node.DummyContrasts.Contrasts:
+        named["DummyContrasts"] = [str(n) for n in node.DummyContrasts.Contrasts]
+    if hrf is not None:
+        named["HRF"] = list(hrf.Variables)
     wild = any("*" in x or "?" in x for x in known)
-    for contrast in node.Contrasts or ():
-        strange = [str(n) for n in contrast.ConditionList if str(n) not in known]
+    for what, names in named.items():
+        strange = [name for name in names if name not in known]
         if strange and not wild:
             yield Problem(
-                f'{place}: contrast "{contrast.Name}"',
-                f"condition {strange}",
+                f"{place}: {what}",
+                f"variables {strange}",
                 f"variables of X: {sorted(known)}",
-                "correct the name",
+                "correct the names",
             )
-        if len(_one_row(contrast)) != len(contrast.ConditionList):
+        if len(set(names)) < len(names) or not names:
             yield Problem(
-                f'{place}: contrast "{contrast.Name}"',
-                f"Weights {contrast.Weights}",
-                f"{len(contrast.ConditionList)} weights, one a condition",
-                "write as many weights as conditions",
+                f"{place}: {what}",
+                f"variables {names}",
+                "at least one, and each once",
+                "correct the list",
             )
+    for contrast in node.Contrasts or ():
+        yield from _bad_weights(f'{place}: contrast "{contrast.Name}"', contrast)
 
 
-def _unsupported_instruction(place: str, step: dict[str, Any]) -> Iterator[Problem]:
+def _bad_weights(place: str, contrast: bsm.Contrast) -> Iterator[Problem]:
+    weights = _one_row(contrast)
+    try:
+        numbers = [float(Fraction(str(weight))) for weight in weights]
+    except (ValueError, ZeroDivisionError):
+        numbers = []
+    if len(numbers) != len(contrast.ConditionList):
+        yield Problem(
+            place,
+            f"Weights {contrast.Weights}",
+            f"{len(contrast.ConditionList)} numbers (or fractions as text), one a condition",
+            "write as many weights as conditions",
+        )
+
+
+def _unsupported_instruction(place: str, step: object) -> Iterator[Problem]:
+    if not isinstance(step, dict) or not _is_names(step.get("Input")):
+        yield Problem(
+            f"{place}: Transformations",
+            f"instruction {step!r}",
+            '{"Name": ..., "Input": [names of variables]}',
+            "correct the instruction",
+        )
+        return
     keys = INSTRUCTIONS.get(str(step.get("Name")))
     if keys is None:
         yield Problem(
@@ -325,6 +384,12 @@ def _unsupported_instruction(place: str, step: dict[str, Any]) -> Iterator[Probl
         )
 
 
+def _is_names(value: object) -> bool:
+    if isinstance(value, str):
+        return bool(value)
+    return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
+
+
 def _one_row(contrast: bsm.Contrast) -> list[Any]:
     """Return the weights of a t contrast, which may be written as a matrix of one row."""
     weights = contrast.Weights
@@ -334,6 +399,8 @@ def _one_row(contrast: bsm.Contrast) -> list[Any]:
 
 
 def _unsupported_above(place: str, node: bsm.Node) -> Iterator[Problem]:
+    if node.Level == "Dataset" and node.Model.Type != "glm":
+        yield Problem(f"{place}: Type", node.Model.Type, "glm: ordinary least squares", "use glm")
     if [str(x) for x in node.Model.X] != [INTERCEPT]:
         yield Problem(
             f"{place}: X",

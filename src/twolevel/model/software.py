@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from twolevel.model.spec import (
     ALL_TESTS,
@@ -63,6 +63,14 @@ class _Dataset(_Software):
     Alpha: Rate = 0.05
     NPerm: Annotated[int, Field(ge=2)] = 10_000
     Tests: list[_Test] | None = None
+
+    @field_validator("Tests")
+    @classmethod
+    def _each_once(cls, tests: list[_Test] | None) -> list[_Test] | None:
+        names = [test.Test for test in tests or ()]
+        if len(set(names)) < len(names) or (tests is not None and not names):
+            raise ValueError("at least one test, and each once: their files have one name")
+        return tests
 
     def settings(self) -> GroupSettings:
         tests = ALL_TESTS if self.Tests is None else tuple(t.settings() for t in self.Tests)

@@ -62,12 +62,12 @@ def draw_sign_flips(
     SignFlips
     """
     n_pairs_there = 2 ** (n_subjects - 1)
-    if 2 * n_pairs_there <= max(n_perm, exhaustive_up_to):
+    n_pairs = (n_perm + 1) // 2
+    if 2 * n_pairs_there <= max(2 * n_pairs, exhaustive_up_to):
         codes = np.arange(n_pairs_there, dtype=np.uint64)
         bits = (codes[:, None] >> np.arange(n_subjects, dtype=np.uint64)) & np.uint64(1)
         return SignFlips((1 - 2 * bits.astype(np.int8)).astype(np.int8), exhaustive=True)
     rng = np.random.default_rng(seed)
-    n_pairs = (n_perm + 1) // 2
     rows = {b"\x01" * n_subjects: None}  # insertion order: the identity first
     while len(rows) < n_pairs:
         signs = rng.integers(0, 2, n_subjects, dtype=np.int8) * 2 - 1

@@ -79,4 +79,7 @@ def cluster_table(
         )
     rows.sort(key=lambda row: (-row[1], -abs(row[7])))
     numbered = [(number, *row) for number, row in enumerate(rows, start=1)]
-    return pd.DataFrame(numbered, columns=list(COLUMNS))
+    table = pd.DataFrame(numbered, columns=list(COLUMNS))
+    # Also an empty table has numbers in the columns of numbers.
+    kinds = {"cluster": "int64", "sign": "str", "n_voxels": "int64"}
+    return table.astype({name: kinds.get(name, "float64") for name in COLUMNS})

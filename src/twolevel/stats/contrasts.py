@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from nilearn.glm.contrasts import expression_to_contrast_vector
 
 from twolevel.errors import InputError, Problem
@@ -41,25 +42,43 @@ def contrast_vector(
         The contrast names what is no column, or is no linear expression.
     """
     if isinstance(contrast, str):
-        # Names such as trial_type.face are no Python identifiers: nilearn takes them in backticks.
-        # The same holds for "constant" and the like, so every known name is quoted.
-        names = sorted((c for c in columns if "`" not in c), key=len, reverse=True)
-        pattern = "|".join(re.escape(name) for name in names)
-        quoted = re.sub(rf"(?<![\w.`])({pattern})(?![\w.`])", r"`\1`", contrast)
-        try:
-            return np.asarray(expression_to_contrast_vector(quoted, list(columns)), np.float64)
-        except ValueError as error:
-            unknown = [
-                word
-                for word in re.findall(r"[A-Za-z_][\w.]*", contrast)
-                if word not in set(columns)
-            ]
-            raise InputError(_unknown_columns(contrast, unknown, columns)) from error
+        return _vector_of_expression(contrast, columns)
     unknown = [name for name in contrast if name not in set(columns)]
     if unknown:
         label = " ".join(f"{weight:+g} {name}" for name, weight in contrast.items())
         raise InputError(_unknown_columns(label, unknown, columns))
     return np.array([contrast.get(column, 0.0) for column in columns], np.float64)
+
+
+def _vector_of_expression(expression: str, columns: Sequence[str]) -> NDArray[np.float64]:
+    if expression in columns:
+        return np.array([column == expression for column in columns], np.float64)
+    # Names such as trial_type.face are no Python identifiers: nilearn takes them in backticks.
+    # The same holds for "constant" and the like, so every known name is quoted.
+    names = sorted((c for c in columns if "`" not in c), key=len, reverse=True)
+    pattern = "|".join(re.escape(name) for name in names)
+    quoted = re.sub(rf"(?<![\w.`])({pattern})(?![\w.`])", r"`\1`", expression)
+    words = [word for word in re.split(r"[\s+\-*/()]+", expression) if word]
+    unknown = [word for word in words if word not in columns and not _is_number(word)]
+    # What is linear is 0 at 0, and the weighted sum at any other point.
+    probe = np.random.default_rng(0).normal(size=len(columns))
+    points = pd.DataFrame([np.zeros(len(columns)), probe], columns=list(columns))
+    try:
+        vector = np.asarray(expression_to_contrast_vector(quoted, list(columns)), np.float64)
+        at_zero, at_probe = np.asarray(points.eval(quoted, engine="python"), np.float64)
+    except (ValueError, TypeError, SyntaxError) as error:
+        raise InputError(_unknown_columns(expression, unknown, columns)) from error
+    if at_zero != 0 or not np.isclose(at_probe, vector @ probe, rtol=1e-9, atol=1e-12):
+        raise InputError(_unknown_columns(expression, [], columns))
+    return vector
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def is_estimable(vector: NDArray[np.float64], design: NDArray[np.float64]) -> bool:
@@ -79,8 +98,6 @@ def is_estimable(vector: NDArray[np.float64], design: NDArray[np.float64]) -> bo
     bool
     """
     scale = np.linalg.norm(design, axis=0)
-    if np.any(vector[scale == 0]):
-        return False
     if not np.any(vector):
         return False
     scale = np.where(scale == 0, 1, scale)  # so that units of regressors do not matter
@@ -105,8 +122,12 @@ def did_you_mean(name: str, there: Iterable[str]) -> str:
     str
     """
     there = list(there)
-    parts = [t for t in there if t.split(".")[-1] == name or name in t]
-    near = parts or difflib.get_close_matches(name, there, n=1)
+    last_parts = [t for t in there if t.split(".")[-1] == name]
+    near = (
+        last_parts
+        or [t for t in there if name in t]
+        or difflib.get_close_matches(name, there, n=1)
+    )
     return f'Did you mean "{near[0]}"?' if near else ""
 
 

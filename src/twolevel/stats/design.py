@@ -84,13 +84,13 @@ def make_design_matrix(
     InputError
         Names that occur twice, confounds of another length, values that are missing.
     """
-    names = list(dict.fromkeys(events["trial_type"]))
+    names = list(dict.fromkeys(events["trial_type"].dropna()))
     if isinstance(hrf_model, (str, type(None))):
         hrf_of = dict.fromkeys(names, hrf_model)
     else:
         hrf_of = dict(hrf_model)
     _check(events, frame_times, hrf_of, confounds)
-    columns: dict[str, NDArray[np.float64]] = {}
+    columns: list[tuple[str, NDArray[np.float64]]] = []
     for name, model in hrf_of.items():
         rows = events[events["trial_type"] == name]
         if rows.empty:
@@ -100,14 +100,28 @@ def make_design_matrix(
         regressors, labels = compute_regressor(
             condition, model, frame_times, con_id=name, min_onset=EARLIEST_ONSET
         )
-        columns.update(zip(labels, regressors.T, strict=True))
+        columns.extend(zip(labels, regressors.T, strict=True))
     if confounds is not None:
-        columns.update({str(name): confounds[name].to_numpy(np.float64) for name in confounds})
+        columns.extend((str(c), confounds[c].to_numpy(np.float64)) for c in confounds)
     if high_pass_hz is not None:
         drift = create_cosine_drift(high_pass_hz, frame_times)[:, :-1]
-        columns.update({f"drift_{k + 1}": drift[:, k] for k in range(drift.shape[1])})
-    columns["constant"] = np.ones(len(frame_times))
-    return pd.DataFrame(columns, index=pd.Index(frame_times, name="frame_time"))
+        columns.extend((f"drift_{k + 1}", drift[:, k]) for k in range(drift.shape[1]))
+    columns.append(("constant", np.ones(len(frame_times))))
+    _refuse_repeated([label for label, _ in columns])
+    return pd.DataFrame(dict(columns), index=pd.Index(frame_times, name="frame_time"))
+
+
+def _refuse_repeated(labels: list[str]) -> None:
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise InputError(
+            Problem(
+                "design",
+                f"several columns of the name {', '.join(twice)}",
+                "a name of its own for each condition, confound and drift; constant is taken",
+                "rename the confounds, or choose others",
+            )
+        )
 
 
 def _check(
@@ -117,7 +131,7 @@ def _check(
     confounds: pd.DataFrame | None,
 ) -> None:
     problems = []
-    unknown = sorted(set(events["trial_type"]) - set(hrf_of))
+    unknown = sorted(set(events["trial_type"].dropna()) - set(hrf_of))
     if unknown:
         problems.append(
             Problem(
@@ -127,13 +141,13 @@ def _check(
                 "name an HRF model for each, or leave these events out",
             )
         )
-    numbers = events[[c for c in ("onset", "duration", "modulation") if c in events]]
+    numbers = events[[c for c in ("onset", "duration", "trial_type", "modulation") if c in events]]
     if numbers.isna().to_numpy().any():
         problems.append(
             Problem(
                 "events",
                 "missing values",
-                "numbers in onset, duration and modulation",
+                "a value in onset, duration, trial_type and modulation",
                 "leave out the rows or fill them",
             )
         )
@@ -154,15 +168,6 @@ def _check(
                     f"missing values in {missing}",
                     "a number in every row",
                     "choose other confounds",
-                )
-            )
-        if twice := sorted(set(hrf_of) & {str(c) for c in confounds}):
-            problems.append(
-                Problem(
-                    "design",
-                    f"{twice} both as condition and as confound",
-                    "unique names",
-                    "rename one of them",
                 )
             )
     if problems:

@@ -8,6 +8,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from twolevel.errors import InputError, Problem
+from twolevel.stats.contrasts import is_estimable
 from twolevel.stats.estimates import ContrastEstimate
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def fit_group(
     Raises
     ------
     InputError
-        There are not more subjects than the design has independent columns.
+        There are not more subjects than the design has independent columns, or the design does
+        not determine the contrast.
     """
     Y = np.asarray(maps, np.float64)
     X = np.ones((len(Y), 1)) if design is None else np.asarray(design, np.float64)
@@ -56,6 +58,15 @@ def fit_group(
                 f"{len(Y)} subjects",
                 f"at least {int(np.linalg.matrix_rank(X)) + 1} for this design",
                 "add subjects",
+            )
+        )
+    if not is_estimable(c, X):
+        raise InputError(
+            Problem(
+                "group contrast",
+                f"weights {c.tolist()}",
+                "a contrast that the design determines",
+                "remove columns that are sums of others",
             )
         )
     with threadpool_limits(limits=1, user_api="blas"):

@@ -10,6 +10,7 @@ from nilearn.glm.contrasts import compute_contrast
 from nilearn.glm.first_level import run_glm
 from threadpoolctl import threadpool_limits
 
+from twolevel.errors import InputError, Problem
 from twolevel.stats.contrasts import contrast_vector, is_estimable
 from twolevel.stats.estimates import ContrastEstimate
 
@@ -90,9 +91,23 @@ def fit_run(
     Returns
     -------
     RunFit
+
+    Raises
+    ------
+    InputError
+        The design has no fewer columns than rows, or a contrast names no column.
     """
     X = design_matrix.to_numpy(np.float64)
     n_rows, n_columns = X.shape
+    if n_rows <= n_columns:
+        raise InputError(
+            Problem(
+                "design",
+                f"{n_columns} columns for {n_rows} rows",
+                "more rows than columns",
+                "choose fewer confounds",
+            )
+        )
     columns = [str(column) for column in design_matrix]
     vectors = {name: contrast_vector(c, columns) for name, c in contrasts.items()}
     estimable = {name: vector for name, vector in vectors.items() if is_estimable(vector, X)}

@@ -247,7 +247,7 @@ def set_at(content: Any, path: str, value: Any) -> Any:
         ("Nodes.0.Contrasts.0.Weights", [[1, 0], [0, 1]], 'node "run": contrast "face_vs_house"',
          "Weights [[1, 0], [0, 1]]"),
         ("Nodes.0.Contrasts.0.ConditionList", ["trial_type.face", "cat"],
-         'node "run": contrast "face_vs_house"', "condition ['cat']"),
+         'node "run": contrast "face_vs_house"', "variables ['cat']"),
         ("Nodes.0.Contrasts", [], 'node "run"', "no contrast"),
         ("Nodes.0.Transformations.Instructions.0", {"Name": "Scale", "Input": ["rt"]},
          'node "run": Transformations', "instruction 'Scale'"),

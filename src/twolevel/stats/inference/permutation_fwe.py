@@ -11,6 +11,8 @@ __all__ = ["permutation_fwe"]
 
 TIE = 1e-6
 """Values that differ by less, relatively, are ties: rounding must not decide about p."""
+TIE_AT_ZERO = 1e-9
+"""The same where t is 0, in units of t."""
 
 
 def permutation_fwe(
@@ -47,7 +49,7 @@ def permutation_fwe(
     flips = draw_sign_flips(len(group.maps), n_perm, seed)
     observed, largest = max_t_of_flips(group.maps, flips, sides=sides)
     compared = tail_statistic(observed, sides)
-    at_least = compared * np.where(compared > 0, 1 - TIE, 1 + TIE)
+    at_least = compared * np.where(compared > 0, 1 - TIE, 1 + TIE) - TIE_AT_ZERO
     n_below = np.searchsorted(np.sort(largest), at_least, side="left")
     p = (flips.n_used - n_below) / flips.n_used
     return GroupTest(

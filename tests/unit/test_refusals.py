@@ -1,0 +1,113 @@
+"""What must be refused rather than computed wrongly."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from twolevel.errors import InputError, ModelError
+from twolevel.model.read import presets, read_model
+from twolevel.stats.contrasts import contrast_vector, did_you_mean
+from twolevel.stats.design import make_design_matrix
+from twolevel.stats.group_fit import fit_group
+from twolevel.stats.inference.permutation_fwe import permutation_fwe
+from twolevel.stats.inference.result import GroupContrast
+from twolevel.stats.run_fit import fit_run
+
+FT = np.arange(50, dtype=np.float64) * 2
+CONTRAST = ["Nodes", 0, "Contrasts", 0]
+INSTRUCTIONS = ["Nodes", 0, "Transformations", "Instructions"]
+
+
+def test_t_of_zero_ties_with_its_negative():
+    maps = np.array([[-1.0], [2.0], [-2.0], [1.0]])  # sum 0; 10 of 16 flips have sum >= 0
+    r = permutation_fwe(GroupContrast(maps, fit_group(maps), np.ones((1, 1, 1), bool)), sides=1)
+    assert 10 ** -r.map_values[0] == pytest.approx(10 / 16, rel=1e-9)
+
+
+@pytest.mark.parametrize(("n_rows", "n_columns"), [(5, 5), (5, 6)])
+def test_a_run_without_degrees_of_freedom_is_refused(n_rows, n_columns):
+    X = np.random.default_rng(0).normal(size=(n_rows, n_columns))
+    design = pd.DataFrame(X, columns=list("abcdef")[:n_columns])
+    with pytest.raises(InputError, match="more rows than columns"):
+        fit_run(np.ones((n_rows, 2)), design, {"a": "a"})
+
+
+@pytest.mark.parametrize("name", ["constant", "drift_1", "a_derivative"])
+def test_a_confound_never_replaces_another_column(name):
+    events = pd.DataFrame({"onset": [1.0], "duration": [1.0], "trial_type": ["a"]})
+    with pytest.raises(InputError):
+        make_design_matrix(
+            events,
+            FT,
+            high_pass_hz=1 / 64,
+            hrf_model="glover + derivative",
+            confounds=pd.DataFrame({name: np.arange(50.0)}),
+        )
+
+
+def test_a_missing_trial_type_is_refused():
+    events = pd.DataFrame({"onset": [1.0, 2], "duration": [1.0, 1], "trial_type": ["a", np.nan]})
+    with pytest.raises(InputError):
+        make_design_matrix(events, FT)
+
+
+@pytest.mark.parametrize("expression", ["a + 1", "a * b", "a > b", "a ** 2", "a / b", "2*a + 3"])
+def test_an_expression_that_is_not_linear_is_refused(expression):
+    with pytest.raises(InputError):
+        contrast_vector(expression, ["a", "b", "c"])
+
+
+def test_an_unknown_name_is_shown_whole():
+    with pytest.raises(InputError, match='no regressor "1back"'):
+        contrast_vector("0back - 1back", ["0back", "2back"])
+
+
+def test_a_level_is_suggested_before_a_substring():
+    assert (
+        did_you_mean("face", ["surface", "trial_type.face"]) == 'Did you mean "trial_type.face"?'
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ([*CONTRAST, "Weights"], ["x", 1]),  # ValueError
+        ([*CONTRAST, "Weights"], ["1/0", 1]),  # ZeroDivisionError
+        (INSTRUCTIONS, ["Factor"]),  # AttributeError
+        ([*INSTRUCTIONS, 1, "Input"], 5),  # TypeError
+        (
+            [*INSTRUCTIONS, 1],
+            {"Name": "Convolve", "Model": "glover"},
+        ),  # accepted: nothing is convolved
+        (
+            [*CONTRAST, "ConditionList"],
+            ["trial_type.pumps_demean"] * 2,
+        ),  # accepted: last weight wins
+        ([*CONTRAST], {"Name": "a", "ConditionList": [], "Weights": [], "Test": "t"}),
+        (["Nodes", 0, "DummyContrasts"], {"Contrasts": ["nope"], "Test": "t"}),
+        (["Nodes", 0, "Model", "Options", "HighPassFilterCutoffHz"], -1.0),
+        (["Nodes", 0, "Model", "HRF"], {"Variables": ["nope"], "Model": "glover"}),
+        (["Nodes", 1, "Name"], "group"),  # names twice (Edges removed below)
+        (["Nodes", 2, "Model", "Options"], {"HighPassFilterCutoffHz": 0.01}),  # ignored there
+        (["Nodes", 2, "Model", "Type"], "meta"),  # ignored there
+        (["BIDSModelVersion"], "2.0.0"),
+        (
+            ["Nodes", 2, "Model", "Software", "twolevel", "Tests"],
+            [{"Test": "fdr"}, {"Test": "fdr", "Alpha": 0.01}],
+        ),  # one file name for two results
+    ],
+)
+def test_refused_as_a_model_error(tmp_path, path, value):
+    content = json.loads(presets()["balloon"].read_text())
+    del content["Edges"]
+    place = content
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    (tmp_path / "m.json").write_text(json.dumps(content))
+    with pytest.raises(ModelError):
+        read_model(tmp_path / "m.json")
