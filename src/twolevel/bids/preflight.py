@@ -8,24 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twolevel.bids.annex import is_absent
-from twolevel.bids.confounds import confound_names, read_confounds
-from twolevel.bids.events import events_within_scan, read_events
-from twolevel.bids.images import check_length, read_header
-from twolevel.bids.layout import RunFiles, Selection, find_runs, iter_subjects, list_subjects
-from twolevel.bids.run_inputs import RunInputs, dataset_links, gather, read_timing
+from twolevel.bids.layout import Selection, find_runs, iter_subjects, list_subjects
+from twolevel.bids.run_checks import CheckedRun, check_run, describe_grid
+from twolevel.bids.run_inputs import RunInputs, dataset_links
 from twolevel.bids.tables import read_tsv
-from twolevel.errors import InputError, Problem, Problems
+from twolevel.errors import InputError, Problem
 from twolevel.model.spec import INTERCEPT
-from twolevel.model.variables import RunVariables, resolve_variables
 from twolevel.stats.contrasts import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import pandas as pd
-
-    from twolevel.bids.images import ImageHeader
     from twolevel.model.spec import Node, StatsModel
 
 __all__ = ["Plan", "check_inputs", "choose_subjects"]
@@ -45,17 +39,6 @@ class Plan:
 
     subjects: dict[str, list[RunInputs]]
     notes: tuple[str, ...]
-
-
-@dataclass
-class _Checked:
-    """One run after its checks."""
-
-    files: RunFiles
-    inputs: RunInputs
-    variables: RunVariables
-    header: ImageHeader
-    notes: list[str]
 
 
 def choose_subjects(
@@ -181,7 +164,7 @@ def check_inputs(
     checked = []
     for index, files in enumerate(runs if not problems else [], start=1):
         try:
-            checked.append(_check_run(files, node, links))
+            checked.append(check_run(files, node, links))
         except InputError as error:
             problems.extend(error.problems)
         if progress is not None:
@@ -197,159 +180,7 @@ def check_inputs(
     return Plan(subjects, (*_notes_on_subjects(bids_dir, selection, subjects), *notes))
 
 
-def _check_run(files: RunFiles, node: Node, links: dict[str, Path]) -> _Checked:
-    settings = node.run_settings
-    problems = Problems()
-    needed = ["bold", "mask", "events", *(["confounds"] if settings.confound_strategy else [])]
-    there = _present(files, needed, problems)
-    header = timing = events = None
-    if "bold" in there and "mask" in there:
-        header = problems.attempt(lambda: _check_images(there["bold"], there["mask"]))
-        timing = problems.attempt(lambda: read_timing(files))
-    if "events" in there:
-        events = problems.attempt(lambda: read_events(there["events"], node.factors))
-    if problems.found or header is None or timing is None or events is None:
-        raise InputError(problems.found)
-    variables, notes = _check_tables(files, node, events, header.shape[3])
-    repetition_time, start_time = timing
-    within = events_within_scan(events, header.shape[3], repetition_time, start_time)
-    if within.note:
-        notes.insert(0, f"events of {files.name}: {within.note}")
-    takes_confounds = settings.confound_strategy is not None or bool(variables.confounds)
-    inputs = gather(
-        files,
-        repetition_time,
-        start_time,
-        links,
-        confounds=takes_confounds,
-        downsample=settings.downsample,
-    )
-    return _Checked(files, inputs, variables, header, notes)
-
-
-def _present(files: RunFiles, kinds: Sequence[str], problems: Problems) -> dict[str, Path]:
-    """Return the files that are there, and note the others."""
-    expected = {
-        "bold": "*_desc-preproc_bold.nii.gz of this run and space in the derivatives",
-        "mask": "*_desc-brain_mask.nii.gz of this run and space in the derivatives",
-        "events": "*_events.tsv of this run in the raw dataset",
-        "confounds": "*_desc-confounds_timeseries.tsv of this run in the derivatives",
-    }
-    there = {}
-    for kind in kinds:
-        path = getattr(files, kind)
-        if path is None:
-            word = "BOLD image" if kind == "bold" else kind
-            problems.found.append(
-                Problem(
-                    f"{files.name}: {word}",
-                    "missing",
-                    expected[kind],
-                    "complete the dataset, or leave the subject or run out "
-                    "(--participant-label, --run-label)",
-                )
-            )
-        elif is_absent(path):
-            problems.found.append(
-                Problem(
-                    str(path),
-                    "not fetched yet: a git-annex file without its content",
-                    "the content",
-                    f"get it with: datalad get {path}",
-                )
-            )
-        else:
-            there[kind] = path
-    return there
-
-
-def _check_images(bold: Path, mask: Path) -> ImageHeader:
-    header, mask_header = read_header(bold), read_header(mask)
-    for path in (bold, mask):
-        check_length(path)
-    if len(header.shape) != 4 or header.shape[3] < 2:
-        raise InputError(
-            Problem(str(bold), f"shape {header.shape}", "a 4-D image", "check the preprocessing")
-        )
-    same_affine = np.allclose(header.affine, mask_header.affine, atol=1e-3)
-    if header.shape[:3] != mask_header.shape[:3] or not same_affine:
-        raise InputError(
-            Problem(
-                f"{mask}: grid",
-                _grid(mask_header),
-                f"that of {bold}: {_grid(header)}",
-                "take mask and image from one run of the preprocessing",
-            )
-        )
-    return header
-
-
-def _grid(header: ImageHeader) -> str:
-    rows = ["[" + " ".join(f"{v:g}" for v in row) + "]" for row in header.affine[:3]]
-    return f"{' x '.join(map(str, header.shape[:3]))} voxels, affine {' '.join(rows)}"
-
-
-def _check_tables(
-    files: RunFiles, node: Node, events: pd.DataFrame, n_volumes: int
-) -> tuple[RunVariables, list[str]]:
-    settings = node.run_settings
-    without = resolve_variables(node, events, ())
-    named = any(x != INTERCEPT and ("*" in x or "?" in x or x in without.missing) for x in node.x)
-    factor_levels = tuple(f"{factor}." for factor in node.factors)
-    only_events = all(x == INTERCEPT or x.startswith(factor_levels) for x in node.x)
-    if settings.confound_strategy is None and (only_events or not named):
-        return without, _notes_on_design(files, node, without, high_pass=False)
-    problems = Problems()
-    there = _present(files, ["confounds"], problems)
-    problems.stop_if_any()
-    table = there["confounds"]
-    variables = resolve_variables(node, events, confound_names(table))
-    confounds = read_confounds(
-        table,
-        files.confounds_json,
-        strategy=settings.confound_strategy,
-        names=variables.confounds,
-    )
-    if len(confounds.regressors) != n_volumes:
-        raise InputError(
-            Problem(
-                f"confounds: {files.confounds}",
-                f"{len(confounds.regressors)} rows",
-                f"{n_volumes}, one a volume of {files.bold}",
-                "take both from one run of the preprocessing",
-            )
-        )
-    n_columns = len(variables.conditions) + confounds.regressors.shape[1] + 1
-    if len(confounds.kept) <= n_columns:
-        raise InputError(
-            Problem(
-                f"design of {files.name}",
-                f"{n_columns} regressors for {len(confounds.kept)} volumes",
-                "fewer regressors than volumes",
-                "choose fewer confounds",
-            )
-        )
-    return variables, _notes_on_design(files, node, variables, high_pass=confounds.high_pass)
-
-
-def _notes_on_design(
-    files: RunFiles, node: Node, variables: RunVariables, *, high_pass: bool
-) -> list[str]:
-    notes = []
-    if not high_pass and node.high_pass_hz is None:
-        notes.append(
-            f"design of {files.name}: no high-pass: neither cosines among the confounds nor "
-            "HighPassFilterCutoffHz in the model; slow drift stays in the data"
-        )
-    if variables.missing:
-        notes.append(
-            f"design of {files.name}: no {', '.join(variables.missing)}; contrasts that need it "
-            "leave this run out"
-        )
-    return notes
-
-
-def _check_contrasts(checked: Sequence[_Checked], node: Node) -> list[Problem]:
+def _check_contrasts(checked: Sequence[CheckedRun], node: Node) -> list[Problem]:
     """Refuse a contrast on what no run has; a run without it is only left out."""
     known = {v for run in checked for v in (*run.variables.conditions, *run.variables.confounds)}
     problems = []
@@ -384,8 +215,8 @@ def _check_contrasts(checked: Sequence[_Checked], node: Node) -> list[Problem]:
     return problems
 
 
-def _check_grids(checked: Sequence[_Checked], *, same_grid: bool) -> list[Problem]:
-    reference: dict[str, _Checked] = {}
+def _check_grids(checked: Sequence[CheckedRun], *, same_grid: bool) -> list[Problem]:
+    reference: dict[str, CheckedRun] = {}
     problems = []
     for run in checked:
         first = reference.setdefault(run.files.entities["sub"] if not same_grid else "", run)
@@ -396,8 +227,8 @@ def _check_grids(checked: Sequence[_Checked], *, same_grid: bool) -> list[Proble
             problems.append(
                 Problem(
                     f"{run.files.bold}: grid",
-                    _grid(run.header),
-                    f"that of {first.files.bold}: {_grid(first.header)}",
+                    describe_grid(run.header),
+                    f"that of {first.files.bold}: {describe_grid(first.header)}",
                     "analyse runs that were resampled to one grid",
                 )
             )

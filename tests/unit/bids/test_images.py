@@ -58,7 +58,7 @@ def big_endian(dtype: str) -> nib.Nifti1Image:
     return image
 
 
-IMAGES = {
+IMAGES: dict[str, Any] = {
     "float32": lambda: nifti("float32"),
     "float64": lambda: nifti("float64"),
     "int16": lambda: nifti("int16"),

@@ -188,8 +188,8 @@ def test_the_dataset_is_described_as_a_derivative_of_its_sources(published):
     assert description["DatasetType"] == "derivative"
     assert description["GeneratedBy"][0]["Name"] == "twolevel"
     assert description["SourceDatasets"] == [
-        {"URL": "bids:raw:", "DOI": "doi:10.1/abc", "Version": "c0ffee"},
-        {"URL": "bids:fmriprep:"},
+        {"URL": "../data", "DOI": "doi:10.1/abc", "Version": "c0ffee"},
+        {"URL": "../data/derivatives/fmriprep"},
     ]
     assert description["DatasetLinks"] == {
         "raw": "../data",

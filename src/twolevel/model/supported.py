@@ -1,0 +1,270 @@
+"""What BIDS Stats Models allow and this version does not carry out, named place by place."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from twolevel.errors import Problem
+from twolevel.model.spec import INTERCEPT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import bsmschema.models as bsm
+
+__all__ = ["unsupported", "weights_of"]
+
+GROUP_BY = {
+    "Run": ({"run", "subject"}, {"run", "subject", "session"}, {"run", "subject", "task"}),
+    "Subject": ({"subject", "contrast"},),
+    "Dataset": ({"contrast"},),
+}
+INSTRUCTIONS = {
+    "Factor": {"Name", "Input"},
+    "Convolve": {"Name", "Input", "Model", "Derivative", "Dispersion"},
+}
+HRF_MODELS = ("spm", "glover")
+MAX_CUTOFF_HZ = 1.0
+ALL_HRF_MODELS = tuple(
+    model + more
+    for model in HRF_MODELS
+    for more in ("", " + derivative", " + derivative + dispersion")
+)
+INPUT_ENTITIES = {"task", "subject", "session", "run"}
+
+
+def unsupported(path: Path, model: bsm.BIDSStatsModel) -> Iterator[Problem]:
+    """Name what a model asks for and what is not offered.
+
+    Parameters
+    ----------
+    path : Path
+        The model file, for the messages.
+    model : bsmschema.models.BIDSStatsModel
+
+    Yields
+    ------
+    Problem
+    """
+    levels = [node.Level for node in model.Nodes]
+    if levels not in (["Run", "Subject"], ["Run", "Subject", "Dataset"]):
+        yield Problem(
+            f"{path}: Nodes",
+            " -> ".join(levels) or "none",
+            "Run -> Subject, or Run -> Subject -> Dataset",
+            "write one node for each of these levels, in this order",
+        )
+    names = [node.Name for node in model.Nodes]
+    edges = [(edge.Source, edge.Destination) for edge in model.Edges or ()]
+    if edges and edges != list(pairwise(names)):
+        yield Problem(
+            f"{path}: Edges",
+            str(edges),
+            "each node joined to the next",
+            "leave Edges out, or join the nodes in their order",
+        )
+    if any(edge.Filter for edge in model.Edges or ()):
+        yield Problem(
+            f"{path}: Edges",
+            "a Filter",
+            "edges without Filter",
+            "remove the Filter: every contrast goes up",
+        )
+    if unknown := sorted(set(model.Input or {}) - INPUT_ENTITIES):
+        yield Problem(
+            f"{path}: Input",
+            f"entities {unknown}",
+            f"some of {sorted(INPUT_ENTITIES)}",
+            "select by these, or with options of the command line",
+        )
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        yield Problem(
+            f"{path}: Nodes",
+            f"several nodes of the name {twice}",
+            "names of their own",
+            "rename them",
+        )
+    if not model.BIDSModelVersion.startswith("1."):
+        yield Problem(
+            f"{path}: BIDSModelVersion",
+            model.BIDSModelVersion,
+            "1.0.0",
+            "write the model for version 1.0.0",
+        )
+    for node in model.Nodes:
+        place = f'{path}: node "{node.Name}"'
+        yield from _in_node(place, node)
+        run_node = node.Level == "Run"
+        yield from (_at_run(place, node) if run_node else _above_run(place, node))
+
+
+def _in_node(place: str, node: bsm.Node) -> Iterator[Problem]:
+    allowed = GROUP_BY.get(node.Level, ())
+    if allowed and set(node.GroupBy) not in allowed:
+        yield Problem(
+            f"{place}: GroupBy",
+            str(node.GroupBy),
+            str(sorted(allowed[0])),
+            f"group the {node.Level} node by these",
+        )
+    if node.Model.Formula is not None:
+        yield Problem(
+            f"{place}: Formula", node.Model.Formula, "no Formula", "list the columns in X"
+        )
+    options = node.Model.Options
+    cutoff = options.HighPassFilterCutoffHz if options is not None else None
+    if cutoff is not None and not (0 < cutoff < MAX_CUTOFF_HZ and node.Level == "Run"):
+        yield Problem(
+            f"{place}: HighPassFilterCutoffHz",
+            str(cutoff),
+            "a frequency in Hz above 0, at the run level only",
+            "correct or remove it",
+        )
+    for key in ("LowPassFilterCutoffHz", "ReplaceVariables", "Mask", "Aggregate"):
+        if options is not None and getattr(options, key) not in (None, "none"):
+            yield Problem(
+                f"{place}: Options.{key}",
+                str(getattr(options, key)),
+                "no such option",
+                "remove it: it is not carried out",
+            )
+    tests = [c.Test for c in node.Contrasts or ()]
+    tests += [node.DummyContrasts.Test] if node.DummyContrasts else []
+    if other := sorted(set(tests) - {"t"}):
+        yield Problem(f"{place}: contrasts", f"Test {other}", 'Test "t"', "use t contrasts")
+
+
+def _at_run(place: str, node: bsm.Node) -> Iterator[Problem]:
+    if node.Model.Type != "glm":
+        yield Problem(f"{place}: Type", node.Model.Type, "glm", "use glm")
+    for step in node.Transformations.Instructions if node.Transformations else ():
+        yield from _instruction(place, step)
+    hrf = node.Model.HRF
+    if hrf is not None and (hrf.Model.lower() not in ALL_HRF_MODELS or hrf.Parameters):
+        yield Problem(
+            f"{place}: HRF",
+            f"{hrf.Model!r} with Parameters {hrf.Parameters}",
+            f"one of {ALL_HRF_MODELS}, without Parameters",
+            "choose one of these",
+        )
+    known = {str(x) for x in node.Model.X}
+    named = {
+        f'contrast "{c.Name}"': [str(n) for n in c.ConditionList] for c in node.Contrasts or ()
+    }
+    if node.DummyContrasts and node.DummyContrasts.Contrasts:
+        named["DummyContrasts"] = [str(n) for n in node.DummyContrasts.Contrasts]
+    if hrf is not None:
+        named["HRF"] = list(hrf.Variables)
+    wild = any("*" in x or "?" in x for x in known)
+    for what, names in named.items():
+        strange = [name for name in names if name not in known]
+        if strange and not wild:
+            yield Problem(
+                f"{place}: {what}",
+                f"variables {strange}",
+                f"variables of X: {sorted(known)}",
+                "correct the names",
+            )
+        if len(set(names)) < len(names) or not names:
+            yield Problem(
+                f"{place}: {what}",
+                f"variables {names}",
+                "at least one, and each once",
+                "correct the list",
+            )
+    for contrast in node.Contrasts or ():
+        yield from _bad_weights(f'{place}: contrast "{contrast.Name}"', contrast)
+
+
+def _bad_weights(place: str, contrast: bsm.Contrast) -> Iterator[Problem]:
+    weights = weights_of(contrast)
+    try:
+        numbers = [float(Fraction(str(weight))) for weight in weights]
+    except (ValueError, ZeroDivisionError):
+        numbers = []
+    if len(numbers) != len(contrast.ConditionList):
+        yield Problem(
+            place,
+            f"Weights {contrast.Weights}",
+            f"{len(contrast.ConditionList)} numbers (or fractions as text), one a condition",
+            "write as many weights as conditions",
+        )
+
+
+def _instruction(place: str, step: object) -> Iterator[Problem]:
+    if not isinstance(step, dict) or not _is_names(step.get("Input")):
+        yield Problem(
+            f"{place}: Transformations",
+            f"instruction {step!r}",
+            '{"Name": ..., "Input": [names of variables]}',
+            "correct the instruction",
+        )
+        return
+    keys = INSTRUCTIONS.get(str(step.get("Name")))
+    if keys is None:
+        yield Problem(
+            f"{place}: Transformations",
+            f"instruction {step.get('Name')!r}",
+            f"one of {sorted(INSTRUCTIONS)}",
+            "prepare that variable in the events",
+        )
+        return
+    if unknown := sorted(set(step) - keys):
+        yield Problem(
+            f"{place}: {step['Name']}", f"keys {unknown}", f"some of {sorted(keys)}", "remove them"
+        )
+    if step["Name"] == "Convolve" and step.get("Model", "spm") not in HRF_MODELS:
+        yield Problem(
+            f"{place}: Convolve",
+            f"Model {step['Model']!r}",
+            f"one of {HRF_MODELS}",
+            "choose one of these",
+        )
+
+
+def _is_names(value: object) -> bool:
+    if isinstance(value, str):
+        return bool(value)
+    return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
+
+
+def weights_of(contrast: bsm.Contrast) -> list[Any]:
+    """Return the weights of a t contrast, which may be written as a matrix of one row.
+
+    Parameters
+    ----------
+    contrast : bsmschema.models.Contrast
+
+    Returns
+    -------
+    list
+        Empty for a matrix of several rows.
+    """
+    weights = contrast.Weights
+    if weights and isinstance(weights[0], list):
+        return list(weights[0]) if len(weights) == 1 else []
+    return list(weights)
+
+
+def _above_run(place: str, node: bsm.Node) -> Iterator[Problem]:
+    if node.Level == "Dataset" and node.Model.Type != "glm":
+        yield Problem(f"{place}: Type", node.Model.Type, "glm: ordinary least squares", "use glm")
+    if [str(x) for x in node.Model.X] != [INTERCEPT]:
+        yield Problem(
+            f"{place}: X",
+            str(node.Model.X),
+            "[1]: the mean",
+            "only the mean over runs and over subjects is offered",
+        )
+    if node.Contrasts or node.DummyContrasts is None or node.DummyContrasts.Contrasts:
+        yield Problem(
+            f"{place}: contrasts",
+            "named contrasts, or no DummyContrasts",
+            '"DummyContrasts": {"Test": "t"}',
+            "let every contrast from below go on under its own name",
+        )
+    if node.Transformations is not None or node.Model.HRF is not None:
+        yield Problem(f"{place}", "Transformations or HRF", "none above the run", "remove them")
