@@ -109,7 +109,7 @@ def test_a_repetition_time_that_nobody_states_is_asked_for(data, own_copy, refus
         path.write_text(json.dumps({k: v for k, v in content.items() if k != "RepetitionTime"}))
     ((_, (found, _, remedy)),) = problems_of(refused_everywhere()).items()
     assert found == "no sidecar with RepetitionTime"
-    assert remedy == "add it"
+    assert remedy == "write it into a *_bold.json at the root of the raw dataset, for example"
 
 
 @pytest.mark.parametrize(("column", "index"), [("onset", 0), ("duration", 1), ("trial_type", 2)])

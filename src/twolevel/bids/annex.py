@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["is_absent", "real_path"]
+from twolevel.errors import InputError, Problem
+
+__all__ = ["is_absent", "not_fetched", "real_path", "require_content"]
 
 POINTER_LIMIT = 32_768  # git-annex never writes a longer pointer file
 
@@ -45,3 +47,37 @@ def real_path(path: Path | str) -> Path:
         Absolute.
     """
     return Path(path).resolve()
+
+
+def not_fetched(path: Path | str) -> Problem:
+    """Describe a file whose content has not been fetched.
+
+    Parameters
+    ----------
+    path : Path or str
+
+    Returns
+    -------
+    Problem
+    """
+    return Problem(
+        str(path),
+        "not fetched yet: a git-annex file without its content",
+        "the content",
+        f"get it with: datalad get {path}",
+    )
+
+
+def require_content(path: Path | str) -> None:
+    """Refuse a file whose content has not been fetched.
+
+    Parameters
+    ----------
+    path : Path or str
+
+    Raises
+    ------
+    InputError
+    """
+    if is_absent(path):
+        raise InputError(not_fetched(path))

@@ -94,19 +94,30 @@ def read_confounds(
         kept = kept if sample_mask is None else np.asarray(sample_mask)
         parts.append(by_strategy)
     chosen = [name for name in names if not parts or name not in parts[0]]
-    if chosen:
-        by_name = raw[chosen].apply(pd.to_numeric, errors="coerce")
-        by_name.iloc[:1] = by_name.iloc[:1].fillna(by_name.iloc[1])
-        parts.append(by_name)
-    regressors = pd.concat(parts, axis=1) if parts else pd.DataFrame(index=raw.index)
-    gaps = regressors.columns[regressors.iloc[kept].isna().any()]
-    if len(gaps):
+    if unknown := [name for name in chosen if name not in raw]:
         raise InputError(
             Problem(
                 f"confounds: {table}",
-                f"missing values after the first row in {list(gaps)}",
-                "a number in every row",
-                "choose other confounds",
+                f"no column {', '.join(unknown)}",
+                f"columns of the table: {', '.join(map(str, raw))}",
+                "correct the names in the model's X",
+            )
+        )
+    if chosen:
+        by_name = raw[chosen].apply(pd.to_numeric, errors="coerce")
+        by_name.iloc[:1] = by_name.iloc[:1].fillna(by_name.iloc[1:2].squeeze(axis=0))
+        parts.append(by_name)
+    regressors = pd.concat(parts, axis=1) if parts else pd.DataFrame(index=raw.index)
+    missing = regressors.iloc[kept].isna()
+    if missing.to_numpy().any():
+        columns = [str(c) for c in regressors.columns[missing.any()]]
+        lines = [str(int(row) + 2) for row in missing.index[missing.any(axis=1)]]
+        raise InputError(
+            Problem(
+                f"confounds: {table}",
+                f"no number in column {_shortened(columns)}: line {_shortened(lines)}",
+                "a number in every row but the first",
+                "restore the file if it is damaged, or choose confounds that are complete",
             )
         )
     # Volumes that do not enter the fit may lack values; the design is computed over all of them.
@@ -129,7 +140,7 @@ def _by_strategy(
             confounds, sample_mask = load_confounds_strategy(
                 str(beside / "sub-1_task-t_desc-preproc_bold.nii.gz"), denoise_strategy=strategy
             )
-        except (ValueError, MissingConfoundError) as error:
+        except (ValueError, KeyError, MissingConfoundError) as error:
             text = str(error).replace(str(beside / "sub-1_task-t_desc-confounds_timeseries"), "")
             raise InputError(
                 Problem(
@@ -140,3 +151,8 @@ def _by_strategy(
                 )
             ) from error
     return confounds, sample_mask
+
+
+def _shortened(words: Sequence[str], limit: int = 6) -> str:
+    more = f" and {len(words) - limit} more" if len(words) > limit else ""
+    return ", ".join(words[:limit]) + more

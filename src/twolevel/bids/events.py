@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from twolevel.bids.tables import read_tsv
@@ -91,8 +92,9 @@ def read_events(path: Path | str, factors: tuple[str, ...] = ("trial_type",)) ->
             continue
         if column not in factors:
             numbers = pd.to_numeric(events[column], errors="coerce")
+            numbers = numbers.where(np.isfinite(numbers))
         else:
-            numbers = events[column]
+            numbers = events[column].where(events[column].str.strip() != "")
         if numbers.isna().any():
             lines = ", ".join(str(i + 2) for i in events.index[numbers.isna()])
             problems.append(

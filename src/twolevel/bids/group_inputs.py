@@ -182,7 +182,8 @@ def _maps_of(
 
 
 def _sidecar(path: Path) -> dict[str, Any]:
-    return read_json(path.with_name(path.name.replace(".nii.gz", ".json")))
+    sidecar = path.with_name(path.name.replace(".nii.gz", ".json"))
+    return read_json(sidecar) if sidecar.is_file() else {}
 
 
 def _check_maps(
@@ -195,6 +196,16 @@ def _check_maps(
     for path in [*masks.values(), *(m.path for group in maps.values() for m in group)]:
         sidecar = _sidecar(path)
         found, expected = [], []
+        if not {"Software", "Model"} <= set(sidecar):
+            problems.append(
+                Problem(
+                    str(path),
+                    "no sidecar, or one without Software and Model",
+                    "the JSON file that twolevel wrote beside it",
+                    "run the participant level again for this subject",
+                )
+            )
+            continue
         if (made_by := sidecar["Software"]["Version"]) != version("twolevel"):
             found.append(f"made by twolevel {made_by}")
             expected.append(f"twolevel {version('twolevel')}")

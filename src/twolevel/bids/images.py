@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError, HeaderTypeError
 from nibabel.wrapstruct import WrapStructError
 
+from twolevel.bids.annex import require_content
 from twolevel.bids.atomic import write_bytes
 from twolevel.errors import InputError, Problem
 
@@ -66,12 +68,14 @@ def read_header(path: Path | str) -> ImageHeader:
     InputError
         The file is no image, or its header is damaged.
     """
-    image = _open_image(path)
-    proxy = image.dataobj
-    seconds = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}.get(
-        image.header.get_xyzt_units()[1] if hasattr(image.header, "get_xyzt_units") else "sec", 1.0
-    )
-    zooms = image.header.get_zooms()
+    with _header_damage_reported(path):
+        image = _open_image(path)
+        proxy = image.dataobj
+        unit = image.header.get_xyzt_units()[1] if hasattr(image.header, "get_xyzt_units") else ""
+        zooms = image.header.get_zooms()
+        if min(image.shape) < 1:
+            raise ValueError(f"a shape of {image.shape}")
+    seconds = {"msec": 1e-3, "usec": 1e-6}.get(unit, 1.0)
     repetition_time = float(zooms[3]) * seconds if len(zooms) > 3 and zooms[3] > 0 else None
     n_bytes = proxy.offset + int(np.prod(proxy.shape, dtype=np.int64)) * proxy.dtype.itemsize
     return ImageHeader(tuple(image.shape), image.affine, repetition_time, n_bytes)
@@ -137,6 +141,7 @@ def read_volumes(path: Path | str) -> Iterator[NDArray[np.float32]]:
         The file is cut short or damaged; volumes yielded before must then be thrown away.
     """
     path = Path(path)
+    read_header(path)  # refuses a damaged one
     proxy = _open_image(path).dataobj
     shape = proxy.shape[:3]
     n_volumes = int(np.prod(proxy.shape[3:], dtype=np.int64))
@@ -250,13 +255,35 @@ def write_image(
 
 
 def _open_image(path: Path | str) -> nib.Nifti1Image:
+    require_content(path)
+    return nib.load(path)
+
+
+@contextmanager
+def _header_damage_reported(path: Path | str) -> Iterator[None]:
     try:
-        return nib.load(path)
-    except (ImageFileError, WrapStructError, EOFError, OSError, zlib.error, ValueError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+        yield
+    except FileNotFoundError:
+        raise
+    except (
+        ImageFileError,
+        WrapStructError,
+        HeaderDataError,
+        HeaderTypeError,
+        EOFError,
+        OSError,
+        zlib.error,
+        ValueError,
+        KeyError,
+        OverflowError,
+    ) as error:
         raise InputError(
-            Problem(str(path), f"no readable image ({error})", "a NIfTI image", DAMAGED)
+            Problem(
+                str(path),
+                f"no readable image: its header is damaged or cut short ({error})",
+                "a NIfTI image",
+                DAMAGED,
+            )
         ) from error
 
 

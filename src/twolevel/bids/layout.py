@@ -75,7 +75,8 @@ class RunFiles:
     def name(self) -> str:
         """The run in words: ``sub-01 run-1``."""
         keys = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo")
-        return " ".join(f"{k}-{self.entities[k]}" for k in keys if k in self.entities)
+        entities = normalised(self.entities)
+        return " ".join(f"{k}-{entities[k]}" for k in keys if k in entities)
 
 
 def parse_space(text: str) -> dict[str, str]:
@@ -219,7 +220,8 @@ def _natural(key: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     order = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo")
     pairs = dict(key)
     # Numbers sort as numbers, so that run-10 comes after run-9.
-    return tuple((k, pairs[k].zfill(12) if k in pairs else "") for k in order)
+    values = {k: v.zfill(12) if v.isdigit() else v for k, v in pairs.items()}
+    return tuple((k, values.get(k, "")) for k in order)
 
 
 def _choose_task(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,9 @@ from twolevel.bids.annex import is_absent
 from twolevel.bids.layout import Selection, find_runs, iter_subjects, list_subjects
 from twolevel.bids.run_checks import CheckedRun, check_run, describe_grid
 from twolevel.bids.run_inputs import RunInputs, dataset_links
+from twolevel.bids.sidecars import read_json
 from twolevel.bids.tables import read_tsv
-from twolevel.errors import InputError, Problem
+from twolevel.errors import InputError, Problem, Problems
 from twolevel.model.spec import INTERCEPT
 from twolevel.stats.contrasts import did_you_mean
 
@@ -161,23 +163,36 @@ def check_inputs(
             )
         )
     links = dataset_links(bids_dir, derivatives)
+    undecided = bool(problems)  # which task or space is not clear: runs would lack files
+    problems.extend(_check_descriptions(links))
     checked = []
-    for index, files in enumerate(runs if not problems else [], start=1):
+    for index, files in enumerate(() if undecided else runs, start=1):
         try:
             checked.append(check_run(files, node, links))
         except InputError as error:
             problems.extend(error.problems)
         if progress is not None:
             progress(index, len(runs))
-    if not problems:
+    if checked:
         problems.extend(_check_contrasts(checked, node))
         problems.extend(_check_grids(checked, same_grid=same_grid))
+    problems = list(dict.fromkeys(problems))  # a sidecar may serve many runs
     if problems:
         raise InputError(problems)
     plans = {run.files.bold: run.inputs for run in checked}
     subjects = {s: [plans[f.bold] for f in group] for s, group in iter_subjects(runs)}
     notes = [note for run in checked for note in run.notes]
     return Plan(subjects, (*_notes_on_subjects(bids_dir, selection, subjects), *notes))
+
+
+def _check_descriptions(links: dict[str, Path]) -> list[Problem]:
+    """Read what the outputs will say of their sources."""
+    problems = Problems()
+    for root in links.values():
+        description = root / "dataset_description.json"
+        if description.is_file() or description.is_symlink():
+            problems.attempt(partial(read_json, description))
+    return problems.found
 
 
 def _check_contrasts(checked: Sequence[CheckedRun], node: Node) -> list[Problem]:
@@ -193,7 +208,8 @@ def _check_contrasts(checked: Sequence[CheckedRun], node: Node) -> list[Problem]
             problems.append(
                 Problem(
                     f'contrast "{contrast.name}"',
-                    f'no regressor "{name}" in any run, for example {first.files.name}',
+                    f'no regressor "{name}" in any run that passed its checks, '
+                    f"for example {first.files.name}",
                     f"a regressor of the design; there are: {', '.join(there)}",
                     did_you_mean(name, [*there, *first.variables.available])
                     or "correct the contrast or the model's X",
@@ -204,7 +220,7 @@ def _check_contrasts(checked: Sequence[CheckedRun], node: Node) -> list[Problem]
     problems.extend(
         Problem(
             f'model: X names "{name}"',
-            "no such variable in any run",
+            "no such variable in any run that passed its checks",
             f"a variable of the events ({', '.join(checked[0].variables.available)}) "
             "or a column of the confounds",
             did_you_mean(name, checked[0].variables.available) or "correct the model's X",

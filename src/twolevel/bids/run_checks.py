@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twolevel.bids.annex import is_absent
+from twolevel.bids.annex import is_absent, not_fetched
 from twolevel.bids.confounds import confound_names, read_confounds
 from twolevel.bids.events import events_within_scan, read_events
 from twolevel.bids.images import check_length, read_header
@@ -89,6 +89,8 @@ def check_run(files: RunFiles, node: Node, links: dict[str, Path]) -> CheckedRun
     within = events_within_scan(events, header.shape[3], repetition_time, start_time)
     if within.note:
         notes.insert(0, f"events of {files.name}: {within.note}")
+    if events.empty:
+        notes.insert(0, f"events of {files.name}: no event at all in {there['events']}")
     takes_confounds = settings.confound_strategy is not None or bool(variables.confounds)
     inputs = gather(
         files,
@@ -124,14 +126,7 @@ def _present(files: RunFiles, kinds: Sequence[str], problems: Problems) -> dict[
                 )
             )
         elif is_absent(path):
-            problems.found.append(
-                Problem(
-                    str(path),
-                    "not fetched yet: a git-annex file without its content",
-                    "the content",
-                    f"get it with: datalad get {path}",
-                )
-            )
+            problems.found.append(not_fetched(path))
         else:
             there[kind] = path
     return there
@@ -184,7 +179,8 @@ def _check_tables(
     if settings.confound_strategy is None and (only_events or not named):
         return without, _notes_on_design(files, node, without, high_pass=False)
     problems = Problems()
-    there = _present(files, ["confounds"], problems)
+    kinds = ["confounds", *(["confounds_json"] if files.confounds_json is not None else [])]
+    there = _present(files, kinds, problems)
     problems.stop_if_any()
     table = there["confounds"]
     variables = resolve_variables(node, events, confound_names(table))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from twolevel.bids.annex import real_path
 from twolevel.bids.images import read_header
 from twolevel.bids.sidecars import read_json
@@ -135,7 +137,7 @@ def read_timing(files: RunFiles) -> tuple[float, float]:
                 "no sidecar with RepetitionTime",
                 "RepetitionTime in seconds in a "
                 "*_bold.json of the raw dataset or of the derivatives",
-                "add it",
+                "write it into a *_bold.json at the root of the raw dataset, for example",
             )
         )
     repetition_time, source = stated[-1]
@@ -159,20 +161,27 @@ def read_timing(files: RunFiles) -> tuple[float, float]:
                 where, f"{repetition_time:g} s in {source}", "seconds, more than 0", "correct it"
             )
         )
-    start_times = [
-        content["StartTime"]
-        for path in files.derivative_sidecars
-        if "StartTime" in (content := read_json(path))
-    ]
-    return repetition_time, float(start_times[-1]) if start_times else 0.0
+    start_time = 0.0
+    for path in files.derivative_sidecars:
+        if "StartTime" in (content := read_json(path)):
+            start_time = _seconds(content["StartTime"], "StartTime", path)
+    return repetition_time, start_time
 
 
 def _stated(sidecars: Sequence[Path]) -> tuple[float, str] | None:
     """Return the repetition time and the sidecar that states it, the last one that does."""
     for path in reversed(sidecars):
         if "RepetitionTime" in (content := read_json(path)):
-            return float(content["RepetitionTime"]), str(path)
+            return _seconds(content["RepetitionTime"], "RepetitionTime", path), str(path)
     return None
+
+
+def _seconds(value: object, key: str, path: Path) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and np.isfinite(value):
+        return float(value)
+    raise InputError(
+        Problem(f"{path}: {key}", repr(value), "a number of seconds", "correct the sidecar")
+    )
 
 
 def gather(

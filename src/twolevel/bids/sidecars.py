@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twolevel.bids.annex import require_content
 from twolevel.bids.atomic import write_bytes
 from twolevel.errors import InputError, Problem
 
@@ -33,6 +34,7 @@ def read_json(path: Path | str) -> dict[str, Any]:
         The file is not JSON, or holds something other than an object.
     """
     path = Path(path)
+    require_content(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

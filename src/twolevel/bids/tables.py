@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from twolevel.bids.annex import require_content
 from twolevel.bids.atomic import write_bytes
 from twolevel.errors import InputError, Problem
 
@@ -37,6 +38,7 @@ def read_tsv(path: Path | str, *, dtype: Mapping[str, type] | None = None) -> pd
         The file is no table of that kind.
     """
     path = Path(path)
+    require_content(path)
     try:
         return pd.read_csv(
             path,

@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from twolevel.bids.layout import Selection, parse_space
+from twolevel.bids.layout import Selection, list_subjects, parse_space
 from twolevel.bids.preflight import Plan, check_inputs, choose_subjects
 from twolevel.bids.sidecars import read_json
-from twolevel.errors import OutputError, Problem, Problems
+from twolevel.errors import InputError, OutputError, Problem, Problems
 from twolevel.model.override import override
 from twolevel.model.read import find_model, read_model
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from twolevel.model.spec import StatsModel
 
-__all__ = ["Request", "check_output", "load_request", "make_plan", "show_notes"]
+__all__ = ["Request", "check_enough", "check_output", "load_request", "make_plan", "show_notes"]
 
 FEWEST = 2
 NOTES_SHOWN = 6
@@ -81,8 +81,11 @@ def load_request(
                 seed=arguments.random_seed,
             )
         )
+        if subjects is None:  # go on with those that are there, so that all problems are listed
+            there = list_subjects(bids_dir, *derivatives)
+            subjects = tuple(s for s in _labels(list(wanted), "sub-") if s in there) or None
     else:
-        subjects = tuple(label.removeprefix("sub-") for label in wanted)
+        subjects = _labels(list(wanted), "sub-")
     if model is None or subjects is None:
         return None
     selection = Selection(
@@ -128,7 +131,7 @@ def make_plan(
         Takes what is wrong.
     console : rich.console.Console
     with_group : bool
-        The group level follows: it needs two subjects, on one grid.
+        The group level follows: it needs a Dataset node, and subjects on one grid.
 
     Returns
     -------
@@ -145,16 +148,6 @@ def make_plan(
                 same_grid=with_group,
             )
         )
-    n_subjects = len(plan.subjects) if plan is not None else len(request.selection.subjects)
-    if with_group and n_subjects < FEWEST:
-        problems.found.append(
-            Problem(
-                "group",
-                f"{n_subjects} subject{'s' * (n_subjects != 1)}",
-                f"at least {FEWEST}",
-                "select more subjects, or run the participant level only",
-            )
-        )
     if with_group and request.model.node("dataset") is None:
         problems.found.append(
             Problem(
@@ -165,6 +158,28 @@ def make_plan(
             )
         )
     return plan
+
+
+def check_enough(n_subjects: int) -> None:
+    """Refuse too few subjects for a group.
+
+    Parameters
+    ----------
+    n_subjects : int
+
+    Raises
+    ------
+    InputError
+    """
+    if n_subjects < FEWEST:
+        raise InputError(
+            Problem(
+                "group",
+                f"{n_subjects} subject{'s' * (n_subjects != 1)}",
+                f"at least {FEWEST}",
+                "select more subjects, or run the participant level only",
+            )
+        )
 
 
 def check_output(output_dir: Path, work_dir: Path, request_dirs: list[Path]) -> None:
@@ -207,8 +222,9 @@ def check_output(output_dir: Path, work_dir: Path, request_dirs: list[Path]) -> 
             )
     description = output_dir / "dataset_description.json"
     if not problems and description.is_file():
-        makers = read_json(description).get("GeneratedBy") or [{}]
-        if makers[0].get("Name") != "twolevel":
+        makers = read_json(description).get("GeneratedBy")
+        names = [m.get("Name") for m in makers if isinstance(m, dict)] if makers else []
+        if names[:1] != ["twolevel"]:
             problems.append(
                 Problem(
                     f"OUTPUT_DIR {output_dir}",

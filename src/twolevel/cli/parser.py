@@ -118,7 +118,8 @@ def _number(
     def convert(text: str) -> float:
         value = kind(text)
         if not (low < value < high if inside else low <= value <= high):
-            raise argparse.ArgumentTypeError(f"{text} is not between {low:g} and {high:g}")
+            wanted = f"between {low:g} and {high:g}" if high < float("inf") else f"{low:g} or more"
+            raise argparse.ArgumentTypeError(f"{text} is not {wanted}")
         return value
 
     convert.__name__ = "number" if kind is float else "whole number"

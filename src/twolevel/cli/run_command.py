@@ -16,7 +16,7 @@ from twolevel.bids.group_inputs import find_subject_maps
 from twolevel.bids.outputs import write_dataset_files
 from twolevel.bids.run_inputs import dataset_links
 from twolevel.bids.tables import read_tsv
-from twolevel.cli.checks import check_output, load_request, make_plan, show_notes
+from twolevel.cli.checks import check_enough, check_output, load_request, make_plan, show_notes
 from twolevel.cli.progress import StageProgress, format_seconds
 from twolevel.errors import InputError, Problems
 from twolevel.workflow.cache import locked_work_dir
@@ -65,6 +65,9 @@ def execute(arguments: argparse.Namespace) -> int:
     plan = group = None
     if request is not None and level != "group":
         plan = make_plan(request, problems, console, with_group=level == "all")
+        if level == "all":
+            n_subjects = len(plan.subjects if plan is not None else request.selection.subjects)
+            problems.attempt(lambda: check_enough(n_subjects))
     elif request is not None:
         group = problems.attempt(lambda: _find_group(arguments, request, output_dir))
     problems.stop_if_any()

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from twolevel.cli.checks import load_request, make_plan, show_notes
-from twolevel.errors import Problems
+from twolevel.cli.checks import check_enough, load_request, make_plan, show_notes
+from twolevel.errors import InputError, Problems
 
 if TYPE_CHECKING:
     import argparse
@@ -35,11 +35,15 @@ def execute(arguments: argparse.Namespace) -> int:
     console = Console()
     problems = Problems()
     request = load_request(arguments, problems)
-    problems.stop_if_any()
     if request is None:
-        raise RuntimeError("no request and no problem")
+        raise InputError(problems.found)
     with_group = request.model.node("dataset") is not None
     plan = make_plan(request, problems, console, with_group=with_group)
+    narrowed = bool(arguments.participant_label) or arguments.n_subjects is not None
+    n_subjects = len(plan.subjects if plan is not None else request.selection.subjects)
+    # One subject alone may be meant for the participant level; `run` will say so for the group.
+    if with_group and (problems.found or not narrowed):
+        problems.attempt(lambda: check_enough(n_subjects))
     problems.stop_if_any()
     if plan is None:
         raise RuntimeError("no plan and no problem")

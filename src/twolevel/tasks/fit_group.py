@@ -19,7 +19,7 @@ from twolevel.bids.outputs import (
     write_statmap,
 )
 from twolevel.errors import AnalysisError
-from twolevel.model.spec import ContrastName, GroupSpec
+from twolevel.model.spec import ContrastName, GroupSettings, GroupSpec
 from twolevel.report.figures import plot_group_map
 from twolevel.stats.estimates import p_from_t
 from twolevel.stats.group_fit import fit_group
@@ -106,8 +106,7 @@ def fit_group_files(
     Path
         `folder`.
     """
-    settings, entities = spec.stage.node.group_settings, dict(spec.entities)
-    label, subjects = contrast.label, list(files)
+    subjects = list(files)
     if len(subjects) < FEWEST:
         raise AnalysisError(
             f'contrast "{contrast.name}": {len(subjects)} subject has it, at least 2 are needed; '
@@ -117,56 +116,25 @@ def fit_group_files(
     level_mask, affine = read_mask(mask_path)
     mask = _mask_of_contrast([f["mask"] for f in files.values()], design)
     maps = np.stack([read_map(f["map"])[0][mask] for f in files.values()]).astype(np.float64)
-    estimate = fit_group(maps)
-    # A voxel in which all subjects are equal has no variance, and no t.
-    flat = estimate.variance <= (1e-12 * np.abs(estimate.effect)) ** 2
-    exclusions = []
-    if flat.any():
-        exclusions.append(
-            Exclusion(
-                "voxel", "no variance between subjects", contrast=label, count=int(flat.sum())
-            )
-        )
-        mask = _without(mask, flat)
-        maps = maps[:, ~flat]
-        if not maps.shape[1]:
-            raise AnalysisError(f'contrast "{contrast.name}": no voxel varies between subjects')
-        estimate = fit_group(maps)
-    names = {**entities, "contrast": label}
+    group, n_flat = _fit_where_subjects_vary(maps, mask, contrast)
+    names = {**dict(spec.entities), "contrast": contrast.label}
     record = {
-        "DegreesOfFreedom": estimate.dof,
+        "DegreesOfFreedom": group.estimate.dof,
         "SmoothingFWHM": spec.smoothing_fwhm_mm,
         "SmoothingFWHMUnits": "mm",
         **group_record(spec, contrast, subjects),
         "Sources": [f"bids::{subject}/func/{f['map'].name}" for subject, f in files.items()],
     }
-    if not np.array_equal(mask, level_mask):
-        write_mask(folder, names, mask, affine, record)
-    sided = "two-sided" if settings.sides == 2 else "one-sided, greater than 0"
-    units = (
-        UNITS if settings.group_input == "effect" else f"{settings.group_input} of the subjects"
+    if not np.array_equal(group.mask, level_mask):
+        write_mask(folder, names, group.mask, affine, record)
+    _write_group_maps(folder, names, group, affine, record, spec.stage.node.group_settings)
+    save_group(folder, GroupData(group, affine, record))
+    flat = Exclusion(
+        "voxel", "no variance between subjects", contrast=contrast.label, count=n_flat
     )
-    signed = "signed: positive where the contrast is"
-    values = {
-        "effect": (estimate.effect, units, None),
-        "variance": (estimate.variance, f"({units})^2", None),
-        "t": (estimate.t, "1", signed),
-        "z": (estimate.z, "1", signed),
-        "p": (p_from_t(estimate.t, estimate.dof, sides=settings.sides), "1", sided),
-    }
-    for stat, (array, unit, sidedness) in values.items():
-        write_statmap(
-            folder,
-            {**names, "stat": stat},
-            array,
-            mask,
-            affine,
-            {"Units": unit, **({"Sidedness": sidedness} if sidedness else {}), **record},
-        )
-    save_group(folder, GroupData(GroupContrast(maps, estimate, mask), affine, record))
-    write_exclusions(folder / EXCLUSIONS, exclusions)
-    volume = np.full(mask.shape, np.nan)
-    volume[mask] = estimate.z
+    write_exclusions(folder / EXCLUSIONS, [flat] if n_flat else [])
+    volume = np.full(group.mask.shape, np.nan)
+    volume[group.mask] = group.estimate.z
     plot_group_map(
         figure_path(folder, names, "unthresholded"),
         volume,
@@ -175,9 +143,51 @@ def fit_group_files(
         label="z",
         threshold=None,
         signed=True,
-        space=entities.get("space"),
+        space=names.get("space"),
     )
     return folder
+
+
+def _fit_where_subjects_vary(
+    maps: NDArray[np.float64], mask: NDArray[np.bool_], contrast: ContrastName
+) -> tuple[GroupContrast, int]:
+    """Fit the group, without voxels in which all subjects are equal: they have no t."""
+    estimate = fit_group(maps)
+    varies = estimate.variance > (1e-12 * np.abs(estimate.effect)) ** 2
+    n_flat = int(np.count_nonzero(~varies))
+    if n_flat == len(varies):
+        raise AnalysisError(f'contrast "{contrast.name}": no voxel varies between subjects')
+    if n_flat:
+        maps, estimate = maps[:, varies], fit_group(maps[:, varies])
+        smaller = np.zeros_like(mask)
+        smaller[mask] = varies
+        mask = smaller
+    return GroupContrast(maps, estimate, mask), n_flat
+
+
+def _write_group_maps(
+    folder: Path,
+    names: dict[str, str],
+    group: GroupContrast,
+    affine: NDArray[np.float64],
+    record: dict[str, Any],
+    settings: GroupSettings,
+) -> None:
+    estimate, source = group.estimate, settings.group_input
+    units = UNITS if source == "effect" else f"{source} of the subjects"
+    signed = {"Sidedness": "signed: positive where the contrast is"}
+    sided = {"Sidedness": "two-sided" if settings.sides == 2 else "one-sided, greater than 0"}
+    p = p_from_t(estimate.t, estimate.dof, sides=settings.sides)
+    maps: dict[str, tuple[NDArray[np.float64], dict[str, str]]] = {
+        "effect": (estimate.effect, {"Units": units}),
+        "variance": (estimate.variance, {"Units": f"({units})^2"}),
+        "t": (estimate.t, {"Units": "1", **signed}),
+        "z": (estimate.z, {"Units": "1", **signed}),
+        "p": (p, {"Units": "1", **sided}),
+    }
+    for stat, (values, own) in maps.items():
+        entities = {**names, "stat": stat}
+        write_statmap(folder, entities, values, group.mask, affine, {**own, **record})
 
 
 def _mask_of_contrast(paths: list[Path], design: Path) -> NDArray[np.bool_]:
@@ -190,12 +200,6 @@ def _mask_of_contrast(paths: list[Path], design: Path) -> NDArray[np.bool_]:
     if not mask.any():
         raise AnalysisError("no voxel is covered by all subjects that have the contrast")
     return mask
-
-
-def _without(mask: NDArray[np.bool_], voxels: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    smaller = mask.copy()
-    smaller[mask] = ~voxels
-    return smaller
 
 
 @python.define(outputs={"out": Directory})

@@ -141,35 +141,7 @@ def run_group(
     -------
     Outcome
     """
-    stage = stage_of(model, "dataset")
-    spec = GroupSpec(
-        stage, tuple(inputs.entities.items()), model.nodes[0].run_settings.smoothing_fwhm_mm, seed
-    )
-    masks = {f"sub-{s}": path for s, path in inputs.masks.items()}
-    if group_mask is not None:
-        masks["group mask"] = group_mask
-    contrasts = [c for c in model.nodes[0].contrasts if inputs.maps[c.label]]
-    files = [
-        {f"sub-{m.subject}": {"map": m.path, "mask": m.mask} for m in inputs.maps[c.label]}
-        for c in contrasts
-    ]
-    present = {
-        c.label: {m.subject for m in inputs.maps[c.label]} for c in model.nodes[0].contrasts
-    }
-    left_out = {
-        label: [s for s in inputs.subjects if s not in there] for label, there in present.items()
-    }
-    tables = {s: execution.output_dir / f"sub-{s}" / EXCLUDED for s in inputs.subjects}
-    whole = GroupLevel(
-        spec=spec,
-        masks=masks,
-        contrasts=[ContrastName(c.name, c.label, c.expression) for c in contrasts],
-        files=files,
-        tests=list(stage.node.group_settings.tests),
-        exclusions=tables,
-        left_out=left_out,
-        software=software_fingerprint(),
-    )
+    whole = _group_task(inputs, model, execution, seed=seed, group_mask=group_mask)
     recorder = _Recorder(execution.listener)
     outcome = Outcome()
     with _submitter(execution, recorder) as submitter:
@@ -180,9 +152,8 @@ def run_group(
         outputs = result.outputs
         trees = [outputs.design, *outputs.fits, outputs.comparison]
         trees += [test for of_contrast in outputs.tests for test in of_contrast]
-        stem = "_".join(
-            f"{k}-{inputs.entities[k]}" for k in ("task", "space", "res") if k in inputs.entities
-        )
+        keys = [key for key in ("task", "space", "res") if key in inputs.entities]
+        stem = "_".join(f"{key}-{inputs.entities[key]}" for key in keys)
         outcome.files = publish(
             [Path(tree) for tree in trees],
             execution.output_dir,
@@ -190,6 +161,41 @@ def run_group(
         )
         outcome.done.append("group")
     return outcome
+
+
+def _group_task(
+    inputs: GroupInputs,
+    model: StatsModel,
+    execution: Execution,
+    *,
+    seed: int,
+    group_mask: Path | None,
+) -> Any:
+    """Write what was found as the inputs of the group's workflow."""
+    stage, run_node = stage_of(model, "dataset"), model.nodes[0]
+    entities = tuple(inputs.entities.items())
+    masks = {f"sub-{s}": path for s, path in inputs.masks.items()}
+    if group_mask is not None:
+        masks["group mask"] = group_mask
+    contrasts = [c for c in run_node.contrasts if inputs.maps[c.label]]
+    files = [
+        {f"sub-{m.subject}": {"map": m.path, "mask": m.mask} for m in inputs.maps[c.label]}
+        for c in contrasts
+    ]
+    there = {c.label: {m.subject for m in inputs.maps[c.label]} for c in run_node.contrasts}
+    return GroupLevel(
+        spec=GroupSpec(stage, entities, run_node.run_settings.smoothing_fwhm_mm, seed),
+        masks=masks,
+        contrasts=[ContrastName(c.name, c.label, c.expression) for c in contrasts],
+        files=files,
+        tests=list(stage.node.group_settings.tests),
+        exclusions={s: execution.output_dir / f"sub-{s}" / EXCLUDED for s in inputs.subjects},
+        left_out={
+            label: [s for s in inputs.subjects if s not in present]
+            for label, present in there.items()
+        },
+        software=software_fingerprint(),
+    )
 
 
 class _Recorder:

@@ -174,8 +174,8 @@ def test_n_a_in_a_later_row_is_an_error_that_names_the_column(simulated, tmp_pat
         read_confounds(table, names=["csf", "rot_x"])
     (problem,) = caught.value.problems
     assert problem.where == f"confounds: {table}"
-    assert problem.found == "missing values after the first row in ['csf']"
-    assert problem.expected == "a number in every row"
+    assert problem.found == f"no number in column csf: line {row + 2}"
+    assert problem.expected == "a number in every row but the first"
 
 
 def test_n_a_in_a_volume_that_is_left_out_is_no_error(simulated, tmp_path):
