@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from twolevel.bids.group_inputs import find_subject_maps
-from twolevel.bids.outputs import write_dataset_files
+from twolevel.bids.publish import write_dataset_files
 from twolevel.bids.run_inputs import dataset_links
 from twolevel.bids.tables import read_tsv
 from twolevel.cli.checks import check_enough, check_output, load_request, make_plan, show_notes

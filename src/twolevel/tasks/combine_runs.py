@@ -12,18 +12,9 @@ from numpy.typing import NDArray
 from pydra.compose import python
 
 from twolevel.bids.entities import build_name
+from twolevel.bids.exclusions import EXCLUDED, Exclusion, read_exclusions, write_exclusions
 from twolevel.bids.images import read_map, read_mask
-from twolevel.bids.outputs import (
-    EXCLUDED,
-    Exclusion,
-    common_entities,
-    entities_of,
-    folder_of,
-    model_record,
-    read_exclusions,
-    write_exclusions,
-    write_mask,
-)
+from twolevel.bids.outputs import common_entities, entities_of, folder_of, model_record, write_mask
 from twolevel.bids.sidecars import read_json
 from twolevel.errors import AnalysisError
 from twolevel.model.spec import Stage

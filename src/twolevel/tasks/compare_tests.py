@@ -10,14 +10,8 @@ from fileformats.generic import Directory, File
 from pydra.compose import python
 
 from twolevel.bids.entities import build_name
-from twolevel.bids.outputs import (
-    EXCLUDED,
-    Exclusion,
-    folder_of,
-    model_record,
-    read_exclusions,
-    write_exclusions,
-)
+from twolevel.bids.exclusions import EXCLUDED, Exclusion, read_exclusions, write_exclusions
+from twolevel.bids.outputs import folder_of, model_record
 from twolevel.bids.sidecars import read_json, write_json
 from twolevel.bids.tables import write_tsv
 from twolevel.model.spec import GroupSpec

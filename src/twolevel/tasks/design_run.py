@@ -11,7 +11,8 @@ from pydra.compose import python
 from twolevel.bids.confounds import RunConfounds, confound_names, read_confounds
 from twolevel.bids.entities import build_name
 from twolevel.bids.events import RunEvents, events_within_scan, read_events
-from twolevel.bids.outputs import Exclusion, folder_of, model_record, write_exclusions
+from twolevel.bids.exclusions import Exclusion, write_exclusions
+from twolevel.bids.outputs import folder_of, model_record
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.bids.sidecars import write_json
 from twolevel.bids.tables import write_tsv

@@ -10,14 +10,9 @@ from fileformats.generic import Directory, File
 from numpy.typing import NDArray
 from pydra.compose import python
 
+from twolevel.bids.exclusions import Exclusion, write_exclusions
 from twolevel.bids.images import read_map, read_mask
-from twolevel.bids.outputs import (
-    Exclusion,
-    model_record,
-    write_exclusions,
-    write_mask,
-    write_statmap,
-)
+from twolevel.bids.outputs import model_record, write_mask, write_statmap
 from twolevel.errors import AnalysisError
 from twolevel.model.spec import ContrastName, GroupSettings, GroupSpec
 from twolevel.report.figures import plot_group_map

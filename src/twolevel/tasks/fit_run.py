@@ -11,14 +11,8 @@ from fileformats.generic import Directory, File
 from numpy.typing import NDArray
 from pydra.compose import python
 
-from twolevel.bids.outputs import (
-    Exclusion,
-    model_record,
-    read_exclusions,
-    write_exclusions,
-    write_mask,
-    write_statmap,
-)
+from twolevel.bids.exclusions import Exclusion, read_exclusions, write_exclusions
+from twolevel.bids.outputs import model_record, write_mask, write_statmap
 from twolevel.bids.run_data import RunData, read_run
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.bids.sidecars import read_json

@@ -9,8 +9,8 @@ import numpy as np
 from fileformats.generic import Directory, File
 from pydra.compose import python
 
+from twolevel.bids.exclusions import read_exclusions
 from twolevel.bids.images import read_mask
-from twolevel.bids.outputs import read_exclusions
 from twolevel.bids.run_data import read_run
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.model.spec import Stage

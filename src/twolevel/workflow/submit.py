@@ -15,9 +15,10 @@ import pydra.engine  # noqa: F401  # must come before other parts of pydra
 from pydra.engine.job import Job
 from pydra.engine.submitter import Submitter
 
+from twolevel.bids.exclusions import EXCLUDED
 from twolevel.bids.group_inputs import GroupInputs
-from twolevel.bids.outputs import EXCLUDED, publish
 from twolevel.bids.preflight import Plan
+from twolevel.bids.publish import publish
 from twolevel.model.spec import ContrastName, GroupSpec, StatsModel, stage_of
 from twolevel.tasks.fingerprint import software_fingerprint
 from twolevel.workflow.events import JobEvent, Listener

@@ -9,20 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twolevel.bids.exclusions import Exclusion, read_exclusions, write_exclusions
 from twolevel.bids.outputs import (
-    Exclusion,
     common_entities,
     entities_of,
     folder_of,
     model_record,
-    publish,
-    read_exclusions,
     spatial_record,
-    write_dataset_files,
-    write_exclusions,
     write_mask,
     write_statmap,
 )
+from twolevel.bids.publish import publish, write_dataset_files
 from twolevel.model.read import presets, read_model
 from twolevel.model.spec import stage_of
 
@@ -264,7 +261,7 @@ def test_a_copy_that_fails_leaves_the_earlier_file_whole(tmp_path, monkeypatch):
         Path(target).write_text(Path(source).read_text()[:3])
         raise OSError(28, "no space left")
 
-    monkeypatch.setattr("twolevel.bids.outputs.shutil.copyfile", half)
+    monkeypatch.setattr("twolevel.bids.publish.shutil.copyfile", half)
     with pytest.raises(OSError, match="no space left"):
         publish([a], out, stale=["*"])
     assert (out / "x.tsv").read_text() == "old"

@@ -1,0 +1,131 @@
+"""The output dataset: what describes it, and bringing finished trees to it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twolevel.bids.atomic import write_bytes
+from twolevel.bids.sidecars import read_json, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["publish", "write_dataset_files"]
+
+PRIVATE = "_"  # what begins so stays in the work directory
+IGNORED = """\
+**/*_statmap.*
+**/*_design.*
+**/*_clusters.*
+group
+figures
+logs
+excluded.tsv
+report.html
+"""
+README = """\
+Statistical maps of a task, made by twolevel.
+
+sub-*/func   one set of maps per run, and one per subject (fixed effects over runs)
+group        the group model and the tests
+figures      pictures of the group maps
+excluded.tsv what was left out, and why
+
+Each map and each table has a JSON file beside it that says what its numbers mean.
+Outside the analysis mask a map holds NaN.
+"""
+
+
+def write_dataset_files(
+    output_dir: Path, links: Mapping[str, Path], version_of: Mapping[str, str]
+) -> None:
+    """Write ``dataset_description.json``, ``.bidsignore`` and a README at the root of the outputs.
+
+    Parameters
+    ----------
+    output_dir : Path
+    links : mapping of str to Path
+        Datasets by the names that BIDS URIs use.
+    version_of : mapping of str to str
+        Commit of those that are in version control.
+    """
+    relative = {name: _relative_uri(root, output_dir) for name, root in links.items()}
+    sources = []
+    for name, root in links.items():
+        description = root / "dataset_description.json"
+        stated = read_json(description) if description.is_file() else {}
+        doi = stated.get("DatasetDOI")
+        commit = version_of.get(name)
+        sources.append(
+            {
+                "URL": relative[name],
+                **({"DOI": doi} if doi else {}),
+                **({"Version": commit} if commit else {}),
+            }
+        )
+    write_json(
+        output_dir / "dataset_description.json",
+        {
+            "Name": "twolevel: statistical maps of a task",
+            "BIDSVersion": "1.10.0",
+            "DatasetType": "derivative",
+            "GeneratedBy": [{"Name": "twolevel", "Version": version("twolevel")}],
+            "SourceDatasets": sources,
+            "DatasetLinks": relative,
+        },
+    )
+    write_bytes(output_dir / ".bidsignore", IGNORED.encode())
+    write_bytes(output_dir / "README", README.encode())
+
+
+def _relative_uri(root: Path, output_dir: Path) -> str:
+    # Relative, because no file of the outputs may hold a path of the machine that made it.
+    return Path(os.path.relpath(root.resolve(), output_dir.resolve())).as_posix()
+
+
+def publish(trees: Sequence[Path], output_dir: Path, *, stale: Sequence[str]) -> list[Path]:
+    """Copy finished trees to their final place, and drop what an earlier run left there.
+
+    Parameters
+    ----------
+    trees : sequence of Path
+        Folders whose content is laid out as in `output_dir`; names that begin with an underscore
+        at their root stay behind.
+    output_dir : Path
+    stale : sequence of str
+        Patterns under `output_dir`: files that match and are in none of the trees are removed.
+
+    Returns
+    -------
+    list of Path
+        The files that are there now.
+    """
+    published = []
+    for tree in trees:
+        for path in sorted(p for p in tree.rglob("*") if p.is_file()):
+            relative = path.relative_to(tree)
+            if relative.parts[0].startswith(PRIVATE):
+                continue
+            target = output_dir / relative
+            if not _same_content(path, target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                partial = target.with_name(f".{target.name}.part")
+                shutil.copyfile(path, partial)
+                partial.replace(target)
+            published.append(target)
+    kept = set(published)
+    for pattern in stale:
+        for path in output_dir.glob(pattern):
+            if path.is_file() and path not in kept:
+                path.unlink()
+    return published
+
+
+def _same_content(a: Path, b: Path) -> bool:
+    if not b.is_file() or a.stat().st_size != b.stat().st_size:
+        return False
+    return a.read_bytes() == b.read_bytes()
