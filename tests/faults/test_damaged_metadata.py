@@ -13,8 +13,13 @@ import pytest
 from twolevel.bids.confounds import read_confounds
 from twolevel.bids.events import read_events
 from twolevel.bids.images import check_length, read_header, write_image
+from twolevel.bids.run_data import RunData
+from twolevel.bids.tables import read_tsv
 from twolevel.cli.main import main
-from twolevel.errors import InputError
+from twolevel.errors import AnalysisError, InputError
+from twolevel.model.read import presets, read_model
+from twolevel.model.spec import stage_of
+from twolevel.tasks.fit_run import fit_data
 
 FUNC = "derivatives/fmriprep/sub-01/func"
 POINTER = "/annex/objects/MD5E-s100--0123456789abcdef0123456789abcdef.json\n"
@@ -145,3 +150,89 @@ def test_events_without_a_usable_value_are_refused(tmp_path, row, column):
     path.write_text(f"onset\tduration\ttrial_type\n0.5\t1.0\tb\n{row}\n", encoding="utf-8")
     with pytest.raises(InputError, match=f"no valid {column} in lines 3"):
         read_events(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a\tb\n1\t2\t\n3\t4\n", "other numbers of fields in lines 2 (3)"),
+        ("a\tb\n1\t2\n3\n", "other numbers of fields in lines 3 (1)"),
+        ("a,b\n1,2\n", "a header without tabs"),
+    ],
+)
+def test_a_table_whose_columns_would_be_shifted_is_refused(tmp_path, text, found):
+    path = tmp_path / "x.tsv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_tsv(path)
+    (problem,) = caught.value.problems
+    assert problem.found == found
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_table_of_another_system_is_read(tmp_path, line_end, mark):
+    path = tmp_path / "x.tsv"
+    path.write_bytes(f"{mark}a\tb{line_end}1\tn/a{line_end}".encode())
+    table = read_tsv(path)
+    assert list(table) == ["a", "b"]
+    assert table["a"].tolist() == [1]
+    assert table["b"].isna().tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("run-01_events.tsv", "run-1_events.tsv"), ("run-1_", "run-01_")]
+)
+def test_two_files_for_one_run_are_refused(root, capsys, old, new):
+    folder = root / "sub-01" / "func" if "events" in old else root / FUNC
+    for path in list(folder.glob(f"*{old}*")):
+        path.with_name(path.name.replace(old, new)).write_bytes(path.read_bytes())
+    text = refused(capsys, "validate", root, "-m", "balloon")
+    assert "sub-01 task-balloonanalogrisktask run-1" in text
+    assert "two files: " in text
+
+
+def test_masks_without_a_voxel_in_common_are_refused(root, capsys):
+    paths = sorted(root.glob(f"{FUNC}/*_desc-brain_mask.nii.gz"))
+    image = nib.load(paths[0])
+    for number, path in enumerate(paths):
+        mask = np.zeros(image.shape, np.uint8)
+        mask[5 * number + 2] = 1
+        write_image(detach(path), mask, image.affine)
+    text = refused(capsys, "validate", root, "-m", "balloon")
+    assert "no voxel that all of them cover" in text
+
+
+@pytest.mark.parametrize("downsample", [(), ("--downsample", "50")])
+def test_a_mask_without_a_voxel_is_refused(root, capsys, downsample):
+    if not downsample:
+        for path in root.glob(f"{FUNC}/*run-1_*_desc-brain_mask.nii.gz"):
+            image = nib.load(path)
+            affine = image.affine
+            write_image(detach(path), np.zeros(image.shape, np.uint8), affine)
+    text = refused(capsys, "validate", root, "-m", "balloon", *downsample)
+    assert "found:    no voxel" in text
+
+
+def test_a_pattern_that_fits_nothing_is_refused(root, capsys, tmp_path):
+    preset = Path(__file__).parents[2] / "src/twolevel/model/presets/balloon_smdl.json"
+    content = json.loads(preset.read_text(encoding="utf-8"))
+    content["Nodes"][0]["Model"]["X"].append("nope_*")
+    model = tmp_path / "model.json"
+    model.write_text(json.dumps(content), encoding="utf-8")
+    text = refused(capsys, "validate", root, "-m", model)
+    assert 'model: X names "nope_*"\n  found:    no variable of that pattern' in text
+
+
+def test_a_work_directory_inside_the_results_is_refused(root, capsys, tmp_path):
+    words = ["run", root, tmp_path / "out", "all", "-m", "balloon", "-w", tmp_path / "out" / "w"]
+    assert "inside OUTPUT_DIR" in refused(capsys, *words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_data_without_their_mean_are_refused():
+    stage = stage_of(read_model(presets()["balloon"]), "run")
+    data = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    run = RunData(data - data.mean(axis=0), np.ones((1, 2, 2), bool), np.eye(4), 0, 0)
+    with pytest.raises(AnalysisError, match="the mean over time is below 1 in 4 of 4 voxels"):
+        fit_data(run, pd.DataFrame({"constant": np.ones(20)}), stage)

@@ -132,7 +132,7 @@ def test_confounds_of_another_run_length_are_refused(data, own_copy, refused_eve
     ((where, (found, expected, _)),) = problems_of(refused_everywhere()).items()
     assert where == f"confounds: {confounds}"
     assert found == "57 rows"
-    assert expected == f"60, one a volume of {data.bold(1, 1)}"
+    assert expected == f"60, one per volume of {data.bold(1, 1)}"
 
 
 def test_confounds_without_the_columns_of_the_strategy_are_refused(
@@ -143,7 +143,7 @@ def test_confounds_without_the_columns_of_the_strategy_are_refused(
     ((where, (found, expected, _)),) = problems_of(refused_everywhere()).items()
     assert where == f"confounds: {confounds}"
     assert "rot_x" in found
-    assert expected == 'the columns that the strategy "simple" takes'
+    assert expected == 'the columns that the strategy "simple" takes, as numbers'
 
 
 @pytest.mark.parametrize("kind", ["bold", "mask", "events", "confounds"])
@@ -261,7 +261,7 @@ def test_a_task_that_is_not_there_is_refused(data, refused_everywhere):
     message = refused_everywhere("--task-id", "rest")
     ((where, (found, _, remedy)),) = problems_of(message).items()
     assert where == str(data.root)
-    assert found.startswith("no run with events or a preprocessed image")
+    assert found.startswith("no run for this selection; there are task: balloonanalogrisktask;")
     assert "check the task" in remedy
 
 

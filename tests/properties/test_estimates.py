@@ -134,7 +134,7 @@ def test_cluster_sizes_sum_to_the_survivors(seed, height, min_voxels):
     table = cluster_table(group, test, np.diag([2.0, 2.0, 3.0, 1.0]))
     assert table["n_voxels"].sum() == test.surviving.sum()
     assert (table["n_voxels"] >= min_voxels).all()
-    assert (table["peak_z_score"].abs() >= height - 1e-6).all()
+    assert (table["z_at_peak"].abs() >= height - 1e-6).all()
     assert table["n_voxels"].is_monotonic_decreasing
     np.testing.assert_allclose(
         list(table["volume_mm3"]), [12.0 * n for n in table["n_voxels"]], rtol=1e-12, atol=0

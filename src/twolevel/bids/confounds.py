@@ -140,13 +140,13 @@ def _by_strategy(
             confounds, sample_mask = load_confounds_strategy(
                 str(beside / "sub-1_task-t_desc-preproc_bold.nii.gz"), denoise_strategy=strategy
             )
-        except (ValueError, KeyError, MissingConfoundError) as error:
+        except (ValueError, KeyError, TypeError, MissingConfoundError) as error:
             text = str(error).replace(str(beside / "sub-1_task-t_desc-confounds_timeseries"), "")
             raise InputError(
                 Problem(
                     f"confounds: {table}",
                     " ".join(text.split()),
-                    f'the columns that the strategy "{strategy}" takes',
+                    f'the columns that the strategy "{strategy}" takes, as numbers',
                     "choose another strategy, or name the confounds in the model's X",
                 )
             ) from error

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from twolevel.bids.entities import build_name
-from twolevel.bids.images import read_header
+from twolevel.bids.images import read_header, read_mask
 from twolevel.bids.outputs import common_entities, entities_of
 from twolevel.bids.sidecars import read_json
 from twolevel.errors import InputError, Problem
@@ -17,7 +18,6 @@ from twolevel.model.spec import stage_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from twolevel.model.spec import StatsModel
 
@@ -56,12 +56,15 @@ class GroupInputs:
         Analysis mask of each subject.
     maps : dict of str to tuple of SubjectMap
         By label of the contrast; subjects without the contrast are missing there.
+    notes : tuple of str
+        What a user should know although it stops nothing.
     """
 
     entities: dict[str, str]
     subjects: tuple[str, ...]
     masks: dict[str, Path]
     maps: dict[str, tuple[SubjectMap, ...]]
+    notes: tuple[str, ...] = ()
 
 
 def find_subject_maps(
@@ -137,13 +140,24 @@ def find_subject_maps(
         )
         for contrast in model.nodes[0].contrasts
     }
-    problems = _check_maps(masks, maps, model)
+    problems = _one_per_subject(_check_maps(masks, maps, model))
     problems.extend(_check_group_mask(group_mask, masks))
     if problems:
         raise InputError(problems)
     entities = common_entities(list(names.values()))
     entities = {k: v for k, v in entities.items() if k not in {"sub", "desc"}}
-    return GroupInputs(entities, tuple(masks), masks, maps)
+    return GroupInputs(entities, tuple(masks), masks, maps, _notes_on_runs(masks))
+
+
+def _notes_on_runs(masks: Mapping[str, Path]) -> tuple[str, ...]:
+    """Tell subjects with another number of runs than the others."""
+    by_number: dict[int, list[str]] = {}
+    for subject, path in masks.items():
+        by_number.setdefault(int(_sidecar(path)["NumberOfRuns"]), []).append(f"sub-{subject}")
+    if len(by_number) < 2:
+        return ()
+    parts = [f"{n}: {', '.join(subjects)}" for n, subjects in sorted(by_number.items())]
+    return (f"the subjects' maps combine different numbers of runs: {'; '.join(parts)}",)
 
 
 def _find_masks(output_dir: Path, wanted: dict[str, str]) -> dict[str, Path]:
@@ -193,7 +207,7 @@ def _check_maps(
     first = next(iter(masks.values()))
     reference = read_header(first)
     problems = []
-    for path in [*masks.values(), *(m.path for group in maps.values() for m in group)]:
+    for path in [*(m.path for group in maps.values() for m in group), *masks.values()]:
         sidecar = _sidecar(path)
         found, expected = [], []
         if not {"Software", "Model"} <= set(sidecar):
@@ -233,6 +247,17 @@ def _check_maps(
     return problems
 
 
+def _one_per_subject(problems: list[Problem]) -> list[Problem]:
+    """Keep the first problem of each subject, and count the others."""
+    by_subject: dict[str, list[Problem]] = {}
+    for problem in problems:
+        by_subject.setdefault(entities_of(Path(problem.where))["sub"], []).append(problem)
+    return [
+        replace(first, where=f"{first.where} (and {len(others)} more)" if others else first.where)
+        for first, *others in by_subject.values()
+    ]
+
+
 def _smoothing(sidecar: Mapping[str, Any]) -> str:
     return f", smoothing {sidecar['SmoothingFWHM']:g} mm" if "SmoothingFWHM" in sidecar else ""
 
@@ -248,8 +273,10 @@ def _check_group_mask(group_mask: Path | None, masks: Mapping[str, Path]) -> lis
     same = header.shape[:3] == reference.shape and np.allclose(
         header.affine, reference.affine, atol=1e-3
     )
-    if same:
+    if same and read_mask(group_mask)[0].any():
         return []
+    if same:
+        return [Problem(f"--group-mask {group_mask}", "no voxel", "a mask", "give another mask")]
     return [
         Problem(
             f"--group-mask {group_mask}",

@@ -168,19 +168,20 @@ def find_runs(
     problems.extend(space_problems)
     runs: dict[tuple[tuple[str, str], ...], RunFiles] = {}
     for path, name in boldish:
-        if _spatial(name) == space:
-            entities = {k: v for k, v in name.entities.items() if k != "desc"}
-            files = RunFiles(entities, bold=path)
+        if _spatial(name) != space:
+            continue
+        files = runs.setdefault(
+            _key(name.entities), RunFiles({k: v for k, v in name.entities.items() if k != "desc"})
+        )
+        if _claim(files, "bold", path, problems):
             root = next(r for r in derivatives if r in path.parents)
             files.derivative_sidecars = _inherited(root, path, name, "bold", ".json")
-            runs[_key(name.entities)] = files
     for path, name in raw:
         key = _key(name.entities)
         if name.suffix == "events" and name.extension == ".tsv" and selection.admits(dict(key)):
-            if key not in runs:
-                runs[key] = RunFiles({**name.entities, **space})
-            runs[key].events = path
-    _attach(runs, prepared, space)
+            files = runs.setdefault(key, RunFiles({**name.entities, **space}))
+            _claim(files, "events", path, problems)
+    _attach(runs, prepared, space, problems)
     for files in runs.values():
         _attach_raw(files, bids_dir)
     return [runs[key] for key in sorted(runs, key=_natural)], problems
@@ -263,20 +264,39 @@ def _choose_space(
         ":".join([s.get("space", "(none)"), *(f"{k}-{v}" for k, v in s.items() if k != "space")])
         for s in spaces
     ]
+    fitting = "none" if wanted and not matching else "several"
     return dict(wanted or {}), [
         Problem(
             "--space",
-            f"images in {len(listed)} spaces: {', '.join(listed)}",
+            f"{fitting} that fit among: {', '.join(listed)}",
             "exactly one space and resolution",
             f"give one, for example --space {listed[0]}",
         )
     ]
 
 
+def _claim(files: RunFiles, kind: str, path: Path, problems: list[Problem]) -> bool:
+    """Take a file as the run's own; a second one is a problem, because either could be meant."""
+    other = getattr(files, kind)
+    if other is None:
+        setattr(files, kind, path)
+        return True
+    problems.append(
+        Problem(
+            f"{files.name}: {kind}",
+            f"two files: {other} and {path}",
+            "one file (run-1 and run-01 are the same run)",
+            "remove one, or give only one of the derivative datasets",
+        )
+    )
+    return False
+
+
 def _attach(
     runs: Mapping[tuple[tuple[str, str], ...], RunFiles],
     prepared: Iterable[tuple[Path, BidsName]],
     space: Mapping[str, str],
+    problems: list[Problem],
 ) -> None:
     for path, name in prepared:
         files = runs.get(_key(name.entities))
@@ -285,12 +305,12 @@ def _attach(
         desc = name.entities.get("desc")
         if name.suffix == "mask" and desc == "brain" and _spatial(name) == space:
             if _is_volume(name):
-                files.mask = path
+                _claim(files, "mask", path, problems)
         elif desc == "confounds" and name.suffix in {"timeseries", "regressors"}:
             if name.extension == ".tsv":
-                files.confounds = path
+                _claim(files, "confounds", path, problems)
             elif name.extension == ".json":
-                files.confounds_json = path
+                _claim(files, "confounds_json", path, problems)
 
 
 def _attach_raw(files: RunFiles, bids_dir: Path) -> None:

@@ -16,11 +16,14 @@ from twolevel.bids.sidecars import read_json
 from twolevel.bids.tables import read_tsv
 from twolevel.errors import InputError, Problem, Problems
 from twolevel.model.spec import INTERCEPT
+from twolevel.model.variables import matches
 from twolevel.stats.contrasts import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from twolevel.model.spec import Node, StatsModel
 
@@ -145,7 +148,9 @@ def check_inputs(
             str(root),
             "no such folder",
             "a dataset",
-            "give the raw dataset as BIDS_DIR and derivatives with --derivatives",
+            "give the raw dataset as BIDS_DIR"
+            if root == bids_dir
+            else "say where the fMRIPrep derivatives are: --derivatives PATH",
         )
         for root in (bids_dir, *derivatives)
         if not root.is_dir()
@@ -154,14 +159,7 @@ def check_inputs(
         raise InputError(problems)
     runs, problems = find_runs(bids_dir, derivatives, selection)
     if not runs and not problems:
-        problems.append(
-            Problem(
-                str(bids_dir),
-                "no run with events or a preprocessed image for this selection",
-                "sub-*/func/*_events.tsv and, in the derivatives, *_desc-preproc_bold.nii.gz",
-                "check the task, the space and the labels that you selected",
-            )
-        )
+        problems.append(_nothing_selected(bids_dir, derivatives, selection))
     links = dataset_links(bids_dir, derivatives)
     undecided = bool(problems)  # which task or space is not clear: runs would lack files
     problems.extend(_check_descriptions(links))
@@ -176,6 +174,7 @@ def check_inputs(
     if checked:
         problems.extend(_check_contrasts(checked, node))
         problems.extend(_check_grids(checked, same_grid=same_grid))
+        problems.extend(_check_masks(checked))
     problems = list(dict.fromkeys(problems))  # a sidecar may serve many runs
     if problems:
         raise InputError(problems)
@@ -183,6 +182,43 @@ def check_inputs(
     subjects = {s: [plans[f.bold] for f in group] for s, group in iter_subjects(runs)}
     notes = [note for run in checked for note in run.notes]
     return Plan(subjects, (*_notes_on_subjects(bids_dir, selection, subjects), *notes))
+
+
+def _nothing_selected(
+    bids_dir: Path, derivatives: Sequence[Path], selection: Selection
+) -> Problem:
+    """Say what there is, where a selection fits nothing."""
+    everything, _ = find_runs(bids_dir, derivatives, Selection(subjects=selection.subjects))
+    there = {
+        key: sorted({run.entities[key] for run in everything if key in run.entities})
+        for key in ("task", "ses", "run")
+    }
+    listed = "; ".join(f"{key}: {', '.join(labels)}" for key, labels in there.items() if labels)
+    return Problem(
+        str(bids_dir),
+        f"no run for this selection; there are {listed or 'no runs at all'}",
+        "sub-*/func/*_events.tsv and, in the derivatives, *_desc-preproc_bold.nii.gz",
+        "check the task (of the model's Input, or --task-id) and the labels that you selected",
+    )
+
+
+def _check_masks(checked: Sequence[CheckedRun]) -> list[Problem]:
+    """Refuse subjects whose runs have no voxel in common."""
+    shared: dict[str, tuple[list[str], NDArray[np.bool_]]] = {}
+    for run in checked:
+        names, mask = shared.get(run.files.entities["sub"], ([], run.mask))
+        if mask.shape == run.mask.shape:
+            shared[run.files.entities["sub"]] = ([*names, run.files.name], mask & run.mask)
+    return [
+        Problem(
+            f"sub-{subject}: masks of {', '.join(names)}",
+            "no voxel that all of them cover",
+            "masks that overlap",
+            "look at the masks; leave out a run (--run-label)",
+        )
+        for subject, (names, mask) in shared.items()
+        if not mask.any()
+    ]
 
 
 def _check_descriptions(links: dict[str, Path]) -> list[Problem]:
@@ -215,7 +251,18 @@ def _check_contrasts(checked: Sequence[CheckedRun], node: Node) -> list[Problem]
                     or "correct the contrast or the model's X",
                 )
             )
-    unused = [x for x in node.x if x != INTERCEPT and "*" not in x and "?" not in x]
+    unused = [x for x in node.x if x != INTERCEPT and not _is_wild(x)]
+    wild = [x for x in node.x if _is_wild(x)]
+    problems.extend(
+        Problem(
+            f'model: X names "{pattern}"',
+            "no variable of that pattern in any run that passed its checks",
+            "at least one variable of the events or column of the confounds",
+            "correct the pattern or remove it",
+        )
+        for pattern in wild
+        if not any(matches(name, pattern) for name in known)
+    )
     in_contrasts = {name for contrast in node.contrasts for name in contrast.weight_of}
     problems.extend(
         Problem(
@@ -229,6 +276,10 @@ def _check_contrasts(checked: Sequence[CheckedRun], node: Node) -> list[Problem]
         if name not in known and name not in in_contrasts
     )
     return problems
+
+
+def _is_wild(name: str) -> bool:
+    return "*" in name or "?" in name
 
 
 def _check_grids(checked: Sequence[CheckedRun], *, same_grid: bool) -> list[Problem]:

@@ -10,7 +10,7 @@ import numpy as np
 from twolevel.bids.annex import is_absent, not_fetched
 from twolevel.bids.confounds import confound_names, read_confounds
 from twolevel.bids.events import events_within_scan, read_events
-from twolevel.bids.images import check_length, read_header
+from twolevel.bids.images import check_length, read_header, read_mask
 from twolevel.bids.run_inputs import RunInputs, gather, read_timing
 from twolevel.errors import InputError, Problem, Problems
 from twolevel.model.spec import INTERCEPT
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+    from numpy.typing import NDArray
 
     from twolevel.bids.images import ImageHeader
     from twolevel.bids.layout import RunFiles
@@ -41,6 +42,8 @@ class CheckedRun:
         Of the run node, in this run.
     header : ImageHeader
         Of the BOLD image.
+    mask : ndarray of shape (x, y, z), bool
+        The brain mask.
     notes : list of str
         What a user should know although it stops nothing.
     """
@@ -49,6 +52,7 @@ class CheckedRun:
     inputs: RunInputs
     variables: RunVariables
     header: ImageHeader
+    mask: NDArray[np.bool_]
     notes: list[str]
 
 
@@ -76,19 +80,23 @@ def check_run(files: RunFiles, node: Node, links: dict[str, Path]) -> CheckedRun
     problems = Problems()
     needed = ["bold", "mask", "events", *(["confounds"] if settings.confound_strategy else [])]
     there = _present(files, needed, problems)
-    header = timing = events = None
+    header = timing = events = mask = None
     if "bold" in there and "mask" in there:
         header = problems.attempt(lambda: _check_images(there["bold"], there["mask"]))
+        mask = problems.attempt(lambda: _check_mask(there["mask"], settings.downsample))
         timing = problems.attempt(lambda: read_timing(files))
     if "events" in there:
         events = problems.attempt(lambda: read_events(there["events"], node.factors))
-    if problems.found or header is None or timing is None or events is None:
+    if problems.found or header is None or timing is None or events is None or mask is None:
         raise InputError(problems.found)
     variables, notes = _check_tables(files, node, events, header.shape[3])
     repetition_time, start_time = timing
     within = events_within_scan(events, header.shape[3], repetition_time, start_time)
     if within.note:
         notes.insert(0, f"events of {files.name}: {within.note}")
+    twice = int(events.duplicated(["onset", *node.factors]).sum())
+    if twice:
+        notes.insert(0, f"events of {files.name}: {twice} rows repeat an onset; they add up")
     if events.empty:
         notes.insert(0, f"events of {files.name}: no event at all in {there['events']}")
     takes_confounds = settings.confound_strategy is not None or bool(variables.confounds)
@@ -100,7 +108,7 @@ def check_run(files: RunFiles, node: Node, links: dict[str, Path]) -> CheckedRun
         confounds=takes_confounds,
         downsample=settings.downsample,
     )
-    return CheckedRun(files, inputs, variables, header, notes)
+    return CheckedRun(files, inputs, variables, header, mask, notes)
 
 
 def _present(files: RunFiles, kinds: Sequence[str], problems: Problems) -> dict[str, Path]:
@@ -153,6 +161,23 @@ def _check_images(bold: Path, mask: Path) -> ImageHeader:
     return header
 
 
+def _check_mask(path: Path, downsample: int) -> NDArray[np.bool_]:
+    """Refuse a mask without a voxel, or with none left after down-sampling."""
+    every = (slice(None, None, downsample),) * 3
+    mask: NDArray[np.bool_] = read_mask(path)[0][every]
+    if not mask.any():
+        down = f" among every {downsample}th" if downsample > 1 else ""
+        raise InputError(
+            Problem(
+                str(path),
+                f"no voxel{down}",
+                "a mask of the brain",
+                "look at the preprocessing" + (", or use a smaller --downsample" if down else ""),
+            )
+        )
+    return mask
+
+
 def describe_grid(header: ImageHeader) -> str:
     """Write shape and affine in a line.
 
@@ -195,7 +220,7 @@ def _check_tables(
             Problem(
                 f"confounds: {files.confounds}",
                 f"{len(confounds.regressors)} rows",
-                f"{n_volumes}, one a volume of {files.bold}",
+                f"{n_volumes}, one per volume of {files.bold}",
                 "take both from one run of the preprocessing",
             )
         )
@@ -209,7 +234,13 @@ def _check_tables(
                 "choose fewer confounds",
             )
         )
-    return variables, _notes_on_design(files, node, variables, high_pass=confounds.high_pass)
+    notes = _notes_on_design(files, node, variables, high_pass=confounds.high_pass)
+    unsteady = [c for c in confound_names(table) if c.startswith("non_steady_state_outlier")]
+    if len(confounds.kept) == n_volumes and not set(unsteady) & set(confounds.regressors):
+        notes += [
+            f"design of {files.name}: {c} is neither a regressor nor left out" for c in unsteady
+        ]
+    return variables, notes
 
 
 def _notes_on_design(
@@ -220,6 +251,12 @@ def _notes_on_design(
         notes.append(
             f"design of {files.name}: no high-pass: neither cosines among the confounds nor "
             "HighPassFilterCutoffHz in the model; slow drift stays in the data"
+        )
+    as_it_is = [name for name, hrf in variables.conditions.items() if hrf is None]
+    if as_it_is:
+        notes.append(
+            f"design of {files.name}: {', '.join(as_it_is)} not convolved with any HRF; "
+            "sampled at the volumes as it is"
         )
     if variables.missing:
         notes.append(

@@ -40,13 +40,15 @@ def read_tsv(path: Path | str, *, dtype: Mapping[str, type] | None = None) -> pd
     path = Path(path)
     require_content(path)
     try:
+        text = path.read_bytes().decode("utf-8-sig")
+        _check_fields(path, text)
         return pd.read_csv(
-            path,
+            StringIO(text),
             sep="\t",
+            index_col=False,
             na_values=["n/a"],
             keep_default_na=False,
             dtype=dict(dtype) if dtype else None,
-            encoding="utf-8-sig",
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(
@@ -57,6 +59,32 @@ def read_tsv(path: Path | str, *, dtype: Mapping[str, type] | None = None) -> pd
                 "look at the file; restore it from its source if it is damaged",
             )
         ) from error
+
+
+def _check_fields(path: Path, text: str) -> None:
+    """Refuse rows with more or fewer fields than the header: columns would be shifted."""
+    header, *rows = text.splitlines() or [""]
+    n_fields = header.count("\t") + 1
+    wrong = [
+        f"{number} ({row.count(chr(9)) + 1})"
+        for number, row in enumerate(rows, start=2)
+        if row.strip() and row.count("\t") + 1 != n_fields
+    ]
+    commas = n_fields == 1 and "," in header
+    if wrong or commas:
+        found = (
+            "a header without tabs"
+            if commas
+            else f"other numbers of fields in lines {', '.join(wrong[:8])}"
+        )
+        raise InputError(
+            Problem(
+                str(path),
+                found,
+                f"fields separated by tabs, in each line as many as in the header ({n_fields})",
+                "write tabs instead of commas" if commas else "correct these lines",
+            )
+        )
 
 
 def write_tsv(path: Path | str, table: pd.DataFrame) -> Path:

@@ -65,6 +65,11 @@ def load_request(
         None where something is wrong with the model or the selection.
     """
     bids_dir = arguments.bids_dir.resolve()
+    if not bids_dir.is_dir():
+        problems.found.append(
+            Problem(str(bids_dir), "no such folder", "the raw BIDS dataset", "check the path")
+        )
+        return None
     given = arguments.derivatives or [bids_dir / "derivatives" / "fmriprep"]
     derivatives = tuple(path.resolve() for path in given)
     model = problems.attempt(lambda: _load_model(arguments, bids_dir))
@@ -220,6 +225,15 @@ def check_output(output_dir: Path, work_dir: Path, request_dirs: list[Path]) -> 
                     "change its permissions, or give another one",
                 )
             )
+    if output_dir == work_dir or output_dir in work_dir.parents:
+        problems.append(
+            Problem(
+                f"--work-dir {work_dir}",
+                "inside OUTPUT_DIR",
+                "a folder outside the results",
+                "give another --work-dir",
+            )
+        )
     description = output_dir / "dataset_description.json"
     if not problems and description.is_file():
         makers = read_json(description).get("GeneratedBy")

@@ -286,16 +286,17 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
 
 def _add_simulation(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("simulation")
-    for option, kind, low, default, text in (
-        ("--n-subjects", int, 1, 8, "subjects"),
-        ("--n-runs", int, 1, 3, "runs of each"),
-        ("--n-volumes", int, 30, 150, "volumes of each run"),
-        ("--voxel-size", float, 1, 4.0, "edge of a voxel in mm"),
-        ("--random-seed", int, 0, 0, "seed"),
+    any_number = float("inf")
+    for option, kind, low, high, default, text in (
+        ("--n-subjects", int, 1, any_number, 8, "subjects"),
+        ("--n-runs", int, 1, any_number, 3, "runs of each"),
+        ("--n-volumes", int, 30, any_number, 150, "volumes of each run"),
+        ("--voxel-size", float, 2, 6, 4.0, "edge of a voxel in mm, 2 to 6"),
+        ("--random-seed", int, 0, any_number, 0, "seed"),
     ):
         group.add_argument(
             option,
-            type=_number(kind, low),
+            type=_number(kind, low, high),
             default=default,
             metavar="N",
             help=f"{text} (default: {default:g})",

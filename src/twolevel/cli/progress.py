@@ -146,7 +146,9 @@ class StageProgress:
                 for status in ("done", "cached", "failed")
                 if (n := self.counts[unit, status])
             ]
-            parts.append(f"{total} {unit}s ({', '.join(by_status) or 'none yet'})")
+            parts.append(
+                f"{total} {unit}{'s' * (total != 1)} ({', '.join(by_status) or 'none yet'})"
+            )
         return ", ".join(parts)
 
     def time_left(self, elapsed: float) -> str:

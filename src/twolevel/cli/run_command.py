@@ -79,7 +79,11 @@ def execute(arguments: argparse.Namespace) -> int:
         log = _open_log(output_dir, notes)
         run = _Run(arguments, request, output_dir, cache_root, console, log)
         status = run.participants(plan) if plan is not None else DONE
-        if level == "all" and (status == DONE or arguments.allow_missing):
+        if level == "all" and status != DONE and not arguments.allow_missing:
+            run.say(
+                "The group was not run: give --allow-missing to run it without these subjects."
+            )
+        elif level == "all":
             problems = Problems()
             group = problems.attempt(lambda: _find_group(arguments, request, output_dir, plan))
             if group is None:
@@ -106,6 +110,7 @@ class _Run:
         self.arguments, self.request = arguments, request
         self.output_dir, self.cache_root = output_dir, cache_root
         self.console, self.log = console, log
+        self.failed: list[str] = []
 
     def _execution(self, progress: StageProgress) -> Execution:
         n_procs = self.arguments.nprocs or len(os.sched_getaffinity(0))
@@ -127,14 +132,21 @@ class _Run:
             outcome = run_participants(plan, model, self._execution(progress))
             progress.finish(ok=not outcome.failed)
         status = self.report_failures(outcome.failed)
-        self.console.print(
-            f"subject maps  {self.output_dir}/sub-*/func", highlight=False, soft_wrap=True
-        )
+        self.failed = list(outcome.failed)
+        if outcome.done:
+            self.say(f"subject maps  {self.output_dir}/sub-*/func")
+        if self.arguments.analysis_level == "participant" and (self.output_dir / "group").is_dir():
+            self.say("note: the maps in group/ are of an earlier run; `run ... group` renews them")
         return status
+
+    def say(self, text: str) -> None:
+        """Print a line as it is."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def group(self, inputs: GroupInputs) -> int:
         """Run the group level."""
         model = self.request.model
+        show_notes(self.console, inputs.notes, verbose=True)
         node = model.node("dataset")
         n_tests = len(node.group_settings.tests) if node else 0
         n_contrasts = sum(bool(maps) for maps in inputs.maps.values())
@@ -146,6 +158,7 @@ class _Run:
                 self._execution(progress),
                 seed=self.arguments.random_seed,
                 group_mask=self.arguments.group_mask,
+                failed=self.failed,
             )
             progress.finish(ok=not outcome.failed)
         if self.report_failures(outcome.failed) != DONE:
@@ -158,7 +171,7 @@ class _Run:
             ("tests", tests),
             ("left out", self.output_dir / "excluded.tsv"),
         ):
-            self.console.print(f"{what:<13} {where}", highlight=False, soft_wrap=True)
+            self.say(f"{what:<13} {where}")
         return DONE
 
     def report_failures(self, failed: dict[str, str]) -> int:
@@ -243,3 +256,12 @@ def _show_tests(console: Console, path: Path) -> None:
         "discovery rate, the others the family-wise error.",
         highlight=False,
     )
+    for test, rows in table.groupby("test", sort=False):
+        smallest, alpha = rows["smallest_attainable_p"].max(), rows["alpha"].min()
+        if smallest > alpha:
+            console.print(
+                f"note: nothing can survive {test} at {alpha:g}: with so few subjects the "
+                f"smallest attainable p is {smallest:.3g}",
+                highlight=False,
+                soft_wrap=True,
+            )

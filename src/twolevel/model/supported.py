@@ -185,12 +185,12 @@ def _bad_weights(place: str, contrast: bsm.Contrast) -> Iterator[Problem]:
         numbers = [float(Fraction(str(weight))) for weight in weights]
     except (ValueError, ZeroDivisionError):
         numbers = []
-    if len(numbers) != len(contrast.ConditionList):
+    if len(numbers) != len(contrast.ConditionList) or not any(numbers):
         yield Problem(
             place,
             f"Weights {contrast.Weights}",
             f"{len(contrast.ConditionList)} numbers (or fractions as text), one a condition",
-            "write as many weights as conditions",
+            "write as many weights as conditions, not all of them 0",
         )
 
 

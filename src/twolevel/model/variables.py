@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from twolevel.model.spec import Node
 
-__all__ = ["RunVariables", "condition_events", "resolve_variables"]
+__all__ = ["RunVariables", "condition_events", "matches", "resolve_variables"]
 
 TIMING = {"onset", "duration"}
 
@@ -84,8 +84,8 @@ def resolve_variables(
         if name == INTERCEPT:
             continue
         wild = "*" in name or "?" in name
-        from_events = [v for v in (*levels, *modulators) if _matches(v, name)]
-        from_confounds = [c for c in confound_names if _matches(c, name) and c not in from_events]
+        from_events = [v for v in (*levels, *modulators) if matches(v, name)]
+        from_confounds = [c for c in confound_names if matches(c, name) and c not in from_events]
         conditions.update({v: _hrf_of(v, node) for v in from_events})
         confounds.update(dict.fromkeys(from_confounds))
         if not wild and not from_events and not from_confounds:
@@ -136,13 +136,23 @@ def condition_events(
     return pd.concat(parts, ignore_index=True)
 
 
-def _matches(name: str, pattern: str) -> bool:
+def matches(name: str, pattern: str) -> bool:
+    """Tell whether a name fits a pattern of the standard: ``*`` and ``?`` are wild.
+
+    Parameters
+    ----------
+    name, pattern : str
+
+    Returns
+    -------
+    bool
+    """
     # Brackets are no wildcards in the standard, but they are in fnmatch.
     return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def _hrf_of(name: str, node: Node) -> str | None:
     for hrf in node.hrfs:
-        if any(_matches(name, pattern) for pattern in hrf.variables):
+        if any(matches(name, pattern) for pattern in hrf.variables):
             return hrf.model
     return None

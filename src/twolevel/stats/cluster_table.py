@@ -21,13 +21,13 @@ COLUMNS = (
     "sign",
     "n_voxels",
     "volume_mm3",
-    "peak_x",
-    "peak_y",
-    "peak_z",
-    "peak_z_score",
-    "peak_t",
-    "peak_effect",
-    "peak_logp",
+    "peak_x_mm",
+    "peak_y_mm",
+    "peak_z_mm",
+    "z_at_peak",
+    "t_at_peak",
+    "effect_at_peak",
+    "logp_at_peak",
 )
 
 
@@ -67,7 +67,7 @@ def cluster_table(
             (
                 "positive" if t[peak] > 0 else "negative",
                 len(members),
-                len(members) * voxel_mm3,
+                round(len(members) * voxel_mm3, 6),
                 x,
                 y,
                 z_mm,

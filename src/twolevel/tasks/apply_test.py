@@ -97,17 +97,20 @@ def apply_test(
     write_tsv(path, clusters)
     write_json(path.with_suffix(".json"), {**CLUSTER_COLUMNS, **record})
     write_json(folder / ROW, _row(contrast, result, data.contrast, len(clusters)))
+    # The map holds -log10 p; the figure gives it the sign of t, so that deactivations show.
+    logp, two_sided = result.statistic == "logp", result.sides == 2
+    sign = np.sign(data.contrast.estimate.t) if logp and two_sided else 1
     volume = np.full(data.contrast.mask.shape, np.nan)
-    volume[data.contrast.mask] = result.map_values
-    logp = result.statistic == "logp"
+    volume[data.contrast.mask] = result.map_values * sign
+    label = ("signed " * two_sided) + "-log10 p (FWE)" if logp else "z"
     plot_group_map(
         figure_path(folder, names, result.test),
         volume,
         data.affine,
         title=_title(contrast, result),
-        label="-log10 p (FWE)" if logp else "z",
+        label=label,
         threshold=result.threshold if logp else 1e-6,
-        signed=not logp,
+        signed=two_sided or not logp,
         space=entities.get("space"),
     )
     return folder
@@ -148,13 +151,13 @@ CLUSTER_COLUMNS = {
     "sign": "sign of the contrast there",
     "n_voxels": "size in voxels",
     "volume_mm3": "size in cubic millimetres",
-    "peak_x": "coordinate of the voxel with the largest |t|, in mm",
-    "peak_y": "in mm",
-    "peak_z": "in mm",
-    "peak_z_score": "z at the peak",
-    "peak_t": "t at the peak",
-    "peak_effect": "effect at the peak, in the units of the effect map",
-    "peak_logp": "-log10 of the corrected p at the peak, n/a for tests without one",
+    "peak_x_mm": "coordinate of the voxel with the largest |t|, in mm",
+    "peak_y_mm": "in mm",
+    "peak_z_mm": "in mm",
+    "z_at_peak": "z at the peak",
+    "t_at_peak": "t at the peak",
+    "effect_at_peak": "effect at the peak, in the units of the effect map",
+    "logp_at_peak": "-log10 of the corrected p at the peak, n/a for tests without one",
 }
 
 

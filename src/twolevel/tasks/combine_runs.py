@@ -70,6 +70,7 @@ def combine_run_files(
         masks.append(mask)
         names.append(entities_of(path))
         mask_uris.append(f"bids::{path.relative_to(run).as_posix()}")
+    subject_names = subject_entities(names)
     estimates: dict[str, dict[int, ContrastEstimate]] = {}
     sources: dict[str, list[str]] = {}
     for contrast in run_stage.node.contrasts:
@@ -78,10 +79,12 @@ def combine_run_files(
         estimates[label] = {
             i: _load(runs[i], names[i], label, _all([masks[j] for j in inside])) for i in inside
         }
-        sources[label] = [_uri(names[i], label) for i in inside]
+        sources[label] = [
+            uri for i in inside for uri in _sources(runs[i], names[i], label, subject_names)
+        ]
     exclusions = [e for run in runs for e in read_exclusions(run / EXCLUSIONS)]
     runs_of_subject = SubjectRuns(
-        subject, subject_entities(names), masks, affine, estimates, sources, mask_uris, exclusions
+        subject, subject_names, masks, affine, estimates, sources, mask_uris, exclusions
     )
     return save_subject(runs_of_subject, run_stage, stage, folder)
 
@@ -184,8 +187,22 @@ def _find(run: Path, entities: Mapping[str, str], label: str, stat: str) -> Path
     return run / folder_of(entities) / _map_name(entities, label, stat)
 
 
-def _uri(entities: Mapping[str, str], label: str) -> str:
-    return f"bids::{folder_of(entities)}/{_map_name(entities, label, 'effect')}"
+def _sources(
+    run: Path, entities: Mapping[str, str], label: str, subject_names: Mapping[str, str]
+) -> list[str]:
+    """Name the maps of a run that are combined.
+
+    The only run of a subject, without a run entity, has the names of the subject's maps, which
+    take its place: then it is what the run was computed from.
+    """
+    if {k: v for k, v in entities.items() if k != "desc"} == dict(subject_names):
+        sidecar = _find(run, entities, label, "effect")
+        content = read_json(sidecar.with_name(sidecar.name.replace(".nii.gz", ".json")))
+        return [str(uri) for uri in content["Sources"]]
+    folder = folder_of(entities)
+    return [
+        f"bids::{folder}/{_map_name(entities, label, stat)}" for stat in ("effect", "variance")
+    ]
 
 
 def _load(

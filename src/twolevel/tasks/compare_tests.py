@@ -55,7 +55,8 @@ def compare_tests(
     subjects : dict of str to Path
         Table of exclusions of each subject.
     left_out : dict of str to list of str
-        Subjects without the contrast, by its label.
+        Subjects without the contrast, by its label; those that failed at the participant level
+        under the empty label.
     folder : Path
         Where the tree is written.
 
@@ -75,13 +76,10 @@ def compare_tests(
         {"Description": "The tests side by side", **COLUMNS, **model_record(spec.stage)},
     )
     exclusions = [e for table_path in subjects.values() for e in read_exclusions(table_path)]
+    no_map = "left out of the group: no map of the contrast"
+    failed = "failed at the participant level; the log says why"
     exclusions.extend(
-        Exclusion(
-            "subject",
-            "left out of the group: no map of the contrast",
-            subject=subject,
-            contrast=label,
-        )
+        Exclusion("subject", no_map if label else failed, subject=subject, contrast=label)
         for label, without in left_out.items()
         for subject in without
     )

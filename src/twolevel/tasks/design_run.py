@@ -85,6 +85,7 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "StartTime": spec.start_time,
             "NumberOfVolumes": spec.n_volumes,
             "VolumesLeftOut": dropped,
+            "HighPass": _high_pass(confounds, high_pass_hz),
             "HighPassCutoffHz": high_pass_hz,
             **model_record(stage),
             "Sources": list(spec.sources),
@@ -92,6 +93,12 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
     )
     write_exclusions(folder / EXCLUSIONS, _exclusions(spec, stage, run_events, variables, dropped))
     return folder
+
+
+def _high_pass(confounds: RunConfounds | None, high_pass_hz: float | None) -> str:
+    if confounds is not None and confounds.high_pass:
+        return "the cosines among the confounds"
+    return "none" if high_pass_hz is None else "the columns drift_*"
 
 
 def _describe(
@@ -128,7 +135,7 @@ def _exclusions(
                 entities,
                 "volume",
                 "non-steady state or scrubbed: outside the sample mask",
-                item=" ".join(map(str, dropped)),
+                item=f"volumes {' '.join(map(str, dropped))}, counted from 0",
                 count=len(dropped),
             )
         )

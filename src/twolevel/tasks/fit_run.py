@@ -66,6 +66,13 @@ def fit_data(data: RunData, matrix: pd.DataFrame, stage: Stage) -> RunFit:
     settings = stage.node.run_settings
     if not data.mask.any():
         raise AnalysisError("no voxel of the brain mask has a usable time course")
+    low = int(np.count_nonzero(data.data.mean(axis=0) < 1))
+    if low > data.data.shape[1] / 2:
+        raise AnalysisError(
+            f"the mean over time is below 1 in {low} of {data.data.shape[1]} voxels: they "
+            "look demeaned, and percent signal change has no meaning there; take images with "
+            "their mean"
+        )
     contrasts = {
         c.label: {("constant" if name == "1" else name): w for name, w in c.weight_of.items()}
         for c in stage.node.contrasts

@@ -58,4 +58,4 @@ def describe_job(task: Any) -> str:
     if (contrast := getattr(task, "contrast", None)) is not None:
         test = getattr(task, "test", None)
         return f"{contrast.label} {test.test}" if test is not None else str(contrast.label)
-    return "all"
+    return "the group"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,7 @@ def run_group(
     *,
     seed: int,
     group_mask: Path | None,
+    failed: Sequence[str] = (),
 ) -> Outcome:
     """Run the group level and publish it.
 
@@ -137,12 +139,14 @@ def run_group(
         Of everything random.
     group_mask : Path, optional
         Only voxels of this mask are analysed.
+    failed : sequence of str
+        Subjects that failed at the participant level, for the record.
 
     Returns
     -------
     Outcome
     """
-    whole = _group_task(inputs, model, execution, seed=seed, group_mask=group_mask)
+    whole = _group_task(inputs, model, execution, seed=seed, group_mask=group_mask, failed=failed)
     recorder = _Recorder(execution.listener)
     outcome = Outcome()
     with _submitter(execution, recorder) as submitter:
@@ -171,6 +175,7 @@ def _group_task(
     *,
     seed: int,
     group_mask: Path | None,
+    failed: Sequence[str],
 ) -> Any:
     """Write what was found as the inputs of the group's workflow."""
     stage, run_node = stage_of(model, "dataset"), model.nodes[0]
@@ -192,8 +197,11 @@ def _group_task(
         tests=list(stage.node.group_settings.tests),
         exclusions={s: execution.output_dir / f"sub-{s}" / EXCLUDED for s in inputs.subjects},
         left_out={
-            label: [s for s in inputs.subjects if s not in present]
-            for label, present in there.items()
+            "": list(failed),
+            **{
+                label: [s for s in inputs.subjects if s not in present]
+                for label, present in there.items()
+            },
         },
         software=software_fingerprint(),
     )
@@ -243,10 +251,19 @@ def _submit(submitter: Submitter, task: Any) -> Any:
     except BaseException:
         if isinstance(submitter.worker, ProcessWorker):
             submitter.worker.kill()
+        _drain(submitter.loop)
         raise
     finally:
         logger.setLevel(level)
         os.chdir(here)  # the engine changes it
+
+
+def _drain(loop: asyncio.AbstractEventLoop) -> None:
+    """End what is still pending, so that nothing complains when the loop is gone."""
+    pending = asyncio.all_tasks(loop)
+    for task in pending:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
 
 
 def _subject_patterns(subject: str, entities: dict[str, str]) -> list[str]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import signal
+import threading
+import time
 import traceback
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -80,9 +83,20 @@ class SerialWorker(base.Worker):
         return result
 
 
-def _ignore_interrupt() -> None:
-    """Leave Ctrl-C to the parent, which ends the children itself."""
+def _start_child(parent: int) -> None:
+    """Leave Ctrl-C to the parent, which ends the children itself; do not outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when another one, killed without a chance to say so, is gone."""
+    while True:
+        try:
+            os.kill(parent, 0)
+        except ProcessLookupError:
+            os._exit(1)
+        time.sleep(1)
 
 
 def _run_pickled(pickled: bytes, rerun: bool) -> Any:
@@ -156,7 +170,10 @@ class ProcessWorker(base.Worker):
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload(PRELOADED)
             self._pool = ProcessPoolExecutor(
-                self.n_procs, mp_context=context, initializer=_ignore_interrupt
+                self.n_procs,
+                mp_context=context,
+                initializer=_start_child,
+                initargs=(os.getpid(),),
             )
         return self._pool
 
@@ -165,7 +182,8 @@ class ProcessWorker(base.Worker):
         if self._pool is not None:
             for process in list((self._pool._processes or {}).values()):  # noqa: SLF001  # no public way before 3.14
                 process.kill()
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
 
     def close(self) -> None:
         """Let the processes go."""

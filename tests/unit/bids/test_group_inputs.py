@@ -47,12 +47,14 @@ class Output:
         model: StatsModel | None = None,
         labels: tuple[str, ...] = LABELS,
         version: str | None = None,
+        n_runs: int = 1,
         **entities: str,
     ) -> None:
         names = {"sub": subject, "task": "x", "space": "MNI", **entities}
         record: dict[str, Any] = {
             "SmoothingFWHM": 5.0,
             "Sources": ["bids::sub-01/func/a.nii.gz"],
+            "NumberOfRuns": n_runs,
             **model_record(stage_of(model or self.model, "subject")),
         }
         if version is not None:
@@ -161,8 +163,9 @@ def test_an_output_directory_that_is_not_there_has_no_subject(tmp_path, model):
 def test_maps_made_with_other_settings_are_refused_by_name(output, model):
     output.write("02", model=override(model, {"smoothing_fwhm_mm": 8.0}))
     problems = output.problems()
-    assert {Path(p.where).name[:6] for p in problems} == {"sub-02"}
-    assert len(problems) == 1 + len(LABELS)  # the mask and every map that would go up
+    (problem,) = problems
+    assert Path(problem.where).name.startswith("sub-02")
+    assert problem.where.endswith(f"(and {len(LABELS)} more)")  # the mask, every map that goes up
     assert 'made with other settings of model "balloon"' in problems[0].found
     assert "smoothing 5 mm" in problems[0].found
     assert stage_of(model, "subject").digest in problems[0].expected
@@ -172,6 +175,13 @@ def test_maps_made_with_other_settings_are_refused_by_name(output, model):
 def test_settings_of_the_group_do_not_concern_the_subjects(output, model):
     output.model = override(model, {"n_perm": 50, "alpha": 0.01, "sides": 1})
     assert output.find().subjects == ("01", "02")
+
+
+def test_subjects_with_other_numbers_of_runs_are_noted(output):
+    assert output.find().notes == ()
+    output.write("02", n_runs=3)
+    (note,) = output.find().notes
+    assert note.endswith("different numbers of runs: 1: sub-01; 3: sub-02")
 
 
 def test_maps_of_another_version_are_refused_by_name(output):
@@ -189,8 +199,9 @@ def test_maps_of_another_version_are_refused_by_name(output):
 def test_maps_on_another_grid_are_refused_by_name(output, grid):
     output.write("02", **grid)
     problems = output.problems()
-    assert {Path(p.where).name[:6] for p in problems} == {"sub-02"}
-    assert len(problems) == 1 + len(LABELS)
+    (problem,) = problems
+    assert Path(problem.where).name.startswith("sub-02")
+    assert problem.where.endswith(f"(and {len(LABELS)} more)")
     assert problems[0].found.startswith("grid (3, 4, ")
     assert problems[0].expected.startswith("that of sub-01_task-x_space-MNI_desc-analysis_mask")
 

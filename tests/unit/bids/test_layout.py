@@ -198,7 +198,7 @@ def test_several_spaces_without_the_default_are_listed(dataset):
         dataset.run("sub-01_task-x", space)
     _, (problem,) = dataset.find()
     assert problem.where == "--space"
-    assert problem.found == "images in 2 spaces: MNI152NLin6Asym:res-2, T1w"
+    assert problem.found == "several that fit among: MNI152NLin6Asym:res-2, T1w"
     assert problem.expected == "exactly one space and resolution"
     assert problem.remedy == "give one, for example --space MNI152NLin6Asym:res-2"
 
@@ -208,7 +208,7 @@ def test_two_resolutions_of_the_default_space_are_not_chosen_between(dataset):
         dataset.run("sub-01_task-x", f"space-MNI152NLin2009cAsym_res-{resolution}")
     _, (problem,) = dataset.find()
     assert problem.found == (
-        "images in 2 spaces: MNI152NLin2009cAsym:res-1, MNI152NLin2009cAsym:res-2"
+        "several that fit among: MNI152NLin2009cAsym:res-1, MNI152NLin2009cAsym:res-2"
     )
     (files,), problems = dataset.find(space=parse_space("MNI152NLin2009cAsym:res-1"))
     assert problems == []

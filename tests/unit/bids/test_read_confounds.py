@@ -197,7 +197,7 @@ def test_missing_columns_are_an_error_that_names_strategy_and_file(simulated, tm
         read_confounds(table, strategy="simple")
     (problem,) = caught.value.problems
     assert problem.where == f"confounds: {table}"
-    assert problem.expected == 'the columns that the strategy "simple" takes'
+    assert problem.expected == 'the columns that the strategy "simple" takes, as numbers'
     assert str(tmp_path.parent) not in problem.found
     assert "name the confounds in the model's X" in problem.remedy
 

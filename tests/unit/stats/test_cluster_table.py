@@ -13,9 +13,18 @@ from twolevel.stats.inference.result import GroupContrast
 
 AFFINE = np.array([[-2.0, 0, 0, 30.0], [0, 3.0, 0, -40.0], [0, 0.5, 4.0, 10.0], [0, 0, 0, 1]])
 COLUMNS = [
-    "cluster", "sign", "n_voxels", "volume_mm3", "peak_x", "peak_y", "peak_z", "peak_z_score",
-    "peak_t", "peak_effect", "peak_logp",
-]  # fmt: skip
+    "cluster",
+    "sign",
+    "n_voxels",
+    "volume_mm3",
+    "peak_x_mm",
+    "peak_y_mm",
+    "peak_z_mm",
+    "z_at_peak",
+    "t_at_peak",
+    "effect_at_peak",
+    "logp_at_peak",
+]
 
 
 @pytest.fixture
@@ -49,12 +58,12 @@ def test_the_volume_is_in_cubic_millimetres(group):
 
 def test_the_peak_is_at_the_largest_absolute_t_in_millimetres(group):
     table = table_of(group)
-    peaks = table[["peak_x", "peak_y", "peak_z"]].to_numpy()
+    peaks = table[["peak_x_mm", "peak_y_mm", "peak_z_mm"]].to_numpy()
     expected = [(AFFINE @ [*v, 1])[:3] for v in ([0, 0, 1], [1, 0, 1], [5, 4, 3])]
     np.testing.assert_allclose(peaks, expected, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(table["peak_t"], [6, -7, 9], rtol=1e-12, atol=0)
-    np.testing.assert_allclose(table["peak_effect"], [3, -3.5, 4.5], rtol=1e-12, atol=0)
-    np.testing.assert_allclose(table["peak_z_score"], [6, -7, 9], rtol=1e-5, atol=0)
+    np.testing.assert_allclose(table["t_at_peak"], [6, -7, 9], rtol=1e-12, atol=0)
+    np.testing.assert_allclose(table["effect_at_peak"], [3, -3.5, 4.5], rtol=1e-12, atol=0)
+    np.testing.assert_allclose(table["z_at_peak"], [6, -7, 9], rtol=1e-5, atol=0)
 
 
 def test_clusters_of_one_size_come_by_their_peak(group):
@@ -64,17 +73,17 @@ def test_clusters_of_one_size_come_by_their_peak(group):
     smaller = GroupContrast(
         group.maps, ContrastEstimate(effect, group.estimate.variance, 1e9), group.mask
     )
-    assert table_of(smaller)["peak_t"].tolist() == [-7.0, 6.0, 4.0]
+    assert table_of(smaller)["t_at_peak"].tolist() == [-7.0, 6.0, 4.0]
 
 
 def test_a_test_that_gives_p_lists_it_at_the_peak(group):
     test = parametric_fwe(group)
     table = cluster_table(group, test, AFFINE)
-    assert table["peak_logp"].tolist() == [
+    assert table["logp_at_peak"].tolist() == [
         pytest.approx(test.map_values[np.flatnonzero(group.estimate.t == t)[0]], rel=1e-12)
-        for t in table["peak_t"]
+        for t in table["t_at_peak"]
     ]
-    assert table_of(group)["peak_logp"].isna().all()
+    assert table_of(group)["logp_at_peak"].isna().all()
 
 
 def test_where_nothing_survives_the_table_has_its_columns_and_no_row(group):
