@@ -10,6 +10,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from joblib import cpu_count
 from rich.console import Console
 
 from twolevel.bids.group_inputs import find_subject_maps
@@ -113,7 +114,7 @@ class _Run:
         self.failed: list[str] = []
 
     def _execution(self, progress: StageProgress) -> Execution:
-        n_procs = self.arguments.nprocs or len(os.sched_getaffinity(0))
+        n_procs = self.arguments.nprocs or cpu_count()
         return Execution(
             self.cache_root, self.output_dir, self.arguments.worker, n_procs, progress
         )
