@@ -183,7 +183,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 def _add_model(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "model",
-        "Each option but --model, --group-mask and --random-seed replaces what the model file says.",
+        "All but --model, --group-mask and --random-seed replace what the model file says.",
     )
     group.add_argument(
         "-m",
