@@ -12,7 +12,7 @@ import numpy as np
 from twolevel.bids.entities import build_name
 from twolevel.bids.images import read_header, read_mask
 from twolevel.bids.outputs import common_entities, entities_of
-from twolevel.bids.sidecars import read_json
+from twolevel.bids.sidecars import read_json, sidecar_of
 from twolevel.errors import InputError, Problem
 from twolevel.model.spec import stage_of
 
@@ -196,7 +196,7 @@ def _maps_of(
 
 
 def _sidecar(path: Path) -> dict[str, Any]:
-    sidecar = path.with_name(path.name.replace(".nii.gz", ".json"))
+    sidecar = sidecar_of(path)
     return read_json(sidecar) if sidecar.is_file() else {}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from twolevel.bids.entities import build_name, parse_name
 from twolevel.bids.images import write_image
-from twolevel.bids.sidecars import write_json
+from twolevel.bids.sidecars import sidecar_of, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -147,7 +147,7 @@ def write_mask(
         "NumberOfVoxels": int(mask.sum()),
         **sidecar,
     }
-    write_json(path.with_name(path.name.replace(".nii.gz", ".json")), content)
+    write_json(sidecar_of(path), content)
     return write_image(path, mask, affine)
 
 
@@ -187,7 +187,7 @@ def write_statmap(
         **spatial_record(entities, affine, sidecar["Sources"]),
         **sidecar,
     }
-    write_json(path.with_name(path.name.replace(".nii.gz", ".json")), content)
+    write_json(sidecar_of(path), content)
     return write_image(path, volume, affine, compression=4)
 
 

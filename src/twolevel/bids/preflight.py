@@ -15,7 +15,7 @@ from twolevel.bids.run_inputs import RunInputs, dataset_links
 from twolevel.bids.sidecars import read_json
 from twolevel.bids.tables import read_tsv
 from twolevel.errors import InputError, Problem, Problems
-from twolevel.model.spec import INTERCEPT
+from twolevel.model.spec import INTERCEPT, is_wild
 from twolevel.model.variables import matches
 from twolevel.stats.contrasts import did_you_mean
 
@@ -251,8 +251,8 @@ def _check_contrasts(checked: Sequence[CheckedRun], node: Node) -> list[Problem]
                     or "correct the contrast or the model's X",
                 )
             )
-    unused = [x for x in node.x if x != INTERCEPT and not _is_wild(x)]
-    wild = [x for x in node.x if _is_wild(x)]
+    unused = [x for x in node.x if x != INTERCEPT and not is_wild(x)]
+    wild = [x for x in node.x if is_wild(x)]
     problems.extend(
         Problem(
             f'model: X names "{pattern}"',
@@ -276,10 +276,6 @@ def _check_contrasts(checked: Sequence[CheckedRun], node: Node) -> list[Problem]
         if name not in known and name not in in_contrasts
     )
     return problems
-
-
-def _is_wild(name: str) -> bool:
-    return "*" in name or "?" in name
 
 
 def _check_grids(checked: Sequence[CheckedRun], *, same_grid: bool) -> list[Problem]:

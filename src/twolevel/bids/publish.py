@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twolevel.bids.atomic import write_bytes
+from twolevel.bids.entities import parse_name
 from twolevel.bids.sidecars import read_json, write_json
 
 if TYPE_CHECKING:
@@ -87,7 +88,13 @@ def _relative_uri(root: Path, output_dir: Path) -> str:
     return Path(os.path.relpath(root.resolve(), output_dir.resolve())).as_posix()
 
 
-def publish(trees: Sequence[Path], output_dir: Path, *, stale: Sequence[str]) -> list[Path]:
+def publish(
+    trees: Sequence[Path],
+    output_dir: Path,
+    *,
+    folders: Sequence[str],
+    entities: Mapping[str, str],
+) -> list[Path]:
     """Copy finished trees to their final place, and drop what an earlier run left there.
 
     Parameters
@@ -96,8 +103,10 @@ def publish(trees: Sequence[Path], output_dir: Path, *, stale: Sequence[str]) ->
         Folders whose content is laid out as in `output_dir`; names that begin with an underscore
         at their root stay behind.
     output_dir : Path
-    stale : sequence of str
-        Patterns under `output_dir`: files that match and are in none of the trees are removed.
+    folders : sequence of str
+        Patterns of folders under `output_dir` in which to look for what an earlier run left.
+    entities : mapping of str to str
+        A file there of the same task and space that is in none of the trees is removed.
 
     Returns
     -------
@@ -118,9 +127,10 @@ def publish(trees: Sequence[Path], output_dir: Path, *, stale: Sequence[str]) ->
                 partial.replace(target)
             published.append(target)
     kept = set(published)
-    for pattern in stale:
-        for path in output_dir.glob(pattern):
-            if path.is_file() and path not in kept:
+    for folder in (f for pattern in folders for f in output_dir.glob(pattern)):
+        for path in [p for p in folder.iterdir() if p.is_file() and p not in kept]:
+            name = parse_name(path)
+            if name is not None and _same_kind(name.entities, entities):
                 path.unlink()
     return published
 
@@ -129,3 +139,8 @@ def _same_content(a: Path, b: Path) -> bool:
     if not b.is_file() or a.stat().st_size != b.stat().st_size:
         return False
     return a.read_bytes() == b.read_bytes()
+
+
+def _same_kind(a: Mapping[str, str], b: Mapping[str, str]) -> bool:
+    """Tell whether two names are of one task, space and resolution, compared whole."""
+    return all(a.get(key) == b.get(key) for key in ("task", "space", "cohort", "res"))

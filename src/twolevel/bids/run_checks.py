@@ -13,7 +13,7 @@ from twolevel.bids.events import events_within_scan, read_events
 from twolevel.bids.images import check_length, read_header, read_mask
 from twolevel.bids.run_inputs import RunInputs, gather, read_timing
 from twolevel.errors import InputError, Problem, Problems
-from twolevel.model.spec import INTERCEPT
+from twolevel.model.spec import INTERCEPT, is_wild
 from twolevel.model.variables import RunVariables, resolve_variables
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def _check_tables(
 ) -> tuple[RunVariables, list[str]]:
     settings = node.run_settings
     without = resolve_variables(node, events, ())
-    named = any(x != INTERCEPT and ("*" in x or "?" in x or x in without.missing) for x in node.x)
+    named = any(x != INTERCEPT and (is_wild(x) or x in without.missing) for x in node.x)
     factor_levels = tuple(f"{factor}." for factor in node.factors)
     only_events = all(x == INTERCEPT or x.startswith(factor_levels) for x in node.x)
     if settings.confound_strategy is None and (only_events or not named):

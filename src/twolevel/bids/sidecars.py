@@ -13,7 +13,7 @@ from twolevel.errors import InputError, Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["read_json", "write_json"]
+__all__ = ["read_json", "sidecar_of", "write_json"]
 
 
 def read_json(path: Path | str) -> dict[str, Any]:
@@ -67,3 +67,18 @@ def write_json(path: Path | str, content: Mapping[str, Any]) -> Path:
     """
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     return write_bytes(path, text.encode())
+
+
+def sidecar_of(path: Path) -> Path:
+    """Return the name of the JSON file beside an image.
+
+    Parameters
+    ----------
+    path : Path
+        ``.nii.gz``.
+
+    Returns
+    -------
+    Path
+    """
+    return path.with_name(path.name.replace(".nii.gz", ".json"))

@@ -15,7 +15,16 @@ from pydantic import BaseModel, ValidationError
 from twolevel.errors import ModelError, Problem
 from twolevel.model.labels import contrast_label
 from twolevel.model.software import settings_of
-from twolevel.model.spec import INTERCEPT, Contrast, Edge, Hrf, Instruction, Node, StatsModel
+from twolevel.model.spec import (
+    INTERCEPT,
+    Contrast,
+    Edge,
+    Hrf,
+    Instruction,
+    Node,
+    StatsModel,
+    is_wild,
+)
 from twolevel.model.supported import unsupported, weights_of
 
 if TYPE_CHECKING:
@@ -229,7 +238,8 @@ def _contrasts(node: bsm.Node) -> Iterator[Contrast]:
             contrast.Test,
         )
     if node.DummyContrasts and node.Level == "Run":
-        plain = [str(x) for x in node.Model.X if str(x) != INTERCEPT and "*" not in str(x)]
+        names = [str(x) for x in node.Model.X]
+        plain = [x for x in names if x != INTERCEPT and not is_wild(x)]
         for name in node.DummyContrasts.Contrasts or plain:
             yield Contrast(str(name), contrast_label(str(name)), ((str(name), (1.0,)),), "t")
 

@@ -25,11 +25,26 @@ __all__ = [
     "StatsModel",
     "SubjectSettings",
     "TestSettings",
+    "is_wild",
     "stage_of",
 ]
 
 Level = Literal["run", "session", "subject", "dataset"]
 INTERCEPT = "1"
+
+
+def is_wild(name: str) -> bool:
+    """Tell whether a variable of X is a pattern.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    bool
+    """
+    return "*" in name or "?" in name
 
 
 @dataclass(frozen=True)

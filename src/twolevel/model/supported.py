@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from twolevel.errors import Problem
-from twolevel.model.spec import INTERCEPT
+from twolevel.model.spec import INTERCEPT, is_wild
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,7 +158,7 @@ def _at_run(place: str, node: bsm.Node) -> Iterator[Problem]:
         named["DummyContrasts"] = [str(n) for n in node.DummyContrasts.Contrasts]
     if hrf is not None:
         named["HRF"] = list(hrf.Variables)
-    wild = any("*" in x or "?" in x for x in known)
+    wild = any(is_wild(x) for x in known)
     for what, names in named.items():
         strange = [name for name in names if name not in known]
         if strange and not wild:

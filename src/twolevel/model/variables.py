@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from twolevel.model.spec import INTERCEPT
+from twolevel.model.spec import INTERCEPT, is_wild
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +83,7 @@ def resolve_variables(
     for name in node.x:
         if name == INTERCEPT:
             continue
-        wild = "*" in name or "?" in name
+        wild = is_wild(name)
         from_events = [v for v in (*levels, *modulators) if matches(v, name)]
         from_confounds = [c for c in confound_names if matches(c, name) and c not in from_events]
         conditions.update({v: _hrf_of(v, node) for v in from_events})

@@ -15,7 +15,7 @@ from twolevel.bids.entities import build_name
 from twolevel.bids.exclusions import EXCLUDED, Exclusion, read_exclusions, write_exclusions
 from twolevel.bids.images import read_map, read_mask
 from twolevel.bids.outputs import common_entities, entities_of, folder_of, model_record, write_mask
-from twolevel.bids.sidecars import read_json
+from twolevel.bids.sidecars import read_json, sidecar_of
 from twolevel.errors import AnalysisError
 from twolevel.model.spec import Stage
 from twolevel.stats.estimates import ContrastEstimate
@@ -197,7 +197,7 @@ def _sources(
     """
     if {k: v for k, v in entities.items() if k != "desc"} == dict(subject_names):
         sidecar = _find(run, entities, label, "effect")
-        content = read_json(sidecar.with_name(sidecar.name.replace(".nii.gz", ".json")))
+        content = read_json(sidecar_of(sidecar))
         return [str(uri) for uri in content["Sources"]]
     folder = folder_of(entities)
     return [
@@ -213,7 +213,7 @@ def _load(
         for stat in ("effect", "variance")
     )
     sidecar = _find(run, entities, label, "effect")
-    content = read_json(sidecar.with_name(sidecar.name.replace(".nii.gz", ".json")))
+    content = read_json(sidecar_of(sidecar))
     return ContrastEstimate(effect, variance, float(content["DegreesOfFreedom"]))
 
 

@@ -113,7 +113,8 @@ def run_participants(plan: Plan, model: StatsModel, execution: Execution) -> Out
             outcome.files += publish(
                 [Path(tree) for tree in trees],
                 execution.output_dir,
-                stale=_subject_patterns(subject, dict(of_subject[0].entities)),
+                folders=[f"sub-{subject}/func", f"sub-{subject}/ses-*/func"],
+                entities=dict(of_subject[0].entities),
             )
             outcome.done.append(subject)
     return outcome
@@ -157,12 +158,11 @@ def run_group(
         outputs = result.outputs
         trees = [outputs.design, *outputs.fits, outputs.comparison]
         trees += [test for of_contrast in outputs.tests for test in of_contrast]
-        keys = [key for key in ("task", "space", "res") if key in inputs.entities]
-        stem = "_".join(f"{key}-{inputs.entities[key]}" for key in keys)
         outcome.files = publish(
             [Path(tree) for tree in trees],
             execution.output_dir,
-            stale=[f"group/{stem}_[!r]*", f"figures/{stem}_[!r]*"],
+            folders=["group", "figures"],
+            entities=inputs.entities,
         )
         outcome.done.append("group")
     return outcome
@@ -264,14 +264,3 @@ def _drain(loop: asyncio.AbstractEventLoop) -> None:
     for task in pending:
         task.cancel()
     loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
-
-
-def _subject_patterns(subject: str, entities: dict[str, str]) -> list[str]:
-    """Name the outputs of a subject of the same task, space and resolution."""
-    patterns = []
-    for session in ("", "ses-*/"):
-        keys = [k for k in ("space", "res") if k in entities]
-        middle = "".join(f"*_{k}-{entities[k]}" for k in keys)
-        tail = "_" if keys else "*_"
-        patterns.append(f"sub-{subject}/{session}func/*_task-{entities['task']}{middle}{tail}*")
-    return patterns

@@ -220,7 +220,7 @@ def test_trees_are_merged_into_the_output(tmp_path):
     a = tree(tmp_path / "a", {"sub-01/func/x.tsv": "1", "sub-01/excluded.tsv": "2"})
     b = tree(tmp_path / "b", {"sub-01/func/y.tsv": "3"})
     out = tmp_path / "out"
-    files = publish([a, b], out, stale=[])
+    files = publish([a, b], out, folders=[], entities={})
     assert files_of(out) == {
         "sub-01/func/x.tsv": "1",
         "sub-01/excluded.tsv": "2",
@@ -231,23 +231,36 @@ def test_trees_are_merged_into_the_output(tmp_path):
 
 def test_private_names_stay_behind(tmp_path):
     a = tree(tmp_path / "a", {"_group/maps.npy": "1", "_excluded.tsv": "2", "group/x.tsv": "3"})
-    publish([a], tmp_path / "out", stale=[])
+    publish([a], tmp_path / "out", folders=[], entities={})
     assert files_of(tmp_path / "out") == {"group/x.tsv": "3"}
 
 
-def test_stale_files_are_dropped_and_others_kept(tmp_path):
-    before = {"group/task-x_a.tsv": "old", "group/task-x_b.tsv": "old", "group/task-y_a.tsv": "o"}
-    out = tree(tmp_path / "out", before)
-    a = tree(tmp_path / "a", {"group/task-x_a.tsv": "new"})
-    publish([a], out, stale=["group/task-x_*"])
-    assert files_of(out) == {"group/task-x_a.tsv": "new", "group/task-y_a.tsv": "o"}
+@pytest.mark.parametrize(
+    ("name", "stays"),
+    [
+        ("task-x_space-S_res-2_contrast-old_statmap.nii.gz", False),
+        ("task-x_run-1_space-S_res-2_design.tsv", False),
+        ("task-xy_space-S_res-2_contrast-old_statmap.nii.gz", True),
+        ("task-x_space-SX_res-2_contrast-old_statmap.nii.gz", True),
+        ("task-x_space-S_res-2down2_contrast-old_statmap.nii.gz", True),
+        ("task-x_space-S_contrast-old_statmap.nii.gz", True),
+        ("notes of mine.txt", True),
+    ],
+)
+def test_what_an_earlier_run_left_is_dropped_and_nothing_else(tmp_path, name, stays):
+    out = tree(tmp_path / "out", {f"group/{name}": "old", f"elsewhere/{name}": "old"})
+    a = tree(tmp_path / "a", {"group/task-x_space-S_res-2_tests.tsv": "new"})
+    entities = {"task": "x", "space": "S", "res": "2"}
+    publish([a], out, folders=["group", "figures"], entities=entities)
+    expected = {f"elsewhere/{name}": "old", "group/task-x_space-S_res-2_tests.tsv": "new"}
+    assert files_of(out) == expected | ({f"group/{name}": "old"} if stays else {})
 
 
 def test_a_file_that_is_the_same_is_not_written_again(tmp_path):
     a = tree(tmp_path / "a", {"x.tsv": "same", "y.tsv": "new"})
     out = tree(tmp_path / "out", {"x.tsv": "same", "y.tsv": "old"})
     before = {name: (out / name).stat().st_ino for name in ("x.tsv", "y.tsv")}
-    publish([a], out, stale=["*"])
+    publish([a], out, folders=[], entities={})
     assert (out / "x.tsv").stat().st_ino == before["x.tsv"]
     assert (out / "y.tsv").stat().st_ino != before["y.tsv"]
     assert files_of(out) == {"x.tsv": "same", "y.tsv": "new"}
@@ -263,5 +276,5 @@ def test_a_copy_that_fails_leaves_the_earlier_file_whole(tmp_path, monkeypatch):
 
     monkeypatch.setattr("twolevel.bids.publish.shutil.copyfile", half)
     with pytest.raises(OSError, match="no space left"):
-        publish([a], out, stale=["*"])
+        publish([a], out, folders=[], entities={})
     assert (out / "x.tsv").read_text() == "old"
