@@ -47,7 +47,7 @@ requirements: $(VENV)/created
 		--no-emit-index-url --upgrade --output-file requirements.txt \
 		pyproject.toml requirements-build.in
 	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-annotate \
-		--no-emit-index-url --upgrade --group test --constraint requirements.txt \
+		--no-emit-index-url --upgrade --extra fetch --group test --constraint requirements.txt \
 		--output-file requirements-test.txt pyproject.toml requirements-build.in
 
 clean:

@@ -6,6 +6,7 @@
     ├── InputError          something in the data, the model or the options is not as it must be
     │   ├── ModelError      the model file
     │   └── OutputError     the output or the work directory
+    ├── TransferError       a dataset could not be cloned, or content not downloaded or dropped
     └── AnalysisError       a step could not be carried out although the input was accepted
 
 Library code raises; only ``twolevel.cli`` catches.
@@ -18,14 +19,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 __all__ = [
+    "AbsentContent",
     "AnalysisError",
     "InputError",
     "ModelError",
     "OutputError",
     "Problem",
     "Problems",
+    "TransferError",
     "TwolevelError",
 ]
 
@@ -62,6 +66,19 @@ class Problem:
         )
 
 
+@dataclass(frozen=True)
+class AbsentContent(Problem):
+    """Files whose content has not been fetched.
+
+    Parameters
+    ----------
+    paths : tuple of Path
+        All of them; `where` shows the first ones.
+    """
+
+    paths: tuple[Path, ...]
+
+
 class TwolevelError(Exception):
     """Base of all exceptions of this package."""
 
@@ -92,6 +109,10 @@ class ModelError(InputError):
 
 class OutputError(InputError):
     """An output or work directory that cannot be used."""
+
+
+class TransferError(TwolevelError):
+    """A dataset could not be cloned, or content could not be downloaded or dropped."""
 
 
 class AnalysisError(TwolevelError):

@@ -160,7 +160,24 @@ def test_a_file_that_is_not_fetched_yet_is_not_called_missing(
     ((where, (found, _, remedy)),) = problems_of(refused_everywhere()).items()
     assert where == str(path)
     assert found == "not fetched yet: a git-annex file without its content"
-    assert str(path) in remedy
+    space = " --space MNI152NLin2009cAsym:res-2" if kind in {"bold", "mask"} else ""
+    assert remedy == (
+        f"get it with: twolevel fetch data {data.root} --participant-label 01 "
+        f"--task-id balloonanalogrisktask{space}"
+    )
+
+
+def test_files_that_are_not_fetched_yet_are_one_problem_with_one_command(data, refused_everywhere):
+    for path in (data.bold(1, 1), data.bold(2, 2), data.mask(2, 2), data.events(1, 2)):
+        path.unlink()
+        path.symlink_to("../../.git/annex/objects/Xx/Yy/MD5E-s1--abc/MD5E-s1--abc")
+    ((where, (found, _, remedy)),) = problems_of(refused_everywhere()).items()
+    assert where == f"{data.bold(1, 1)} and 3 more"
+    assert found == "not fetched yet: 4 git-annex files without their content"
+    assert remedy == (
+        f"get it with: twolevel fetch data {data.root} --participant-label 01 02 "
+        "--task-id balloonanalogrisktask --space MNI152NLin2009cAsym:res-2"
+    )
 
 
 def with_a_contrast_on(folder: Path, variable: str) -> Path:

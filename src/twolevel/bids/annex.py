@@ -1,14 +1,59 @@
-"""git-annex: files whose content has not been fetched."""
+"""git-annex: what a file's link or pointer tells, without calling git-annex."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from twolevel.errors import InputError, Problem
+from twolevel.bids.not_fetched import not_fetched
+from twolevel.errors import InputError
 
-__all__ = ["is_absent", "not_fetched", "real_path", "require_content"]
+__all__ = ["bytes_of", "is_absent", "key_of", "real_path", "require_content"]
 
 POINTER_LIMIT = 32_768  # git-annex never writes a longer pointer file
+OBJECTS = "/annex/objects/"
+
+
+def key_of(path: Path | str) -> str | None:
+    """Return the key under which git-annex keeps the content of a file.
+
+    Parameters
+    ----------
+    path : Path or str
+
+    Returns
+    -------
+    str or None
+        None for a file that git-annex does not keep, and for an unlocked one that has its content.
+    """
+    path = Path(path)
+    if path.is_symlink():
+        target = path.readlink().as_posix()
+        return target.rpartition("/")[2] if OBJECTS in target else None
+    if not path.is_file() or path.stat().st_size > POINTER_LIMIT:
+        return None
+    with path.open("rb") as stream:
+        if stream.read(len(OBJECTS)) != OBJECTS.encode():
+            return None
+        return stream.readline().decode().strip().rpartition("/")[2]
+
+
+def bytes_of(key: str) -> int | None:
+    """Read the size of the content from its key.
+
+    Parameters
+    ----------
+    key : str
+        ``MD5E-s1234--d41d8cd98f00b204e9800998ecf8427e.nii.gz``: backend, fields, name.
+
+    Returns
+    -------
+    int or None
+        Bytes; None where the key does not tell (content known by its address only).
+    """
+    fields = key.partition("--")[0].split("-")[1:]
+    sizes = [int(field[1:]) for field in fields if re.fullmatch(r"s\d+", field)]
+    return sizes[0] if sizes else None
 
 
 def is_absent(path: Path | str) -> bool:
@@ -23,12 +68,9 @@ def is_absent(path: Path | str) -> bool:
     bool
     """
     path = Path(path)
-    if path.is_symlink() and not path.exists():
-        return True
-    if not path.is_file() or path.stat().st_size > POINTER_LIMIT:
-        return False
-    with path.open("rb") as stream:
-        return stream.read(15) == b"/annex/objects/"
+    if path.is_symlink():
+        return not path.exists()
+    return key_of(path) is not None
 
 
 def real_path(path: Path | str) -> Path:
@@ -49,25 +91,6 @@ def real_path(path: Path | str) -> Path:
     return Path(path).resolve()
 
 
-def not_fetched(path: Path | str) -> Problem:
-    """Describe a file whose content has not been fetched.
-
-    Parameters
-    ----------
-    path : Path or str
-
-    Returns
-    -------
-    Problem
-    """
-    return Problem(
-        str(path),
-        "not fetched yet: a git-annex file without its content",
-        "the content",
-        f"get it with: datalad get {path}",
-    )
-
-
 def require_content(path: Path | str) -> None:
     """Refuse a file whose content has not been fetched.
 
@@ -80,4 +103,4 @@ def require_content(path: Path | str) -> None:
     InputError
     """
     if is_absent(path):
-        raise InputError(not_fetched(path))
+        raise InputError(not_fetched([Path(path)]))

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["RunFiles", "Selection", "find_runs", "iter_subjects", "list_subjects", "parse_space"]
+__all__ = [
+    "RunFiles",
+    "Selection",
+    "find_runs",
+    "find_sidecars",
+    "iter_subjects",
+    "list_subjects",
+    "parse_space",
+]
 
 SPATIAL = frozenset({"space", "res", "den", "cohort", "desc"})
 DEFAULT_SPACE = "MNI152NLin2009cAsym"
@@ -175,7 +183,7 @@ def find_runs(
         )
         if _claim(files, "bold", path, problems):
             root = next(r for r in derivatives if r in path.parents)
-            files.derivative_sidecars = _inherited(root, path, name, "bold", ".json")
+            files.derivative_sidecars = find_sidecars(root, path)
     for path, name in raw:
         key = _key(name.entities)
         if name.suffix == "events" and name.extension == ".tsv" and selection.admits(dict(key)):
@@ -324,6 +332,25 @@ def _attach_raw(files: RunFiles, bids_dir: Path) -> None:
     if files.events is None:
         events = _inherited(bids_dir, here, name, "events", ".tsv")
         files.events = events[-1] if events else None
+
+
+def find_sidecars(root: Path, path: Path) -> list[Path]:
+    """List the JSON files that apply to a file by the inheritance principle.
+
+    Parameters
+    ----------
+    root : Path
+        Of the dataset.
+    path : Path
+        The file, by a name of the standard.
+
+    Returns
+    -------
+    list of Path
+        From the root down; later ones win.
+    """
+    name = parse_name(path)
+    return _inherited(root, path, name, name.suffix, ".json") if name is not None else []
 
 
 def _inherited(root: Path, path: Path, name: BidsName, suffix: str, extension: str) -> list[Path]:

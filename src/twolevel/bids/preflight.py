@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twolevel.bids.annex import is_absent
-from twolevel.bids.layout import Selection, find_runs, iter_subjects, list_subjects
-from twolevel.bids.run_checks import CheckedRun, check_run, describe_grid
+from twolevel.bids.layout import iter_subjects
+from twolevel.bids.not_fetched import absent_together
+from twolevel.bids.run_checks import (
+    CheckedRun,
+    CheckedTables,
+    check_run,
+    check_tables,
+    describe_grid,
+    missing_files,
+)
 from twolevel.bids.run_inputs import RunInputs, dataset_links
+from twolevel.bids.selection import select_runs
 from twolevel.bids.sidecars import read_json
 from twolevel.bids.tables import read_tsv
 from twolevel.errors import InputError, Problem, Problems
@@ -20,14 +29,15 @@ from twolevel.model.variables import matches
 from twolevel.stats.contrasts import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from twolevel.bids.layout import RunFiles, Selection
     from twolevel.model.spec import Node, StatsModel
 
-__all__ = ["Plan", "check_inputs", "choose_subjects"]
+__all__ = ["Plan", "check_inputs", "check_subject"]
 
 
 @dataclass(frozen=True)
@@ -36,75 +46,17 @@ class Plan:
 
     Attributes
     ----------
-    subjects : dict of str to list of RunInputs
+    runs : dict of str to list of RunFiles
         Runs of each subject.
+    inputs : dict of str to list of RunInputs
+        The same, ready to be computed; empty where the images are still to be downloaded.
     notes : tuple of str
         What a user should know although it stops nothing.
     """
 
-    subjects: dict[str, list[RunInputs]]
+    runs: dict[str, list[RunFiles]]
+    inputs: dict[str, list[RunInputs]]
     notes: tuple[str, ...]
-
-
-def choose_subjects(
-    bids_dir: Path,
-    derivatives: Sequence[Path],
-    wanted: Sequence[str],
-    *,
-    n_subjects: int | None = None,
-    seed: int = 0,
-) -> tuple[str, ...]:
-    """Choose the subjects by label, by a random draw, or all.
-
-    Parameters
-    ----------
-    bids_dir : Path
-    derivatives : sequence of Path
-    wanted : sequence of str
-        Labels with or without ``sub-``; empty for all.
-    n_subjects : int, optional
-        Draw that many of them.
-    seed : int
-        Of the draw.
-
-    Returns
-    -------
-    tuple of str
-        Sorted; the subjects with a folder in the raw dataset or in the derivatives.
-
-    Raises
-    ------
-    InputError
-        A label that is not there, or more subjects than there are.
-    """
-    there = list_subjects(bids_dir, *derivatives)
-    labels = [label.removeprefix("sub-") for label in wanted]
-    problems = [
-        Problem(
-            f"--participant-label {label}",
-            "no such subject",
-            f"one of: {', '.join(there) or '(there is none)'}",
-            did_you_mean(label, there) or "check the label",
-        )
-        for label in labels
-        if label not in there
-    ]
-    chosen = sorted(set(labels)) if labels else there
-    if n_subjects is not None and n_subjects > len(chosen):
-        problems.append(
-            Problem(
-                f"--n-subjects {n_subjects}",
-                f"{len(chosen)} subjects",
-                "no more than there are",
-                "lower the number",
-            )
-        )
-    if problems:
-        raise InputError(problems)
-    if n_subjects is not None:
-        drawn = np.random.default_rng(seed).choice(len(chosen), n_subjects, replace=False)
-        chosen = sorted(chosen[i] for i in drawn)
-    return tuple(chosen)
 
 
 def check_inputs(
@@ -115,6 +67,7 @@ def check_inputs(
     *,
     progress: Callable[[int, int], None] | None = None,
     same_grid: bool = True,
+    images: bool = True,
 ) -> Plan:
     """Find and check everything that the participant level reads.
 
@@ -130,6 +83,8 @@ def check_inputs(
         Called with the number of runs checked and their total.
     same_grid : bool
         All subjects must share one grid, as the group level needs it.
+    images : bool
+        The images are there; without them, tables and sidecars are checked.
 
     Returns
     -------
@@ -143,7 +98,68 @@ def check_inputs(
     node = model.node("run")
     if node is None:
         raise InputError(Problem("model", "no Run node", "a Run node", "add one"))
-    problems = [
+    problems = Problems(_missing_folders(bids_dir, derivatives))
+    problems.stop_if_any()
+    links = dataset_links(bids_dir, derivatives)
+    runs = problems.attempt(lambda: select_runs(bids_dir, derivatives, selection)) or []
+    problems.found.extend(_check_descriptions(links))
+    checked: list[CheckedRun] = []
+    tables: list[CheckedTables] = []
+    for index, files in enumerate(runs, start=1):
+        if images and (run := problems.attempt(partial(check_run, files, node, links))):
+            checked.append(run)
+            tables.append(run.tables)
+        elif not images and (
+            read := problems.attempt(partial(_check_without_images, files, node))
+        ):
+            tables.append(read)
+        if progress is not None:
+            progress(index, len(runs))
+    if tables:
+        problems.found.extend(_check_contrasts(tables, node))
+    problems.found.extend(_check_together(checked, same_grid=same_grid))
+    # A sidecar may serve many runs.
+    problems.found = absent_together(dict.fromkeys(problems.found))
+    problems.stop_if_any()
+    ready = {run.tables.files.bold: run.inputs for run in checked}
+    by_subject = dict(iter_subjects(runs))
+    inputs = {s: [ready[f.bold] for f in group] for s, group in by_subject.items() if images}
+    notes = [note for run in tables for note in run.notes]
+    return Plan(by_subject, inputs, (*_notes_on_subjects(bids_dir, selection, by_subject), *notes))
+
+
+def check_subject(runs: Sequence[RunFiles], node: Node, links: dict[str, Path]) -> list[RunInputs]:
+    """Check the runs of a subject once their images are there.
+
+    Parameters
+    ----------
+    runs : sequence of RunFiles
+        Of one subject.
+    node : Node
+        Of the run level.
+    links : dict of str to Path
+        Datasets by the names that BIDS URIs use.
+
+    Returns
+    -------
+    list of RunInputs
+
+    Raises
+    ------
+    InputError
+        With all offenders.
+    """
+    problems = Problems()
+    attempts = [problems.attempt(partial(check_run, files, node, links)) for files in runs]
+    checked = [run for run in attempts if run is not None]
+    problems.found.extend(_check_together(checked, same_grid=True))
+    problems.found = absent_together(dict.fromkeys(problems.found))
+    problems.stop_if_any()
+    return [run.inputs for run in checked]
+
+
+def _missing_folders(bids_dir: Path, derivatives: Sequence[Path]) -> list[Problem]:
+    return [
         Problem(
             str(root),
             "no such folder",
@@ -155,60 +171,32 @@ def check_inputs(
         for root in (bids_dir, *derivatives)
         if not root.is_dir()
     ]
-    if problems:
-        raise InputError(problems)
-    runs, problems = find_runs(bids_dir, derivatives, selection)
-    if not runs and not problems:
-        problems.append(_nothing_selected(bids_dir, derivatives, selection))
-    links = dataset_links(bids_dir, derivatives)
-    undecided = bool(problems)  # which task or space is not clear: runs would lack files
-    problems.extend(_check_descriptions(links))
-    checked = []
-    for index, files in enumerate(() if undecided else runs, start=1):
-        try:
-            checked.append(check_run(files, node, links))
-        except InputError as error:
-            problems.extend(error.problems)
-        if progress is not None:
-            progress(index, len(runs))
-    if checked:
-        problems.extend(_check_contrasts(checked, node))
-        problems.extend(_check_grids(checked, same_grid=same_grid))
-        problems.extend(_check_masks(checked))
-    problems = list(dict.fromkeys(problems))  # a sidecar may serve many runs
-    if problems:
-        raise InputError(problems)
-    plans = {run.files.bold: run.inputs for run in checked}
-    subjects = {s: [plans[f.bold] for f in group] for s, group in iter_subjects(runs)}
-    notes = [note for run in checked for note in run.notes]
-    return Plan(subjects, (*_notes_on_subjects(bids_dir, selection, subjects), *notes))
 
 
-def _nothing_selected(
-    bids_dir: Path, derivatives: Sequence[Path], selection: Selection
-) -> Problem:
-    """Say what there is, where a selection fits nothing."""
-    everything, _ = find_runs(bids_dir, derivatives, Selection(subjects=selection.subjects))
-    there = {
-        key: sorted({run.entities[key] for run in everything if key in run.entities})
-        for key in ("task", "ses", "run")
-    }
-    listed = "; ".join(f"{key}: {', '.join(labels)}" for key, labels in there.items() if labels)
-    return Problem(
-        str(bids_dir),
-        f"no run for this selection; there are {listed or 'no runs at all'}",
-        "sub-*/func/*_events.tsv and, in the derivatives, *_desc-preproc_bold.nii.gz",
-        "check the task (of the model's Input, or --task-id) and the labels that you selected",
-    )
+def _check_without_images(files: RunFiles, node: Node) -> CheckedTables:
+    """Check what can be read before the images of a run are downloaded."""
+    problems = Problems()
+    problems.found.extend(missing_files(files, ["bold", "mask"]))
+    tables = problems.attempt(lambda: check_tables(files, node))
+    if tables is None or problems.found:
+        raise InputError(problems.found)
+    return tables
+
+
+def _check_together(checked: Sequence[CheckedRun], *, same_grid: bool) -> list[Problem]:
+    return [*_check_grids(checked, same_grid=same_grid), *_check_masks(checked)]
 
 
 def _check_masks(checked: Sequence[CheckedRun]) -> list[Problem]:
     """Refuse subjects whose runs have no voxel in common."""
     shared: dict[str, tuple[list[str], NDArray[np.bool_]]] = {}
     for run in checked:
-        names, mask = shared.get(run.files.entities["sub"], ([], run.mask))
+        names, mask = shared.get(run.tables.files.entities["sub"], ([], run.mask))
         if mask.shape == run.mask.shape:
-            shared[run.files.entities["sub"]] = ([*names, run.files.name], mask & run.mask)
+            shared[run.tables.files.entities["sub"]] = (
+                [*names, run.tables.files.name],
+                mask & run.mask,
+            )
     return [
         Problem(
             f"sub-{subject}: masks of {', '.join(names)}",
@@ -231,7 +219,7 @@ def _check_descriptions(links: dict[str, Path]) -> list[Problem]:
     return problems.found
 
 
-def _check_contrasts(checked: Sequence[CheckedRun], node: Node) -> list[Problem]:
+def _check_contrasts(checked: Sequence[CheckedTables], node: Node) -> list[Problem]:
     """Refuse a contrast on what no run has; a run without it is only left out."""
     known = {v for run in checked for v in (*run.variables.conditions, *run.variables.confounds)}
     problems = []
@@ -282,16 +270,18 @@ def _check_grids(checked: Sequence[CheckedRun], *, same_grid: bool) -> list[Prob
     reference: dict[str, CheckedRun] = {}
     problems = []
     for run in checked:
-        first = reference.setdefault(run.files.entities["sub"] if not same_grid else "", run)
+        first = reference.setdefault(
+            run.tables.files.entities["sub"] if not same_grid else "", run
+        )
         same = first.header.shape[:3] == run.header.shape[:3] and np.allclose(
             first.header.affine, run.header.affine, atol=1e-3
         )
         if not same:
             problems.append(
                 Problem(
-                    f"{run.files.bold}: grid",
+                    f"{run.tables.files.bold}: grid",
                     describe_grid(run.header),
-                    f"that of {first.files.bold}: {describe_grid(first.header)}",
+                    f"that of {first.tables.files.bold}: {describe_grid(first.header)}",
                     "analyse runs that were resampled to one grid",
                 )
             )
@@ -299,7 +289,7 @@ def _check_grids(checked: Sequence[CheckedRun], *, same_grid: bool) -> list[Prob
 
 
 def _notes_on_subjects(
-    bids_dir: Path, selection: Selection, subjects: dict[str, list[RunInputs]]
+    bids_dir: Path, selection: Selection, subjects: Container[str]
 ) -> list[str]:
     notes = []
     table = bids_dir / "participants.tsv"

@@ -7,9 +7,11 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from twolevel.bids.atomic import write_bytes
 from twolevel.bids.entities import parse_name
+from twolevel.bids.git import commit_of, origin_of
 from twolevel.bids.sidecars import read_json, write_json
 
 if TYPE_CHECKING:
@@ -41,18 +43,17 @@ Outside the analysis mask a map holds NaN.
 """
 
 
-def write_dataset_files(
-    output_dir: Path, links: Mapping[str, Path], version_of: Mapping[str, str]
-) -> None:
+def write_dataset_files(output_dir: Path, links: Mapping[str, Path]) -> None:
     """Write ``dataset_description.json``, ``.bidsignore`` and a README at the root of the outputs.
+
+    The sources are named by the address that they were cloned from, if it is one, and their
+    commit, if they are in version control; by their place relative to the outputs otherwise.
 
     Parameters
     ----------
     output_dir : Path
     links : mapping of str to Path
         Datasets by the names that BIDS URIs use.
-    version_of : mapping of str to str
-        Commit of those that are in version control.
     """
     relative = {name: _relative_uri(root, output_dir) for name, root in links.items()}
     sources = []
@@ -60,10 +61,10 @@ def write_dataset_files(
         description = root / "dataset_description.json"
         stated = read_json(description) if description.is_file() else {}
         doi = stated.get("DatasetDOI")
-        commit = version_of.get(name)
+        commit, origin = commit_of(root), origin_of(root)
         sources.append(
             {
-                "URL": relative[name],
+                "URL": origin if urlsplit(origin).netloc else relative[name],
                 **({"DOI": doi} if doi else {}),
                 **({"Version": commit} if commit else {}),
             }

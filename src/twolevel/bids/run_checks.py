@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twolevel.bids.annex import is_absent, not_fetched
+from twolevel.bids.annex import is_absent
 from twolevel.bids.confounds import confound_names, read_confounds
 from twolevel.bids.events import events_within_scan, read_events
 from twolevel.bids.images import check_length, read_header, read_mask
+from twolevel.bids.not_fetched import not_fetched
 from twolevel.bids.run_inputs import RunInputs, gather, read_timing
 from twolevel.errors import InputError, Problem, Problems
 from twolevel.model.spec import INTERCEPT, is_wild
@@ -27,33 +28,58 @@ if TYPE_CHECKING:
     from twolevel.bids.layout import RunFiles
     from twolevel.model.spec import Node
 
-__all__ = ["CheckedRun", "check_run", "describe_grid"]
+__all__ = [
+    "CheckedRun",
+    "CheckedTables",
+    "check_run",
+    "check_tables",
+    "describe_grid",
+    "missing_files",
+]
 
 
 @dataclass(frozen=True)
-class CheckedRun:
-    """A run that has passed its checks.
+class CheckedTables:
+    """A run whose tables and sidecars have passed their checks.
 
     Attributes
     ----------
     files : RunFiles
-    inputs : RunInputs
+    timing : (float, float)
+        Repetition time and start time in seconds.
     variables : RunVariables
         Of the run node, in this run.
-    header : ImageHeader
-        Of the BOLD image.
-    mask : ndarray of shape (x, y, z), bool
-        The brain mask.
+    takes_confounds : bool
+        The design needs the confounds.
     notes : list of str
         What a user should know although it stops nothing.
     """
 
     files: RunFiles
-    inputs: RunInputs
+    timing: tuple[float, float]
     variables: RunVariables
+    takes_confounds: bool
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class CheckedRun:
+    """A run that has passed all its checks.
+
+    Attributes
+    ----------
+    tables : CheckedTables
+    inputs : RunInputs
+    header : ImageHeader
+        Of the BOLD image.
+    mask : ndarray of shape (x, y, z), bool
+        The brain mask.
+    """
+
+    tables: CheckedTables
+    inputs: RunInputs
     header: ImageHeader
     mask: NDArray[np.bool_]
-    notes: list[str]
 
 
 def check_run(files: RunFiles, node: Node, links: dict[str, Path]) -> CheckedRun:
@@ -76,68 +102,104 @@ def check_run(files: RunFiles, node: Node, links: dict[str, Path]) -> CheckedRun
     InputError
         With all offenders of this run.
     """
-    settings = node.run_settings
+    downsample = node.run_settings.downsample
     problems = Problems()
-    needed = ["bold", "mask", "events", *(["confounds"] if settings.confound_strategy else [])]
-    there = _present(files, needed, problems)
-    header = timing = events = mask = None
+    there = _present(files, ["bold", "mask"], problems)
+    header = mask = None
     if "bold" in there and "mask" in there:
         header = problems.attempt(lambda: _check_images(there["bold"], there["mask"]))
-        mask = problems.attempt(lambda: _check_mask(there["mask"], settings.downsample))
-        timing = problems.attempt(lambda: read_timing(files))
+        mask = problems.attempt(lambda: _check_mask(there["mask"], downsample))
+    tables = problems.attempt(
+        lambda: check_tables(files, node, n_volumes=header.shape[3] if header else None)
+    )
+    if problems.found or header is None or mask is None or tables is None:
+        raise InputError(problems.found)
+    inputs = gather(
+        files, *tables.timing, links, confounds=tables.takes_confounds, downsample=downsample
+    )
+    return CheckedRun(tables, inputs, header, mask)
+
+
+def check_tables(files: RunFiles, node: Node, *, n_volumes: int | None = None) -> CheckedTables:
+    """Check the tables and sidecars of a run, and that they agree with the model.
+
+    Parameters
+    ----------
+    files : RunFiles
+    node : Node
+        Of the run level.
+    n_volumes : int, optional
+        Of the image; without it, what depends on the number is left unchecked.
+
+    Returns
+    -------
+    CheckedTables
+
+    Raises
+    ------
+    InputError
+        With all offenders.
+    """
+    problems = Problems()
+    needed = ["events", *(["confounds"] if node.run_settings.confound_strategy else [])]
+    there = _present(files, needed, problems)
+    timing = problems.attempt(lambda: read_timing(files)) if files.bold else None
+    events = None
     if "events" in there:
         events = problems.attempt(lambda: read_events(there["events"], node.factors))
-    if problems.found or header is None or timing is None or events is None or mask is None:
+    if problems.found or timing is None or events is None:
         raise InputError(problems.found)
-    variables, notes = _check_tables(files, node, events, header.shape[3])
-    repetition_time, start_time = timing
-    within = events_within_scan(events, header.shape[3], repetition_time, start_time)
-    if within.note:
-        notes.insert(0, f"events of {files.name}: {within.note}")
+    notes = []
+    if events.empty:
+        notes.append(f"events of {files.name}: no event at all in {there['events']}")
     twice = int(events.duplicated(["onset", *node.factors]).sum())
     if twice:
-        notes.insert(0, f"events of {files.name}: {twice} rows repeat an onset; they add up")
-    if events.empty:
-        notes.insert(0, f"events of {files.name}: no event at all in {there['events']}")
-    takes_confounds = settings.confound_strategy is not None or bool(variables.confounds)
-    inputs = gather(
-        files,
-        repetition_time,
-        start_time,
-        links,
-        confounds=takes_confounds,
-        downsample=settings.downsample,
-    )
-    return CheckedRun(files, inputs, variables, header, mask, notes)
+        notes.append(f"events of {files.name}: {twice} rows repeat an onset; they add up")
+    if n_volumes is not None and (note := events_within_scan(events, n_volumes, *timing).note):
+        notes.append(f"events of {files.name}: {note}")
+    variables, more = _check_design(files, node, events, n_volumes)
+    takes_confounds = bool(node.run_settings.confound_strategy or variables.confounds)
+    return CheckedTables(files, timing, variables, takes_confounds, [*notes, *more])
 
 
-def _present(files: RunFiles, kinds: Sequence[str], problems: Problems) -> dict[str, Path]:
-    """Return the files that are there, and note the others."""
+def missing_files(files: RunFiles, kinds: Sequence[str]) -> list[Problem]:
+    """Describe the files that a run lacks.
+
+    Parameters
+    ----------
+    files : RunFiles
+    kinds : sequence of str
+        Of ``bold``, ``mask``, ``events``, ``confounds``.
+
+    Returns
+    -------
+    list of Problem
+    """
     expected = {
         "bold": "*_desc-preproc_bold.nii.gz of this run and space in the derivatives",
         "mask": "*_desc-brain_mask.nii.gz of this run and space in the derivatives",
         "events": "*_events.tsv of this run in the raw dataset",
         "confounds": "*_desc-confounds_timeseries.tsv of this run in the derivatives",
     }
-    there = {}
-    for kind in kinds:
-        path = getattr(files, kind)
-        if path is None:
-            word = "BOLD image" if kind == "bold" else kind
-            problems.found.append(
-                Problem(
-                    f"{files.name}: {word}",
-                    "missing",
-                    expected[kind],
-                    "complete the dataset, or leave the subject or run out "
-                    "(--participant-label, --run-label)",
-                )
-            )
-        elif is_absent(path):
-            problems.found.append(not_fetched(path))
-        else:
-            there[kind] = path
-    return there
+    return [
+        Problem(
+            f"{files.name}: {'BOLD image' if kind == 'bold' else kind}",
+            "missing",
+            expected[kind],
+            "complete the dataset, or leave the subject or run out "
+            "(--participant-label, --run-label)",
+        )
+        for kind in kinds
+        if getattr(files, kind) is None
+    ]
+
+
+def _present(files: RunFiles, kinds: Sequence[str], problems: Problems) -> dict[str, Path]:
+    """Return the files that are there, and note the others."""
+    problems.found.extend(missing_files(files, kinds))
+    paths = {kind: path for kind in kinds if (path := getattr(files, kind)) is not None}
+    problems.found.extend(not_fetched([path]) for path in paths.values() if is_absent(path))
+    return {kind: path for kind, path in paths.items() if not is_absent(path)}
 
 
 def _check_images(bold: Path, mask: Path) -> ImageHeader:
@@ -193,8 +255,8 @@ def describe_grid(header: ImageHeader) -> str:
     return f"{' x '.join(map(str, header.shape[:3]))} voxels, affine {' '.join(rows)}"
 
 
-def _check_tables(
-    files: RunFiles, node: Node, events: pd.DataFrame, n_volumes: int
+def _check_design(
+    files: RunFiles, node: Node, events: pd.DataFrame, n_volumes: int | None
 ) -> tuple[RunVariables, list[str]]:
     settings = node.run_settings
     without = resolve_variables(node, events, ())
@@ -204,7 +266,7 @@ def _check_tables(
     if settings.confound_strategy is None and (only_events or not named):
         return without, _notes_on_design(files, node, without, high_pass=False)
     problems = Problems()
-    kinds = ["confounds", *(["confounds_json"] if files.confounds_json is not None else [])]
+    kinds = ["confounds", *(["confounds_json"] if files.confounds_json else [])]
     there = _present(files, kinds, problems)
     problems.stop_if_any()
     table = there["confounds"]
@@ -215,11 +277,12 @@ def _check_tables(
         strategy=settings.confound_strategy,
         names=variables.confounds,
     )
-    if len(confounds.regressors) != n_volumes:
+    n_rows = len(confounds.regressors)
+    if n_rows != (n_volumes or n_rows):
         raise InputError(
             Problem(
                 f"confounds: {files.confounds}",
-                f"{len(confounds.regressors)} rows",
+                f"{n_rows} rows",
                 f"{n_volumes}, one per volume of {files.bold}",
                 "take both from one run of the preprocessing",
             )
@@ -236,7 +299,7 @@ def _check_tables(
         )
     notes = _notes_on_design(files, node, variables, high_pass=confounds.high_pass)
     unsteady = [c for c in confound_names(table) if c.startswith("non_steady_state_outlier")]
-    if len(confounds.kept) == n_volumes and not set(unsteady) & set(confounds.regressors):
+    if len(confounds.kept) == n_rows and not set(unsteady) & set(confounds.regressors):
         notes += [
             f"design of {files.name}: {c} is neither a regressor nor left out" for c in unsteady
         ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twolevel.bids.annex import real_path
+from twolevel.bids.annex import is_absent, real_path
 from twolevel.bids.images import read_header
 from twolevel.bids.sidecars import read_json
 from twolevel.errors import InputError, Problem
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
     from twolevel.bids.layout import RunFiles
 
-__all__ = ["RunInputs", "RunSpec", "dataset_links", "gather", "read_timing", "source_uri"]
+__all__ = [
+    "RunInputs",
+    "RunSpec",
+    "dataset_links",
+    "gather",
+    "output_entities",
+    "read_timing",
+    "source_uri",
+]
 
 TOLERANCE_S = 1e-3
 
@@ -141,7 +149,8 @@ def read_timing(files: RunFiles) -> tuple[float, float]:
             )
         )
     repetition_time, source = stated[-1]
-    in_header = read_header(files.bold).repetition_time if files.bold else None
+    here = files.bold is not None and not is_absent(files.bold)
+    in_header = read_header(files.bold).repetition_time if files.bold and here else None
     # Converters leave 0 or 1 where they do not know; anything else is a statement.
     if in_header is not None and in_header != 1.0:
         stated.append((in_header, f"the header of {files.bold}"))
@@ -184,6 +193,25 @@ def _seconds(value: object, key: str, path: Path) -> float:
     )
 
 
+def output_entities(files: RunFiles, downsample: int) -> dict[str, str]:
+    """Return the entities of the names of a run's outputs.
+
+    Parameters
+    ----------
+    files : RunFiles
+    downsample : int
+        Changes ``res``.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    entities = dict(files.entities)
+    if downsample > 1:
+        entities["res"] = f"{entities.get('res', '')}down{downsample}"
+    return entities
+
+
 def gather(
     files: RunFiles,
     repetition_time: float,
@@ -214,9 +242,7 @@ def gather(
     """
     kinds = ["bold", "mask", "events", *(["confounds", "confounds_json"] if confounds else [])]
     there = {kind: path for kind in kinds if (path := getattr(files, kind)) is not None}
-    entities = dict(files.entities)
-    if downsample > 1:
-        entities["res"] = f"{entities.get('res', '')}down{downsample}"
+    entities = output_entities(files, downsample)
     sidecars = [*files.raw_sidecars, *files.derivative_sidecars]
     spec = RunSpec(
         entities=tuple(entities.items()),

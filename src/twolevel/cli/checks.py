@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twolevel.bids.layout import Selection, list_subjects, parse_space
-from twolevel.bids.preflight import Plan, check_inputs, choose_subjects
+from twolevel.bids.preflight import Plan, check_inputs
+from twolevel.bids.selection import choose_subjects
 from twolevel.bids.sidecars import read_json
 from twolevel.errors import InputError, OutputError, Problem, Problems
 from twolevel.model.override import override
@@ -21,7 +22,15 @@ if TYPE_CHECKING:
 
     from twolevel.model.spec import StatsModel
 
-__all__ = ["Request", "check_enough", "check_output", "load_request", "make_plan", "show_notes"]
+__all__ = [
+    "Request",
+    "check_enough",
+    "check_output",
+    "load_request",
+    "make_plan",
+    "make_selection",
+    "show_notes",
+]
 
 FEWEST = 2
 NOTES_SHOWN = 6
@@ -93,16 +102,43 @@ def load_request(
         subjects = _labels(list(wanted), "sub-")
     if model is None or subjects is None:
         return None
-    selection = Selection(
+    selection = make_selection(arguments, model, subjects, space)
+    return Request(bids_dir, derivatives, model, selection)
+
+
+def make_selection(
+    arguments: argparse.Namespace,
+    model: StatsModel | None,
+    subjects: tuple[str, ...],
+    space: dict[str, str] | None,
+) -> Selection:
+    """Put what the options select over what the model's Input selects.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+    model : StatsModel, optional
+    subjects : tuple of str
+        As they were chosen.
+    space : dict of str to str, optional
+
+    Returns
+    -------
+    Selection
+    """
+
+    def of_model(entity: str) -> tuple[str, ...]:
+        return model.input_filter(entity) if model is not None else ()
+
+    return Selection(
         subjects=subjects,
-        sessions=_labels(arguments.session_label, "ses-") or model.input_filter("session"),
+        sessions=_labels(arguments.session_label, "ses-") or of_model("session"),
         tasks=(arguments.task_id.removeprefix("task-"),)
         if arguments.task_id
-        else model.input_filter("task"),
-        runs=_labels(arguments.run_label, "run-") or model.input_filter("run"),
+        else of_model("task"),
+        runs=_labels(arguments.run_label, "run-") or of_model("run"),
         space=space,
     )
-    return Request(bids_dir, derivatives, model, selection)
 
 
 def _labels(given: list[str], prefix: str) -> tuple[str, ...]:
@@ -125,7 +161,12 @@ def _load_model(arguments: argparse.Namespace, bids_dir: Path) -> StatsModel:
 
 
 def make_plan(
-    request: Request, problems: Problems, console: Console, *, with_group: bool
+    request: Request,
+    problems: Problems,
+    console: Console,
+    *,
+    with_group: bool,
+    images: bool = True,
 ) -> Plan | None:
     """Check all inputs of the participant level.
 
@@ -137,6 +178,8 @@ def make_plan(
     console : rich.console.Console
     with_group : bool
         The group level follows: it needs a Dataset node, and subjects on one grid.
+    images : bool
+        The images are there and are checked too.
 
     Returns
     -------
@@ -151,6 +194,7 @@ def make_plan(
                 request.model,
                 progress=lambda n, total: status.update(f"checking inputs: run {n} of {total}"),
                 same_grid=with_group,
+                images=images,
             )
         )
     if with_group and request.model.node("dataset") is None:

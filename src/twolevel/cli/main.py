@@ -9,8 +9,8 @@ import traceback
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from twolevel.cli.parser import build_parser, hyphenated
-from twolevel.errors import InputError, TwolevelError
+from twolevel.cli.parser import parse
+from twolevel.errors import InputError, TransferError, TwolevelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,7 @@ __all__ = ["main"]
 
 DONE, SOME_FAILED, USAGE, REFUSED, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 130
 COMMANDS = {
+    "fetch": "twolevel.cli.fetch_command",
     "run": "twolevel.cli.run_command",
     "validate": "twolevel.cli.validate_command",
     "simulate": "twolevel.cli.simulate_command",
@@ -41,10 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 all done; 1 some subjects failed; 2 usage; 3 input refused before anything was computed;
-        4 internal error; 130 interrupted.
+        0 all done; 1 some subjects or downloads failed; 2 usage; 3 input refused before anything
+        was computed; 4 internal error; 130 interrupted.
     """
-    arguments = build_parser().parse_args(hyphenated(sys.argv[1:] if argv is None else argv))
+    arguments = parse(sys.argv[1:] if argv is None else argv)
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     os.environ.setdefault("MPLBACKEND", "Agg")
     signal.signal(signal.SIGTERM, _interrupt)
@@ -52,6 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(import_module(COMMANDS[arguments.command]).execute(arguments))
     except InputError as error:
         return _refuse(error, debug=arguments.debug)
+    except TransferError as error:
+        if arguments.debug:
+            traceback.print_exc()
+        _tell(f"{error}\nThe same command tries again, and goes on with what is here.")
+        return SOME_FAILED
     except KeyboardInterrupt:
         _tell("\nInterrupted. Finished steps are kept: the same command goes on from there.")
         return INTERRUPTED

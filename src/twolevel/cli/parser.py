@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["build_parser", "hyphenated"]
+__all__ = ["JOBS", "build_parser", "hyphenated", "parse"]
 
+JOBS = 4  # downloads at the same time
 EPILOG = """\
 examples:
   twolevel demo                                    a simulated dataset, analysed, in ./demo
@@ -19,9 +20,13 @@ examples:
   twolevel run DATA OUT all --model balloon        the whole analysis
   twolevel run DATA OUT participant --participant-label 01 02 -m model.json -w work
   twolevel run DATA OUT group -m model.json        the group, from the subjects in OUT
+  twolevel fetch ds000001 DATA --participant-label 01 02 --dry-run
+                                                   what would be downloaded, and how much
+  twolevel run DATA OUT all -m balloon --fetch --drop
+                                                   download, analyse and drop subject by subject
 
 exit status:
-  0 all done   1 some subjects failed, the others are published   2 usage
+  0 all done   1 some subjects or downloads failed, the others are kept   2 usage
   3 input refused before anything was computed   4 internal error
 """
 
@@ -43,6 +48,30 @@ def hyphenated(argv: Sequence[str]) -> list[str]:
         is_option = option.startswith("--")
         result.append((option.replace("_", "-") if is_option else option) + equals + value)
     return result
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the words of a command; leave the program with status 2 where they are no command.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        Without the name of the program.
+
+    Returns
+    -------
+    argparse.Namespace
+    """
+    arguments = build_parser().parse_args(hyphenated(argv))
+    if arguments.command == "run":
+        if arguments.fetch and arguments.analysis_level == "group":
+            arguments.refuse(
+                "--fetch is for the levels participant and all; group reads no images"
+            )
+        for option, given in (("--drop", arguments.drop), ("--jobs", arguments.jobs is not None)):
+            if given and not arguments.fetch:
+                arguments.refuse(f"{option} goes with --fetch")
+    return arguments
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -75,6 +104,33 @@ def build_parser() -> argparse.ArgumentParser:
     _add_selection(run)
     _add_model(run)
     _add_running(run)
+    _add_downloads(run)
+    run.set_defaults(refuse=run.error)
+
+    fetch = _command(
+        commands,
+        "fetch",
+        "Clone a dataset and its fMRIPrep derivatives with DataLad, and download only the files "
+        "that an analysis needs.",
+    )
+    fetch.add_argument(
+        "dataset",
+        metavar="DATASET",
+        help="accession at OpenNeuro, as ds000001; any name where --raw and --derivatives say "
+        "where the data are",
+    )
+    fetch.add_argument(
+        "target",
+        type=Path,
+        metavar="TARGET_DIR",
+        help="becomes the raw dataset, with the derivatives in derivatives/fmriprep; an earlier "
+        "clone is gone on with",
+    )
+    _add_labels(fetch)
+    fetch.add_argument(
+        "-m", "--model", metavar="FILE|PRESET", help="take task and labels from a model's Input"
+    )
+    _add_sources(fetch)
 
     validate = _command(commands, "validate", "Make every check of `run`, and compute nothing.")
     validate.add_argument("bids_dir", type=Path, metavar="BIDS_DIR", help="the raw BIDS dataset")
@@ -134,7 +190,7 @@ def _file(text: str) -> Path:
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("selection")
+    group = _add_labels(parser)
     group.add_argument(
         "-d",
         "--derivatives",
@@ -143,6 +199,16 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="fMRIPrep derivatives, repeatable (default: BIDS_DIR/derivatives/fmriprep)",
     )
+    group.add_argument(
+        "--n-subjects",
+        type=_number(int, 1),
+        metavar="N",
+        help="draw N subjects at random (see --random-seed)",
+    )
+
+
+def _add_labels(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    group = parser.add_argument_group("selection")
     group.add_argument(
         "--participant-label",
         nargs="+",
@@ -172,11 +238,53 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         help="space of the images, as MNI152NLin2009cAsym:res-2 "
         "(default: the only one there, or MNI152NLin2009cAsym)",
     )
+    return group
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("data")
     group.add_argument(
-        "--n-subjects",
+        "--raw", metavar="URL", help="the raw dataset: what DataLad takes, a path too"
+    )
+    group.add_argument("--derivatives", metavar="URL", help="its fMRIPrep derivatives, likewise")
+    group.add_argument(
+        "--raw-version", metavar="VERSION", help="tag or commit (default: the newest)"
+    )
+    group.add_argument(
+        "--derivatives-version", metavar="VERSION", help="tag or commit (default: the newest)"
+    )
+    _add_jobs(group, default=JOBS)
+    group.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="clone without any content, list files and bytes, and download nothing; the last "
+        "line is the number of bytes still to be downloaded",
+    )
+
+
+def _add_downloads(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "--fetch",
+        action="store_true",
+        help="download each subject's images first; needs DataLad clones (see `twolevel fetch`)",
+    )
+    group.add_argument(
+        "--drop",
+        action="store_true",
+        help="with --fetch: drop a subject's images from the disk once its maps are published, "
+        "where git-annex finds another copy",
+    )
+    _add_jobs(group, default=None)
+
+
+def _add_jobs(group: argparse._ArgumentGroup, default: int | None) -> None:
+    group.add_argument(
+        "--jobs",
         type=_number(int, 1),
+        default=default,
         metavar="N",
-        help="draw N subjects at random (see --random-seed)",
+        help=f"files downloaded at the same time (default: {JOBS})",
     )
 
 

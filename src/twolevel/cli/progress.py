@@ -20,6 +20,7 @@ __all__ = ["StageProgress", "format_seconds"]
 
 # Quick steps are not worth a line.
 SHOWN = {
+    "FetchRuns": "download",
     "FitRun": "run",
     "CombineRuns": "subject",
     "FitSubject": "subject",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -15,13 +13,15 @@ from rich.console import Console
 
 from twolevel.bids.group_inputs import find_subject_maps
 from twolevel.bids.publish import write_dataset_files
-from twolevel.bids.run_inputs import dataset_links
+from twolevel.bids.run_inputs import dataset_links, output_entities
 from twolevel.bids.tables import read_tsv
 from twolevel.cli.checks import check_enough, check_output, load_request, make_plan, show_notes
+from twolevel.cli.downloads import fetch_tables, prepare_downloads
+from twolevel.cli.parser import JOBS
 from twolevel.cli.progress import StageProgress, format_seconds
 from twolevel.errors import InputError, Problems
 from twolevel.workflow.cache import locked_work_dir
-from twolevel.workflow.submit import Execution, run_group, run_participants
+from twolevel.workflow.submit import Execution, is_at_once, run_group, run_participants
 
 if TYPE_CHECKING:
     import argparse
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from twolevel.bids.group_inputs import GroupInputs
     from twolevel.bids.preflight import Plan
     from twolevel.cli.checks import Request
-    from twolevel.model.spec import StatsModel
+    from twolevel.workflow.submit import Fetching
 
 __all__ = ["execute"]
 
@@ -63,22 +63,18 @@ def execute(arguments: argparse.Namespace) -> int:
     given = arguments.derivatives or [arguments.bids_dir / "derivatives" / "fmriprep"]
     inputs = [arguments.bids_dir.resolve(), *(path.resolve() for path in given)]
     problems.attempt(lambda: check_output(output_dir, work_dir, inputs))
-    plan = group = None
-    if request is not None and level != "group":
-        plan = make_plan(request, problems, console, with_group=level == "all")
-        if level == "all":
-            n_subjects = len(plan.subjects if plan is not None else request.selection.subjects)
-            problems.attempt(lambda: check_enough(n_subjects))
-    elif request is not None:
-        group = problems.attempt(lambda: _find_group(arguments, request, output_dir))
+    plan, group = _check(arguments, request, problems, console)
     problems.stop_if_any()
     if request is None or (plan is None and group is None):
         raise RuntimeError("neither a plan nor a problem")
     notes = plan.notes if plan is not None else ()
     show_notes(console, notes, verbose=arguments.verbose)
+    fetching = None
+    if plan is not None and arguments.fetch:
+        fetching = prepare_downloads(arguments, request, plan, console)
     with locked_work_dir(work_dir, clean=arguments.clean_work_dir) as cache_root:
         log = _open_log(output_dir, notes)
-        run = _Run(arguments, request, output_dir, cache_root, console, log)
+        run = _Run(arguments, request, output_dir, cache_root, console, log, fetching)
         status = run.participants(plan) if plan is not None else DONE
         if level == "all" and status != DONE and not arguments.allow_missing:
             run.say(
@@ -96,6 +92,27 @@ def execute(arguments: argparse.Namespace) -> int:
     return status
 
 
+def _check(
+    arguments: argparse.Namespace, request: Request | None, problems: Problems, console: Console
+) -> tuple[Plan | None, GroupInputs | None]:
+    """Make the checks of a level: of the runs, or of the subjects' maps for the group alone."""
+    level, output_dir = arguments.analysis_level, arguments.output_dir.resolve()
+    if request is None:
+        return None, None
+    if level == "group":
+        group = problems.attempt(lambda: _find_group(arguments, request, output_dir))
+        return None, group
+    if arguments.fetch:
+        fetch_tables(request, problems, console, jobs=arguments.jobs or JOBS)
+    plan = make_plan(
+        request, problems, console, with_group=level == "all", images=not arguments.fetch
+    )
+    if level == "all":
+        n_subjects = len(plan.runs if plan is not None else request.selection.subjects)
+        problems.attempt(lambda: check_enough(n_subjects))
+    return plan, None
+
+
 class _Run:
     """One run of the command: what both levels need."""
 
@@ -107,8 +124,9 @@ class _Run:
         cache_root: Path,
         console: Console,
         log: Path,
+        fetching: Fetching | None,
     ) -> None:
-        self.arguments, self.request = arguments, request
+        self.arguments, self.request, self.fetching = arguments, request, fetching
         self.output_dir, self.cache_root = output_dir, cache_root
         self.console, self.log = console, log
         self.failed: list[str] = []
@@ -123,17 +141,19 @@ class _Run:
         """Run the participant level."""
         model = self.request.model
         links = dataset_links(self.request.bids_dir, self.request.derivatives)
-        commits = {name: commit for name, root in links.items() if (commit := _commit(root))}
-        write_dataset_files(self.output_dir, links, commits)
+        write_dataset_files(self.output_dir, links)
         totals = {
-            "run": 0 if _at_once(model) else sum(len(runs) for runs in plan.subjects.values()),
-            "subject": len(plan.subjects),
+            "download": len(plan.runs) if self.fetching else 0,
+            "run": 0 if is_at_once(model) else sum(len(runs) for runs in plan.runs.values()),
+            "subject": len(plan.runs),
         }
         with StageProgress(self.console, "participant level", totals, self.log) as progress:
-            outcome = run_participants(plan, model, self._execution(progress))
+            outcome = run_participants(plan, model, self._execution(progress), self.fetching)
             progress.finish(ok=not outcome.failed)
         status = self.report_failures(outcome.failed)
         self.failed = list(outcome.failed)
+        for note in outcome.notes:
+            self.say(f"note: {note}")
         if outcome.done:
             self.say(f"subject maps  {self.output_dir}/sub-*/func")
         if self.arguments.analysis_level == "participant" and (self.output_dir / "group").is_dir():
@@ -188,11 +208,6 @@ class _Run:
         return SOME_FAILED if failed else DONE
 
 
-def _at_once(model: StatsModel) -> bool:
-    node = model.node("subject")
-    return node is not None and node.subject_settings.first_level == "multi-run"
-
-
 def _find_group(
     arguments: argparse.Namespace, request: Request, output_dir: Path, plan: Plan | None = None
 ) -> GroupInputs:
@@ -206,8 +221,8 @@ def _find_group(
         wanted["res"] += f"down{downsample}"
     subjects: list[str] | None = list(request.selection.subjects) or None
     if plan is not None:
-        subjects = list(plan.subjects)
-        entities = dict(next(iter(plan.subjects.values()))[0].spec.entities)
+        subjects = list(plan.runs)
+        entities = output_entities(next(iter(plan.runs.values()))[0], downsample)
         wanted = {k: v for k, v in entities.items() if k in {"task", "space", "res"}}
     if subjects is not None and arguments.allow_missing:
         subjects = [s for s in subjects if (output_dir / f"sub-{s}").is_dir()]
@@ -218,17 +233,6 @@ def _find_group(
         wanted=wanted,
         group_mask=arguments.group_mask,
     )
-
-
-def _commit(root: Path) -> str:
-    """Return the commit of a dataset that is a git repository of its own."""
-    git = shutil.which("git")
-    if git is None or not (root / ".git").exists():
-        return ""
-    answer = subprocess.run(  # noqa: S603  # a fixed command on a folder that the user named
-        [git, "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return answer.stdout.strip() if answer.returncode == 0 else ""
 
 
 def _open_log(output_dir: Path, notes: tuple[str, ...]) -> Path:

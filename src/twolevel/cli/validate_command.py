@@ -40,7 +40,7 @@ def execute(arguments: argparse.Namespace) -> int:
     with_group = request.model.node("dataset") is not None
     plan = make_plan(request, problems, console, with_group=with_group)
     narrowed = bool(arguments.participant_label) or arguments.n_subjects is not None
-    n_subjects = len(plan.subjects if plan is not None else request.selection.subjects)
+    n_subjects = len(plan.runs if plan is not None else request.selection.subjects)
     # One subject alone may be meant for the participant level; `run` will say so for the group.
     if with_group and (problems.found or not narrowed):
         problems.attempt(lambda: check_enough(n_subjects))
@@ -48,9 +48,9 @@ def execute(arguments: argparse.Namespace) -> int:
     if plan is None:
         raise RuntimeError("no plan and no problem")
     show_notes(console, plan.notes, verbose=arguments.verbose)
-    n_runs = sum(len(runs) for runs in plan.subjects.values())
+    n_runs = sum(len(runs) for runs in plan.runs.values())
     console.print(
-        f"All checks passed: {len(plan.subjects)} subjects, {n_runs} runs, "
+        f"All checks passed: {len(plan.runs)} subjects, {n_runs} runs, "
         f'model "{request.model.name}".',
         highlight=False,
     )

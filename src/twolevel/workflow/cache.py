@@ -74,8 +74,8 @@ def purge(cache_root: Path, hashes: Path) -> None:
 
     The engine waits for a lock without end, and takes an interrupted job for one that succeeded
     without outputs; both would have to be deleted by hand. A failed result is not computed again
-    in every nesting level once its cause is gone. The caller holds the work directory, so that
-    every lock in it is stale.
+    in every nesting level once its cause is gone. A download whose files were dropped since has
+    to be done again. The caller holds the work directory, so that every lock in it is stale.
 
     Parameters
     ----------
@@ -100,4 +100,8 @@ def _succeeded(result_file: Path) -> bool:
             result = cloudpickle.load(stream)
     except Exception:  # noqa: BLE001  # whatever cannot be loaded is of no use
         return False
-    return not result.errored and result.outputs is not None
+    if result.errored or result.outputs is None:
+        return False
+    # Only downloads have files that lie outside the cache.
+    downloaded = getattr(result.outputs, "files", [])
+    return all(Path(path).exists() for files in downloaded for path in files.values())

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fileformats.generic import Directory, File
 from pydra.compose import workflow
 
+from twolevel.bids.layout import RunFiles
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.model.spec import Stage
 from twolevel.tasks.combine_runs import CombineRuns
 from twolevel.tasks.design_run import DesignRun
+from twolevel.tasks.fetch_runs import FetchRuns
 from twolevel.tasks.fit_run import FitRun
 from twolevel.tasks.fit_subject import FitSubject
 
-__all__ = ["Participants", "RunLevel", "SubjectLevel", "SubjectLevelAtOnce"]
+__all__ = [
+    "FetchedParticipants",
+    "FetchedSubject",
+    "Participants",
+    "RunLevel",
+    "SubjectLevel",
+    "SubjectLevelAtOnce",
+]
 
 
 @workflow.define(outputs={"design": Directory, "maps": Directory})
@@ -96,6 +107,70 @@ def Participants(
     maps = workflow.add(
         level(run_stage=run_stage, stage=stage, software=software)
         .split(("subject", "specs", "files"), subject=subjects, specs=specs, files=files)
+        .combine("subject")
+    )
+    return maps.subject_maps
+
+
+@workflow.define(
+    outputs={"designs": list[Directory], "maps": list[Directory], "subject_maps": Directory}
+)
+def FetchedSubject(
+    subject: str,
+    run_stage: Stage,
+    stage: Stage,
+    runs: list[RunFiles],
+    links: dict[str, Path],
+    content: dict[str, str],
+    software: str,
+    at_once: bool,
+):
+    """Download the images of a subject, then go on as with images that are there.
+
+    `content` names what the files hold, by git-annex's keys where it keeps them: a result is
+    found again although the images were dropped.
+    """
+    fetched = workflow.add(
+        FetchRuns(
+            subject=subject,
+            run_stage=run_stage,
+            runs=runs,
+            links=links,
+            content=content,
+            software=software,
+        )
+    )
+    level = SubjectLevelAtOnce if at_once else SubjectLevel
+    maps = workflow.add(
+        level(
+            subject=subject,
+            run_stage=run_stage,
+            stage=stage,
+            specs=fetched.specs,
+            files=fetched.files,
+            software=software,
+        )
+    )
+    return maps.designs, maps.maps, maps.subject_maps
+
+
+@workflow.define(outputs={"subject_maps": list[Directory]})
+def FetchedParticipants(
+    subjects: list[str],
+    run_stage: Stage,
+    stage: Stage,
+    runs: list[list[RunFiles]],
+    links: dict[str, Path],
+    content: list[dict[str, str]],
+    software: str,
+    at_once: bool,
+):
+    """Split over subjects whose images are to be downloaded."""
+    maps = workflow.add(
+        FetchedSubject(
+            run_stage=run_stage, stage=stage, links=links, software=software, at_once=at_once
+        )
+        .split(("subject", "runs", "content"), subject=subjects, runs=runs, content=content)
         .combine("subject")
     )
     return maps.subject_maps

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,14 +22,23 @@ from twolevel.bids.exclusions import EXCLUDED
 from twolevel.bids.group_inputs import GroupInputs
 from twolevel.bids.preflight import Plan
 from twolevel.bids.publish import publish
+from twolevel.bids.run_inputs import output_entities
 from twolevel.model.spec import ContrastName, GroupSpec, StatsModel, stage_of
+from twolevel.tasks.fetch_runs import FetchRuns
 from twolevel.tasks.fingerprint import software_fingerprint
+from twolevel.workflow.downloads import Downloads
 from twolevel.workflow.events import JobEvent, Listener
 from twolevel.workflow.group import GroupLevel
-from twolevel.workflow.subject import Participants, SubjectLevel, SubjectLevelAtOnce
+from twolevel.workflow.subject import (
+    FetchedParticipants,
+    FetchedSubject,
+    Participants,
+    SubjectLevel,
+    SubjectLevelAtOnce,
+)
 from twolevel.workflow.workers import ProcessWorker, SerialWorker
 
-__all__ = ["Execution", "Outcome", "run_group", "run_participants"]
+__all__ = ["Execution", "Fetching", "Outcome", "is_at_once", "run_group", "run_participants"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,40 @@ class Execution:
     listener: Listener
 
 
+@dataclass(frozen=True)
+class Fetching:
+    """How images are downloaded.
+
+    Attributes
+    ----------
+    downloads : Downloads
+        When.
+    content : dict of str to dict of str to str
+        What the files of each subject hold: see `twolevel.bids.needed.identities`.
+    links : dict of str to Path
+        Datasets by the names that BIDS URIs use.
+    """
+
+    downloads: Downloads
+    content: Mapping[str, Mapping[str, str]]
+    links: Mapping[str, Path]
+
+
+def is_at_once(model: StatsModel) -> bool:
+    """Tell whether all runs of a subject are fitted in one model.
+
+    Parameters
+    ----------
+    model : StatsModel
+
+    Returns
+    -------
+    bool
+    """
+    node = model.node("subject")
+    return node is not None and node.subject_settings.first_level == "multi-run"
+
+
 @dataclass
 class Outcome:
     """What came of a submission.
@@ -67,57 +112,155 @@ class Outcome:
         The others, with their errors.
     files : list of Path
         What was published.
+    notes : list of str
+        What a user should know although nothing failed.
     """
 
     done: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
-def run_participants(plan: Plan, model: StatsModel, execution: Execution) -> Outcome:
-    """Run the participant level and publish the subjects that succeed.
+def run_participants(
+    plan: Plan, model: StatsModel, execution: Execution, fetching: Fetching | None = None
+) -> Outcome:
+    """Run the participant level and publish each subject when it is done.
 
     Parameters
     ----------
     plan : Plan
     model : StatsModel
     execution : Execution
+    fetching : Fetching, optional
+        How the images are downloaded that are not there.
 
     Returns
     -------
     Outcome
     """
-    run_stage, stage = stage_of(model, "run"), stage_of(model, "subject")
-    at_once = stage.node.subject_settings.first_level == "multi-run"
-    common = {"run_stage": run_stage, "stage": stage, "software": software_fingerprint()}
-    specs = [[run.spec for run in runs] for runs in plan.subjects.values()]
-    files: list[list[dict[str, Path]]] = [
-        [dict(run.files) for run in runs] for runs in plan.subjects.values()
-    ]
-    recorder = _Recorder(execution.listener)
-    whole = Participants(
-        subjects=list(plan.subjects), specs=specs, files=files, at_once=at_once, **common
+    subjects = list(plan.runs)
+    whole, level, tasks = (
+        _fetched_tasks(plan, model, fetching) if fetching else _tasks(plan, model)
     )
-    level = SubjectLevelAtOnce if at_once else SubjectLevel
-    outcome = Outcome()
-    with _submitter(execution, recorder) as submitter:
+    downsample = model.nodes[0].run_settings.downsample
+    entities = {s: output_entities(plan.runs[s][0], downsample) for s in subjects}
+    recorder = _Recorder(execution.listener)
+    supervisor = _Subjects(
+        level, execution.output_dir, entities, fetching.downloads if fetching else None
+    )
+    with _submitter(execution, recorder, supervisor) as submitter:
         _submit(submitter, whole)
-        for subject, of_subject, paths in zip(plan.subjects, specs, files, strict=True):
-            task = level(subject=subject, specs=of_subject, files=paths, **common)
-            result = Job(task, submitter=submitter, name=subject).result()
-            if result is None or result.errored or result.outputs is None:
-                outcome.failed[subject] = recorder.error_of(f"sub-{subject}")
-                continue
-            outputs = result.outputs
-            trees = [*outputs.designs, *outputs.maps, outputs.subject_maps]
-            outcome.files += publish(
-                [Path(tree) for tree in trees],
-                execution.output_dir,
-                folders=[f"sub-{subject}/func", f"sub-{subject}/ses-*/func"],
-                entities=dict(of_subject[0].entities),
-            )
-            outcome.done.append(subject)
+        for subject, task in zip(subjects, tasks, strict=True):
+            # What a larger whole found in the cache was not seen by the supervisor.
+            if not supervisor.has_seen(subject):
+                result = Job(task, submitter=submitter, name=subject).result()
+                supervisor.finish(task, result)
+    outcome = supervisor.outcome
+    for subject in subjects:
+        if subject not in outcome.done:
+            outcome.failed.setdefault(subject, recorder.error_of(f"sub-{subject}"))
+    order = {subject: number for number, subject in enumerate(subjects)}
+    outcome.done.sort(key=order.__getitem__)
+    outcome.failed = dict(sorted(outcome.failed.items(), key=lambda item: order[item[0]]))
     return outcome
+
+
+def _tasks(plan: Plan, model: StatsModel) -> tuple[Any, Any, list[Any]]:
+    """Return the workflow of all subjects, the class of a subject's, and that of each subject."""
+    run_stage, stage = stage_of(model, "run"), stage_of(model, "subject")
+    at_once = is_at_once(model)
+    common = {"run_stage": run_stage, "stage": stage, "software": software_fingerprint()}
+    subjects = list(plan.inputs)
+    specs = [[run.spec for run in runs] for runs in plan.inputs.values()]
+    files: list[list[dict[str, Path]]] = [
+        [dict(run.files) for run in runs] for runs in plan.inputs.values()
+    ]
+    level = SubjectLevelAtOnce if at_once else SubjectLevel
+    each = [
+        level(subject=s, specs=of_subject, files=paths, **common)
+        for s, of_subject, paths in zip(subjects, specs, files, strict=True)
+    ]
+    whole = Participants(subjects=subjects, specs=specs, files=files, at_once=at_once, **common)
+    return whole, level, each
+
+
+def _fetched_tasks(
+    plan: Plan, model: StatsModel, fetching: Fetching
+) -> tuple[Any, Any, list[Any]]:
+    """Return the same where images are to be downloaded."""
+    common = {
+        "run_stage": stage_of(model, "run"),
+        "stage": stage_of(model, "subject"),
+        "links": dict(fetching.links),
+        "software": software_fingerprint(),
+        "at_once": is_at_once(model),
+    }
+    subjects, runs = list(plan.runs), list(plan.runs.values())
+    content = [dict(fetching.content[subject]) for subject in subjects]
+    each = [
+        FetchedSubject(subject=s, runs=of_subject, content=held, **common)
+        for s, of_subject, held in zip(subjects, runs, content, strict=True)
+    ]
+    whole = FetchedParticipants(subjects=subjects, runs=runs, content=content, **common)
+    return whole, FetchedSubject, each
+
+
+class _Subjects:
+    """Publishes each subject when its workflow is done, and has its images dropped."""
+
+    def __init__(
+        self,
+        level: Any,
+        output_dir: Path,
+        entities: Mapping[str, Mapping[str, str]],
+        downloads: Downloads | None,
+    ) -> None:
+        self.level, self.output_dir, self.entities = level, output_dir, entities
+        self.downloads = downloads
+        self.outcome = Outcome()
+        self._one = threading.Lock()
+
+    def has_seen(self, subject: str) -> bool:
+        """Tell whether a subject was published, or could not be."""
+        return subject in self.outcome.done or subject in self.outcome.failed
+
+    def slot(self, task: Any) -> AbstractAsyncContextManager[None] | None:
+        """Return the turn of a download; other tasks wait for a process only."""
+        if self.downloads is not None and isinstance(task, FetchRuns):
+            return self.downloads.slot(task.subject)
+        return None
+
+    def release(self, task: Any) -> None:
+        """Let another subject be downloaded."""
+        if self.downloads is not None and type(task) is self.level:
+            self.downloads.release(task.subject)
+
+    def finish(self, task: Any, result: Any | None) -> None:
+        """Publish a subject, then drop its images."""
+        if type(task) is not self.level:
+            return
+        if result is None or result.errored or result.outputs is None:
+            return
+        with self._one:
+            try:
+                self._publish(task.subject, result.outputs)
+            except OSError as error:
+                self.outcome.failed[task.subject] = f"its maps could not be published: {error}"
+                return
+        if self.downloads is not None:
+            kept = self.downloads.drop(task.subject)
+            self.outcome.notes += [f"not dropped: {path}: {why}" for path, why in kept.items()]
+
+    def _publish(self, subject: str, outputs: Any) -> None:
+        trees = [*outputs.designs, *outputs.maps, outputs.subject_maps]
+        self.outcome.files += publish(
+            [Path(tree) for tree in trees],
+            self.output_dir,
+            folders=[f"sub-{subject}/func", f"sub-{subject}/ses-*/func"],
+            entities=self.entities[subject],
+        )
+        self.outcome.done.append(subject)
 
 
 def run_group(
@@ -229,14 +372,16 @@ class _Recorder:
         return "\n".join(f"{e.task} of {e.label}: {e.error}" for e in own) or "unknown error"
 
 
-def _submitter(execution: Execution, listener: Listener) -> Submitter:
+def _submitter(
+    execution: Execution, listener: Listener, supervisor: _Subjects | None = None
+) -> Submitter:
     # A loop of our own: newer Pythons do not make one for the asking.
     asyncio.set_event_loop(asyncio.new_event_loop())
     # Workers as objects: keyword arguments would be stored with every job.
     worker = (
-        ProcessWorker(n_procs=execution.n_procs, listener=listener)
+        ProcessWorker(n_procs=execution.n_procs, listener=listener, supervisor=supervisor)
         if execution.worker == "cf"
-        else SerialWorker(listener=listener)
+        else SerialWorker(listener=listener, supervisor=supervisor)
     )
     return Submitter(cache_root=execution.cache_root, worker=worker)
 

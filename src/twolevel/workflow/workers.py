@@ -11,7 +11,8 @@ import time
 import traceback
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
 
 import attrs
 import cloudpickle
@@ -21,13 +22,26 @@ from pydra.workers import base
 from twolevel.errors import AnalysisError, TwolevelError
 from twolevel.workflow.events import JobEvent, Listener, Status, describe_job
 
-__all__ = ["ProcessWorker", "SerialWorker"]
+__all__ = ["ProcessWorker", "SerialWorker", "Supervisor"]
 
 PRELOADED = ["twolevel.tasks.fit_run", "twolevel.tasks.apply_test", "twolevel.workflow.group"]
 
 
 def _silent(_: JobEvent) -> None:
     """Listen to nothing."""
+
+
+class Supervisor(Protocol):
+    """Decides when downloads start, and is told when a workflow has ended."""
+
+    def slot(self, task: Any) -> AbstractAsyncContextManager[None] | None:
+        """Return the turn of a task that must wait for it; None for one that only computes."""
+
+    def finish(self, task: Any, result: Any | None) -> None:
+        """Take the result of a workflow, None where it failed; called from any thread."""
+
+    def release(self, task: Any) -> None:
+        """Take note, in the thread of the event loop, that a workflow has ended."""
 
 
 def _is_leaf(job: Any) -> bool:
@@ -58,6 +72,7 @@ class SerialWorker(base.Worker):
 
     _plugin_name = "twolevel-serial"
     listener: Listener = attrs.field(default=_silent, eq=False, repr=False)
+    supervisor: Supervisor | None = attrs.field(default=None, eq=False, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the listener behind: the engine stores a copy of the worker with every job."""
@@ -80,6 +95,8 @@ class SerialWorker(base.Worker):
             _report(self.listener, job, "failed", error)
             return job.result()
         _report(self.listener, job, "done")
+        if self.supervisor is not None and not _is_leaf(job):
+            self.supervisor.finish(job.task, result)
         return result
 
 
@@ -114,6 +131,7 @@ class ProcessWorker(base.Worker):
     _plugin_name = "twolevel-process"
     n_procs: int = 1
     listener: Listener = attrs.field(default=_silent, eq=False, repr=False)
+    supervisor: Supervisor | None = attrs.field(default=None, eq=False, repr=False)
     _pool: ProcessPoolExecutor | None = attrs.field(default=None, init=False, eq=False, repr=False)
     _slots: asyncio.Semaphore | None = attrs.field(default=None, init=False, eq=False, repr=False)
     _running: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
@@ -128,38 +146,53 @@ class ProcessWorker(base.Worker):
 
     async def submit(self, job: Any, rerun: bool = False) -> Any:
         """Run a workflow here, its jobs in the pool."""
-        return await job.run_async(rerun=rerun) if job.is_async else await self.run(job, rerun)
+        if not job.is_async:
+            return await self.run(job, rerun)
+        result = None
+        try:
+            result = await job.run_async(rerun=rerun)
+        finally:
+            if self.supervisor is not None:
+                await asyncio.to_thread(self.supervisor.finish, job.task, result)
+                self.supervisor.release(job.task)
+        return result
 
     async def run(self, job: Any, rerun: bool = False) -> Any:
         """Run a job in the pool, unless its result is there."""
         if _is_done(job):
             _report(self.listener, job, "cached")
             return job.result()
-        if self._slots is None:
-            self._slots = asyncio.Semaphore(self.n_procs)
         _report(self.listener, job, "queued")
         name = f"{type(job.task).__name__} of {describe_job(job.task)}"
-        async with self._slots:
-            _report(self.listener, job, "running")
-            self._running.add(name)
-            try:
+        try:
+            async with self._slot(job):
+                _report(self.listener, job, "running")
+                self._running.add(name)
                 result = await asyncio.get_running_loop().run_in_executor(
                     self.pool, _run_pickled, cloudpickle.dumps(job), rerun
                 )
-            except BrokenProcessPool as error:
-                killed = AnalysisError(
-                    "a process was killed, most likely for want of memory, while these jobs ran: "
-                    f"{', '.join(sorted(self._running))}; try a smaller --nprocs"
-                )
-                _report(self.listener, job, "failed", killed)
-                raise killed from error
-            except Exception as error:
-                _report(self.listener, job, "failed", error)
-                raise
-            finally:
-                self._running.discard(name)
+        except BrokenProcessPool as error:
+            killed = AnalysisError(
+                "a process was killed, most likely for want of memory, while these jobs ran: "
+                f"{', '.join(sorted(self._running))}; try a smaller --nprocs"
+            )
+            _report(self.listener, job, "failed", killed)
+            raise killed from error
+        except Exception as error:
+            _report(self.listener, job, "failed", error)
+            raise
+        finally:
+            self._running.discard(name)
         _report(self.listener, job, "done")
         return result
+
+    def _slot(self, job: Any) -> AbstractAsyncContextManager[None]:
+        """Return what a job must wait for: the turn of a download, or a free process."""
+        if self.supervisor is not None and (turn := self.supervisor.slot(job.task)) is not None:
+            return turn
+        if self._slots is None:
+            self._slots = asyncio.Semaphore(self.n_procs)
+        return self._slots
 
     @property
     def pool(self) -> ProcessPoolExecutor:
@@ -170,7 +203,7 @@ class ProcessWorker(base.Worker):
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload(PRELOADED)
             self._pool = ProcessPoolExecutor(
-                self.n_procs,
+                self.n_procs + (self.supervisor is not None),  # one more, for downloads
                 mp_context=context,
                 initializer=_start_child,
                 initargs=(os.getpid(),),

@@ -6,6 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from annexed import git
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -176,16 +177,20 @@ def published(tmp_path: Path) -> Path:
     raw, prepared = tmp_path / "data", tmp_path / "data" / "derivatives" / "fmriprep"
     prepared.mkdir(parents=True)
     (raw / "dataset_description.json").write_text('{"DatasetDOI": "doi:10.1/abc"}')
-    write_dataset_files(tmp_path / "out", {"raw": raw, "fmriprep": prepared}, {"raw": "c0ffee"})
+    git(raw, "init", "--quiet")
+    git(raw, "remote", "add", "origin", "https://user:secret@example.org/ds.git")
+    git(raw, "commit", "--quiet", "--allow-empty", "--message", "a version")
+    write_dataset_files(tmp_path / "out", {"raw": raw, "fmriprep": prepared})
     return tmp_path / "out"
 
 
-def test_the_dataset_is_described_as_a_derivative_of_its_sources(published):
+def test_the_dataset_is_described_as_a_derivative_of_its_sources(published, tmp_path):
+    commit = git(tmp_path / "data", "rev-parse", "HEAD").strip()
     description = json.loads((published / "dataset_description.json").read_text())
     assert description["DatasetType"] == "derivative"
     assert description["GeneratedBy"][0]["Name"] == "twolevel"
     assert description["SourceDatasets"] == [
-        {"URL": "../data", "DOI": "doi:10.1/abc", "Version": "c0ffee"},
+        {"URL": "https://example.org/ds.git", "DOI": "doi:10.1/abc", "Version": commit},
         {"URL": "../data/derivatives/fmriprep"},
     ]
     assert description["DatasetLinks"] == {

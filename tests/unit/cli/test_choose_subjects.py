@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twolevel.bids.preflight import choose_subjects
+from twolevel.bids.selection import choose_subjects
 from twolevel.errors import InputError
 
 if TYPE_CHECKING:

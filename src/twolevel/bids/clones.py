@@ -1,0 +1,260 @@
+"""Cloning a raw dataset and its derivatives, without the content of their large files."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from twolevel.bids.git import ACCESSION, NAME_KEY, commit_of, dataset_name, git, origin_of
+from twolevel.bids.not_fetched import DERIVATIVES
+from twolevel.bids.programs import DATALAD, call
+from twolevel.errors import InputError, OutputError, Problem, TransferError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["Clones", "Source", "clone_datasets"]
+
+OPENNEURO = {
+    "raw": "https://github.com/OpenNeuroDatasets/{}.git",
+    "derivatives": "https://github.com/OpenNeuroDerivatives/{}-fmriprep.git",
+}
+SOURCE_KEY = "twolevel.source"  # the URL as it was given: DataLad knows more forms than git
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a dataset comes from, and which version of it.
+
+    Attributes
+    ----------
+    url : str or None
+        What DataLad takes; None for OpenNeuro's, or for the clone that is there.
+    version : str or None
+        A tag, a branch or a commit; None for the newest, or for the clone as it is.
+    """
+
+    url: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Clones:
+    """The clones of a dataset.
+
+    Attributes
+    ----------
+    raw : Path
+    derivatives : Path
+        ``derivatives/fmriprep`` in `raw`: a clone of its own, or a part of the raw dataset.
+    """
+
+    raw: Path
+    derivatives: Path
+
+
+def clone_datasets(
+    name: str,
+    target: Path,
+    raw: Source,
+    derivatives: Source,
+    *,
+    tell: Callable[[str], None],
+) -> Clones:
+    """Clone a raw dataset and its derivatives, or take the clones that are there.
+
+    Parameters
+    ----------
+    name : str
+        Accession at OpenNeuro (``ds000001``), or any name where both sources have a URL.
+    target : Path
+        Becomes the raw clone; absolute.
+    raw, derivatives : Source
+    tell : callable
+        Is told what is going on, in words.
+
+    Returns
+    -------
+    Clones
+
+    Raises
+    ------
+    InputError
+        The target holds something else, or a version does not exist.
+    TransferError
+        A dataset could not be cloned.
+    """
+    _check_target(target, name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(target.with_name(f".{target.name}.lock"))
+    try:
+        with lock.acquire(timeout=0):
+            _clone(target, "raw", name, raw, tell)
+            place = target / DERIVATIVES
+            if derivatives.url is not None or not _is_part(place):
+                _clone(place, "derivatives", name, derivatives, tell)
+    except Timeout as error:
+        raise OutputError(
+            Problem(
+                str(target),
+                "another process is cloning into it",
+                "one `twolevel fetch` at a time for a target",
+                "wait until it has ended",
+            )
+        ) from error
+    finally:
+        (target.with_name(f".{target.name}.lock")).unlink(missing_ok=True)
+    return Clones(target, place)
+
+
+def _check_target(target: Path, name: str) -> None:
+    """Refuse a folder that holds something other than this dataset."""
+    found = ""
+    if _is_clone(target):
+        there = dataset_name(target)
+        # Names given by hand may differ; accessions are of different datasets.
+        if there != name and ACCESSION.fullmatch(there) and ACCESSION.fullmatch(name):
+            found = f"a clone of {there}"
+    elif target.is_dir():
+        found = "files that are no clone" if any(target.iterdir()) else ""
+    elif target.exists() or target.is_symlink():
+        found = "a file"
+    if found:
+        raise OutputError(
+            Problem(
+                f"TARGET {target}",
+                found,
+                f"a new or empty folder, or an earlier clone of {name}",
+                "give another TARGET",
+            )
+        )
+
+
+def _is_clone(folder: Path) -> bool:
+    return (folder / ".git").exists()
+
+
+def _is_part(place: Path) -> bool:
+    """Tell whether derivatives are files of the raw dataset itself."""
+    return not _is_clone(place) and place.is_dir() and any(place.iterdir())
+
+
+def _clone(
+    target: Path, kind: str, name: str, source: Source, tell: Callable[[str], None]
+) -> None:
+    if _is_clone(target):
+        _check_origin(target, kind, source)
+        if source.version is not None and not _is_at(target, source.version):
+            tell(f"{kind}: changing to version {source.version}")
+            _check_out(target, kind, source.version)
+        return
+    url = source.url or _openneuro(kind, name)
+    tell(f"{kind}: cloning {url}")
+    partial = target.with_name(f".{target.name}.partial")
+    if partial.exists():
+        shutil.rmtree(partial)
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _call_datalad(url, partial, target)
+        if source.version is not None:
+            _check_out(partial, kind, source.version)
+        git(partial, "config", NAME_KEY, name)
+        git(partial, "config", SOURCE_KEY, url)
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _openneuro(kind: str, name: str) -> str:
+    if not ACCESSION.fullmatch(name):
+        raise InputError(
+            Problem(
+                f"DATASET {name}",
+                f"neither an accession of OpenNeuro nor --{kind}",
+                f"an accession such as ds000001, or where the {kind} dataset is",
+                f"give --{kind} URL",
+            )
+        )
+    return OPENNEURO[kind].format(name)
+
+
+def _call_datalad(url: str, partial: Path, target: Path) -> None:
+    words = [DATALAD, "-f", "json", "clone", "--description", str(target), url, str(partial)]
+    _, out, err = call(words, cwd=partial.parent, url=url)
+    records = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    # Other steps (asking a source's own source, say) may fail where the clone is good.
+    done = [r for r in records if r.get("action") == "install" and r.get("status") == "ok"]
+    if not done or not _is_clone(partial):
+        text = json.dumps([r.get("message") for r in records]) + err
+        raise TransferError(f"{url} could not be cloned: {_reason(text)}")
+
+
+def _reason(text: str) -> str:
+    """Find what git says of a failure among what DataLad says about it."""
+    said = re.findall(r"(?:fatal|error|git-annex): ([^\n\\\]]+)", text)
+    return said[-1].strip().rstrip("'") if said else " ".join(text.split())[-500:]
+
+
+def _check_origin(target: Path, kind: str, source: Source) -> None:
+    given = git(target, "config", SOURCE_KEY)
+    origin = git(target, "config", "remote.origin.url")
+    if source.url is None or source.url in {given, origin, origin_of(target)}:
+        return
+    raise OutputError(
+        Problem(
+            f"--{kind} {source.url}",
+            f"a clone of {origin_of(target) or 'nothing'} in {target}",
+            "the same source as before",
+            "give another TARGET, or remove that clone",
+        )
+    )
+
+
+def _is_at(root: Path, version: str) -> bool:
+    return commit_of(root) == git(
+        root, "rev-parse", "--verify", "--quiet", f"{version}^{{commit}}"
+    )
+
+
+def _check_out(root: Path, kind: str, version: str) -> None:
+    """Change to a version, which may be younger than the clone."""
+    commit = _commit_named(root, version)
+    if not commit:
+        call(["git", "fetch", "--quiet", "--tags", "origin"], cwd=root, url=origin_of(root))
+        commit = _commit_named(root, version)
+    if not commit:
+        tags = git(root, "tag", "--sort=-creatordate").split()
+        more = f" and {len(tags) - SHOWN} more" if len(tags) > SHOWN else ""
+        raise InputError(
+            Problem(
+                f"--{kind}-version {version}",
+                "no such version",
+                f"a tag or a commit; tags: {', '.join(tags[:SHOWN]) or '(none)'}{more}",
+                "check the version",
+            )
+        )
+    words = ["git", "-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", commit]
+    status, _, err = call(words, cwd=root, url="")
+    if status != 0:
+        raise OutputError(
+            Problem(
+                f"--{kind}-version {version}",
+                " ".join(err.split()),
+                f"a clone without changes in {root}",
+                "undo the changes there, or give another TARGET",
+            )
+        )
+
+
+def _commit_named(root: Path, version: str) -> str:
+    for name in (f"refs/tags/{version}", f"refs/remotes/origin/{version}", version):
+        if commit := git(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"):
+            return commit
+    return ""

@@ -1,0 +1,114 @@
+"""Git repositories: which one holds a file, where it came from, at which commit."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+__all__ = [
+    "ACCESSION",
+    "NAME_KEY",
+    "commit_of",
+    "dataset_name",
+    "git",
+    "origin_of",
+    "repository_of",
+]
+
+ACCESSION = re.compile(r"ds\d{6}")
+NAME_KEY = "twolevel.dataset"  # in the configuration of a clone that `twolevel fetch` made
+
+
+def git(root: Path, *words: str) -> str:
+    """Ask git a question.
+
+    Parameters
+    ----------
+    root : Path
+        A folder of the repository.
+    *words : str
+        The command, such as ``rev-parse HEAD``.
+
+    Returns
+    -------
+    str
+        Its answer without the last line end; empty where it fails or where there is no git.
+    """
+    program = shutil.which("git")
+    if program is None:
+        return ""
+    answer = subprocess.run(  # noqa: S603  # words of this program's own, in the user's folder
+        [program, "-C", str(root), *words], capture_output=True, text=True, check=False
+    )
+    return answer.stdout.rstrip("\n") if answer.returncode == 0 else ""
+
+
+def repository_of(path: Path | str) -> Path | None:
+    """Find the repository of a file: the innermost folder above it that holds ``.git``.
+
+    Parameters
+    ----------
+    path : Path or str
+        Absolute.
+
+    Returns
+    -------
+    Path or None
+    """
+    return next((p for p in Path(path).parents if (p / ".git").exists()), None)
+
+
+def commit_of(root: Path) -> str:
+    """Return the commit of a dataset that is a repository of its own.
+
+    Parameters
+    ----------
+    root : Path
+
+    Returns
+    -------
+    str
+        Empty where it is none.
+    """
+    return git(root, "rev-parse", "HEAD") if (root / ".git").exists() else ""
+
+
+def origin_of(root: Path) -> str:
+    """Return where a dataset was cloned from, without a user name or a password.
+
+    Parameters
+    ----------
+    root : Path
+
+    Returns
+    -------
+    str
+        A URL or a path; empty where there is none.
+    """
+    url = git(root, "config", "remote.origin.url") if (root / ".git").exists() else ""
+    parts = urlsplit(url)
+    if parts.scheme in {"http", "https"}:
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return url
+
+
+def dataset_name(root: Path) -> str:
+    """Name a dataset as `twolevel fetch` wants it.
+
+    Parameters
+    ----------
+    root : Path
+        The clone of the raw dataset.
+
+    Returns
+    -------
+    str
+        What it was fetched as, the accession in its origin, or the name of its folder.
+    """
+    if fetched_as := git(root, "config", NAME_KEY):
+        return fetched_as
+    accessions = ACCESSION.findall(origin_of(root))
+    return accessions[-1] if accessions else root.name

@@ -1,0 +1,174 @@
+"""Which subjects and runs a command is about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twolevel.bids.layout import RunFiles, Selection, find_runs, iter_subjects, list_subjects
+from twolevel.errors import InputError, Problem
+from twolevel.stats.contrasts import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["choose_subjects", "runs_with_images", "select_runs"]
+
+
+def choose_subjects(
+    bids_dir: Path,
+    derivatives: Sequence[Path],
+    wanted: Sequence[str],
+    *,
+    n_subjects: int | None = None,
+    seed: int = 0,
+) -> tuple[str, ...]:
+    """Choose the subjects by label, by a random draw, or all.
+
+    Parameters
+    ----------
+    bids_dir : Path
+    derivatives : sequence of Path
+    wanted : sequence of str
+        Labels with or without ``sub-``; empty for all.
+    n_subjects : int, optional
+        Draw that many of them.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    tuple of str
+        Sorted; the subjects with a folder in the raw dataset or in the derivatives.
+
+    Raises
+    ------
+    InputError
+        A label that is not there, or more subjects than there are.
+    """
+    there = list_subjects(bids_dir, *derivatives)
+    labels = [label.removeprefix("sub-") for label in wanted]
+    problems = [
+        Problem(
+            f"--participant-label {label}",
+            "no such subject",
+            f"one of: {', '.join(there) or '(there is none)'}",
+            did_you_mean(label, there) or "check the label",
+        )
+        for label in labels
+        if label not in there
+    ]
+    chosen = sorted(set(labels)) if labels else there
+    if n_subjects is not None and n_subjects > len(chosen):
+        problems.append(
+            Problem(
+                f"--n-subjects {n_subjects}",
+                f"{len(chosen)} subjects",
+                "no more than there are",
+                "lower the number",
+            )
+        )
+    if problems:
+        raise InputError(problems)
+    if n_subjects is not None:
+        drawn = np.random.default_rng(seed).choice(len(chosen), n_subjects, replace=False)
+        chosen = sorted(chosen[i] for i in drawn)
+    return tuple(chosen)
+
+
+def select_runs(
+    bids_dir: Path, derivatives: Sequence[Path], selection: Selection
+) -> list[RunFiles]:
+    """Find the runs of a selection.
+
+    Parameters
+    ----------
+    bids_dir : Path
+        The raw dataset.
+    derivatives : sequence of Path
+        Roots of derivative datasets in fMRIPrep layout.
+    selection : Selection
+
+    Returns
+    -------
+    list of RunFiles
+        At least one.
+
+    Raises
+    ------
+    InputError
+        The selection fits nothing, or leaves task or space open.
+    """
+    runs, problems = find_runs(bids_dir, derivatives, selection)
+    if not runs and not problems:
+        problems.append(_nothing_selected(bids_dir, derivatives, selection))
+    if problems:
+        raise InputError(problems)
+    return runs
+
+
+def runs_with_images(
+    runs: Sequence[RunFiles], *, named: Sequence[str] = ()
+) -> tuple[list[RunFiles], list[str]]:
+    """Set apart the runs without a preprocessed image.
+
+    Parameters
+    ----------
+    runs : sequence of RunFiles
+    named : sequence of str
+        Subjects that were asked for by name.
+
+    Returns
+    -------
+    complete : list of RunFiles
+        Those with image and mask.
+    notes : list of str
+        What the others lack.
+
+    Raises
+    ------
+    InputError
+        No run is complete, or none of a subject that was asked for by name.
+    """
+    complete = [run for run in runs if run.bold is not None and run.mask is not None]
+    there = [subject for subject, _ in iter_subjects(complete)]
+    wanted = named or [subject for subject, _ in iter_subjects(runs) if not there]
+    problems = [
+        Problem(
+            f"sub-{subject}",
+            "no preprocessed image with its mask in this space",
+            "*_desc-preproc_bold.nii.gz and *_desc-brain_mask.nii.gz in the derivatives; "
+            f"subjects that have them: {', '.join(there) or '(none)'}",
+            "choose among these, or another --space",
+        )
+        for subject in wanted
+        if subject not in there
+    ]
+    if problems:
+        raise InputError(problems)
+    notes = [
+        f"{run.name}: no {'preprocessed image' if run.bold is None else 'mask'} in this space"
+        for run in runs
+        if run.bold is None or run.mask is None
+    ]
+    return complete, notes
+
+
+def _nothing_selected(
+    bids_dir: Path, derivatives: Sequence[Path], selection: Selection
+) -> Problem:
+    """Say what there is, where a selection fits nothing."""
+    everything, _ = find_runs(bids_dir, derivatives, Selection(subjects=selection.subjects))
+    there = {
+        key: sorted({run.entities[key] for run in everything if key in run.entities})
+        for key in ("task", "ses", "run")
+    }
+    listed = "; ".join(f"{key}: {', '.join(labels)}" for key, labels in there.items() if labels)
+    return Problem(
+        str(bids_dir),
+        f"no run for this selection; there are {listed or 'no runs at all'}",
+        "sub-*/func/*_events.tsv and, in the derivatives, *_desc-preproc_bold.nii.gz",
+        "check the task (of the model's Input, or --task-id) and the labels that you selected",
+    )

@@ -1,0 +1,168 @@
+"""Downloading and dropping the content of annexed files, with git-annex."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from twolevel.bids.annex import is_absent, key_of
+from twolevel.bids.git import git, origin_of, repository_of
+from twolevel.bids.programs import GIT_ANNEX, started
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+__all__ = ["download", "drop", "keys_of"]
+
+UNCLEAR = "failed to retrieve content from remote"
+UNCLEAR_IN_WORDS = "the source cannot deliver it, or what it delivers does not fit its checksum"
+
+
+def download(
+    paths: Sequence[Path],
+    *,
+    jobs: int = 1,
+    progress: Callable[[str, int], None] | None = None,
+) -> dict[Path, str]:
+    """Get the content of files that lack it.
+
+    One git-annex works in a repository at a time and downloads `jobs` files at once; it resumes
+    what was interrupted and refuses content that does not fit its checksum.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Absolute; those that have their content are passed over.
+    jobs : int
+        Downloads at the same time.
+    progress : callable, optional
+        Called with a key and the number of its bytes that are here.
+
+    Returns
+    -------
+    dict of Path to str
+        The files that could not be got, and why.
+    """
+    absent = {path: key_of(path) for path in paths if is_absent(path)}
+    # One file for each content.
+    first_of = {key: path for path, key in reversed(absent.items()) if key is not None}
+    reasons: dict[str, str] = {}
+    for repository, group in _by_repository(first_of.values()):
+        words = ["get", f"-J{jobs}", "--json-progress"]
+        for record in _records(repository, words, group):
+            action = record.get("action", record)
+            key = action.get("key") if isinstance(action, dict) else None
+            if key is None:
+                continue
+            if "success" in record:
+                reasons[key] = "" if record["success"] else _reason(record)
+            elif progress is not None:
+                progress(key, int(record.get("byte-progress") or 0))
+    return {
+        path: "a link to nothing"
+        if key is None
+        else reasons.get(key) or "git-annex did not get it"
+        for path, key in absent.items()
+        if is_absent(path)
+    }
+
+
+def drop(paths: Sequence[Path]) -> dict[Path, str]:
+    """Drop the content of files that can be got again.
+
+    git-annex makes sure that enough copies exist elsewhere, and refuses otherwise.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Absolute; those that are not annexed, or have no content here, are passed over.
+
+    Returns
+    -------
+    dict of Path to str
+        The files that were kept, and why.
+    """
+    kept = {}
+    for repository, group in _by_repository(path for path in paths if not is_absent(path)):
+        for record in _records(repository, ["drop"], group):
+            if record.get("success") is False:
+                kept[repository / record["file"]] = _reason(record)
+    return kept
+
+
+def keys_of(paths: Sequence[Path]) -> dict[Path, str]:
+    """Ask git-annex for the keys of files, with or without content, locked or unlocked.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Absolute.
+
+    Returns
+    -------
+    dict of Path to str
+        Without the files that git-annex does not keep.
+    """
+    keys = {}
+    for repository, group in _by_repository(paths):
+        with _running(repository, ["lookupkey", "--batch"], group) as lines:
+            keys.update(
+                {p: key for p, line in zip(group, lines, strict=True) if (key := line.strip())}
+            )
+    return keys
+
+
+def _by_repository(paths: Iterable[Path]) -> Iterator[tuple[Path, list[Path]]]:
+    groups: dict[Path, list[Path]] = {}
+    for path in paths:
+        repository = repository_of(path)
+        if repository is not None:
+            groups.setdefault(repository, []).append(path)
+    yield from groups.items()
+
+
+def _records(
+    repository: Path, words: Sequence[str], paths: Sequence[Path]
+) -> Iterator[dict[str, Any]]:
+    """Call git-annex for files of a repository and yield what it reports."""
+    words = [*words, "--batch", "--json", "--json-error-messages"]
+    with _alone_in(repository), _running(repository, words, paths) as lines:
+        yield from (json.loads(line) for line in lines if line.startswith("{"))
+
+
+@contextmanager
+def _running(
+    repository: Path, words: Sequence[str], paths: Sequence[Path]
+) -> Iterator[Iterable[str]]:
+    with tempfile.TemporaryFile() as names:
+        for path in paths:
+            names.write(path.relative_to(repository).as_posix().encode() + b"\0")
+        names.seek(0)
+        with started(
+            [GIT_ANNEX, *words, "-z"], cwd=repository, url=origin_of(repository), stdin=names
+        ) as (process, _):
+            yield process.stdout or ()
+
+
+@contextmanager
+def _alone_in(repository: Path) -> Iterator[None]:
+    """Wait until no other process of this program works in a repository."""
+    folder = Path(git(repository, "rev-parse", "--absolute-git-dir"))
+    with FileLock(folder / "twolevel.lock"):
+        yield
+
+
+def _reason(record: dict[str, Any]) -> str:
+    """Say in one line why git-annex failed."""
+    messages = list(dict.fromkeys(record.get("error-messages", ())))
+    notes = [line for line in str(record.get("note", "")).splitlines() if "Note that" not in line]
+    telling = [m for m in messages if m != UNCLEAR]
+    if UNCLEAR in messages and not telling:
+        telling = [UNCLEAR_IN_WORDS]
+    words = telling or notes or ["git-annex gives no reason"]
+    return "; ".join(" ".join(word.split()) for word in words)

@@ -1,0 +1,134 @@
+"""``twolevel fetch``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from twolevel.bids.clones import Clones, Source, clone_datasets
+from twolevel.bids.disk import check_space, free_bytes, readable_bytes
+from twolevel.bids.git import commit_of, git, origin_of
+from twolevel.bids.layout import parse_space
+from twolevel.bids.needed import content_of, images_of, tables_of, to_download
+from twolevel.bids.programs import DATALAD, GIT_ANNEX, require_programs
+from twolevel.bids.selection import choose_subjects, runs_with_images, select_runs
+from twolevel.cli.checks import make_selection, show_notes
+from twolevel.cli.downloads import download_all
+from twolevel.cli.progress import format_seconds
+from twolevel.model.read import find_model, read_model
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from twolevel.model.spec import StatsModel
+
+__all__ = ["execute"]
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Clone a dataset and its derivatives, and download what an analysis needs.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+
+    Returns
+    -------
+    int
+        Exit status.
+
+    Raises
+    ------
+    InputError
+        Refused before anything was downloaded.
+    TransferError
+        A clone or a download failed.
+    """
+    console = Console()
+    started = time.monotonic()
+    require_programs(DATALAD, GIT_ANNEX)
+    target = arguments.target.absolute()
+    space = parse_space(arguments.space) if arguments.space else None
+    model = None
+    if arguments.model:
+        model = read_model(find_model(arguments.model, target))
+
+    def tell(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    clones = clone_datasets(
+        arguments.dataset,
+        target,
+        Source(_absolute(arguments.raw), arguments.raw_version),
+        Source(_absolute(arguments.derivatives), arguments.derivatives_version),
+        tell=tell,
+    )
+    for kind, root in (("raw", clones.raw), ("derivatives", clones.derivatives)):
+        tell(f"{kind:<12} {_describe(root)}")
+    paths, notes = _choose(arguments, clones, model, space)
+    show_notes(console, notes, verbose=arguments.verbose)
+    needed = sum(to_download(paths).values())
+    if arguments.dry_run:
+        _list(paths, target)
+        tell(f"free disk space: {readable_bytes(free_bytes(target))}")
+        tell("bytes still to be downloaded:")
+        tell(str(needed))
+        return 0
+    check_space(clones.derivatives, needed, "make room, or select fewer subjects or runs")
+    got = download_all(paths, target, console, jobs=arguments.jobs)
+    tell(
+        f"{len(paths)} files are here; downloaded {readable_bytes(got)} in "
+        f"{format_seconds(time.monotonic() - started)}"
+    )
+    tell(f"next: twolevel run {target} OUTPUT_DIR all --model {arguments.model or 'MODEL'}")
+    return 0
+
+
+def _absolute(url: str | None) -> str | None:
+    """Make a local path absolute; leave other addresses as they are."""
+    return str(Path(url).resolve()) if url is not None and Path(url).exists() else url
+
+
+def _describe(root: Path) -> str:
+    commit = commit_of(root)
+    if not commit:
+        return f"{root}, part of the raw dataset"
+    tag = git(root, "describe", "--tags", "--exact-match")
+    return f"{root} at commit {commit[:10]}{f' ({tag})' if tag else ''} of {origin_of(root)}"
+
+
+def _choose(
+    arguments: argparse.Namespace,
+    clones: Clones,
+    model: StatsModel | None,
+    space: dict[str, str] | None,
+) -> tuple[list[Path], tuple[str, ...]]:
+    """List the files that the selected runs need, and what is missing of others."""
+    derivatives = [clones.derivatives]
+    named = arguments.participant_label or (model.input_filter("subject") if model else ())
+    subjects = choose_subjects(clones.raw, derivatives, named)
+    selection = make_selection(arguments, model, subjects, space)
+    runs = select_runs(clones.raw, derivatives, selection)
+    complete, notes = runs_with_images(runs, named=subjects if named else ())
+    paths = [*tables_of(complete, clones.raw, derivatives), *images_of(complete)]
+    return paths, tuple(notes)
+
+
+def _list(paths: Sequence[Path], root: Path) -> None:
+    """Print the files with their bytes, and whether they are here."""
+    lines = [f"{'bytes':>13}  {'':<11}  file"]
+    seen: set[str] = set()
+    for path in sorted(paths):
+        content = content_of(path)
+        state = "here" if content.key is None else "to download"
+        if content.key in seen:
+            state = "as above"  # the same content in another file
+        if content.key is not None:
+            seen.add(content.key)
+        size = "?" if content.n_bytes is None else str(content.n_bytes)
+        lines.append(f"{size:>13}  {state:<11}  {path.relative_to(root).as_posix()}")
+    print("\n".join(lines))  # noqa: T201  # a table for people and programs, never wrapped
