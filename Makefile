@@ -44,11 +44,11 @@ $(VENV)/installed-test: requirements-test.txt $(VENV)/installed
 requirements: $(VENV)/created
 	$(PIP) install uv
 	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-annotate \
-		--no-emit-index-url --upgrade --output-file requirements.txt \
-		pyproject.toml requirements-build.in
-	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-annotate \
-		--no-emit-index-url --upgrade --extra fetch --group test --constraint requirements.txt \
+		--no-emit-index-url --upgrade --extra fetch --group test \
 		--output-file requirements-test.txt pyproject.toml requirements-build.in
+	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-annotate \
+		--no-emit-index-url --upgrade --constraint requirements-test.txt \
+		--output-file requirements.txt pyproject.toml requirements-build.in
 
 clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
