@@ -14,11 +14,12 @@ Library code raises; only ``twolevel.cli`` catches.
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Problems",
     "TransferError",
     "TwolevelError",
+    "did_you_mean",
 ]
 
 T = TypeVar("T")
@@ -152,3 +154,27 @@ class Problems:
         """
         if self.found:
             raise InputError(self.found)
+
+
+def did_you_mean(name: str, there: Iterable[str]) -> str:
+    """Suggest the name that resembles `name` most, as a sentence, or nothing.
+
+    Parameters
+    ----------
+    name : str
+        What was asked for.
+    there : iterable of str
+        What exists.
+
+    Returns
+    -------
+    str
+    """
+    there = list(there)
+    last_parts = [t for t in there if t.split(".")[-1] == name]
+    near = (
+        last_parts
+        or [t for t in there if name in t]
+        or difflib.get_close_matches(name, there, n=1)
+    )
+    return f'Did you mean "{near[0]}"?' if near else ""

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twolevel.errors import InputError, ModelError
+from twolevel.errors import InputError, ModelError, did_you_mean
 from twolevel.model.read import presets, read_model
-from twolevel.stats.contrasts import contrast_vector, did_you_mean
+from twolevel.stats.contrasts import contrast_vector
 from twolevel.stats.design import make_design_matrix
 from twolevel.stats.group_fit import fit_group
 from twolevel.stats.inference.permutation_fwe import permutation_fwe

@@ -230,7 +230,7 @@ def _check_out(root: Path, kind: str, version: str) -> None:
         call(["git", "fetch", "--quiet", "--tags", "origin"], cwd=root, url=origin_of(root))
         commit = _commit_named(root, version)
     if not commit:
-        tags = git(root, "tag", "--sort=-creatordate").split()
+        tags = git(root, "tag", "--sort=-version:refname").split()
         more = f" and {len(tags) - SHOWN} more" if len(tags) > SHOWN else ""
         raise InputError(
             Problem(

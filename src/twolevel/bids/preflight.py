@@ -23,10 +23,9 @@ from twolevel.bids.run_inputs import RunInputs, dataset_links
 from twolevel.bids.selection import select_runs
 from twolevel.bids.sidecars import read_json
 from twolevel.bids.tables import read_tsv
-from twolevel.errors import InputError, Problem, Problems
+from twolevel.errors import InputError, Problem, Problems, did_you_mean
 from twolevel.model.spec import INTERCEPT, is_wild
 from twolevel.model.variables import matches
-from twolevel.stats.contrasts import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence

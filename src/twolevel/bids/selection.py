@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twolevel.bids.layout import RunFiles, Selection, find_runs, iter_subjects, list_subjects
-from twolevel.errors import InputError, Problem
-from twolevel.stats.contrasts import did_you_mean
+from twolevel.errors import InputError, Problem, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,12 @@ from twolevel.bids.git import git, origin_of, repository_of
 from twolevel.bids.programs import GIT_ANNEX, started
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["download", "drop", "keys_of"]
 
+BUSY = "transfer already in progress"
+PAUSES_S = (0, 1, 2, 4)  # before each attempt
 UNCLEAR = "failed to retrieve content from remote"
 UNCLEAR_IN_WORDS = "the source cannot deliver it, or what it delivers does not fit its checksum"
 
@@ -50,9 +53,30 @@ def download(
     """
     absent = {path: key_of(path) for path in paths if is_absent(path)}
     # One file for each content.
-    first_of = {key: path for path, key in reversed(absent.items()) if key is not None}
+    wanted = {key: path for path, key in reversed(absent.items()) if key is not None}
     reasons: dict[str, str] = {}
-    for repository, group in _by_repository(first_of.values()):
+    for pause in PAUSES_S:
+        time.sleep(pause)
+        reasons.update(_get(wanted, jobs, progress))
+        # Another git-annex gets the same file, or one that was killed has not quite ended.
+        wanted = {key: path for key, path in wanted.items() if BUSY in reasons.get(key, "")}
+        if not wanted:
+            break
+    return {
+        path: "a link to nothing"
+        if key is None
+        else reasons.get(key) or "git-annex did not get it"
+        for path, key in absent.items()
+        if is_absent(path)
+    }
+
+
+def _get(
+    wanted: Mapping[str, Path], jobs: int, progress: Callable[[str, int], None] | None
+) -> dict[str, str]:
+    """Get content by key, and return why it could not be got: empty where it was."""
+    reasons = {}
+    for repository, group in _by_repository(wanted.values()):
         words = ["get", f"-J{jobs}", "--json-progress"]
         for record in _records(repository, words, group):
             action = record.get("action", record)
@@ -63,13 +87,7 @@ def download(
                 reasons[key] = "" if record["success"] else _reason(record)
             elif progress is not None:
                 progress(key, int(record.get("byte-progress") or 0))
-    return {
-        path: "a link to nothing"
-        if key is None
-        else reasons.get(key) or "git-annex did not get it"
-        for path, key in absent.items()
-        if is_absent(path)
-    }
+    return reasons
 
 
 def drop(paths: Sequence[Path]) -> dict[Path, str]:

@@ -10,6 +10,7 @@ from twolevel.bids.layout import Selection, list_subjects, parse_space
 from twolevel.bids.preflight import Plan, check_inputs
 from twolevel.bids.selection import choose_subjects
 from twolevel.bids.sidecars import read_json
+from twolevel.cli.select import labels, make_selection
 from twolevel.errors import InputError, OutputError, Problem, Problems
 from twolevel.model.override import override
 from twolevel.model.read import find_model, read_model
@@ -28,12 +29,9 @@ __all__ = [
     "check_output",
     "load_request",
     "make_plan",
-    "make_selection",
-    "show_notes",
 ]
 
 FEWEST = 2
-NOTES_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -97,52 +95,13 @@ def load_request(
         )
         if subjects is None:  # go on with those that are there, so that all problems are listed
             there = list_subjects(bids_dir, *derivatives)
-            subjects = tuple(s for s in _labels(list(wanted), "sub-") if s in there) or None
+            subjects = tuple(s for s in labels(list(wanted), "sub-") if s in there) or None
     else:
-        subjects = _labels(list(wanted), "sub-")
+        subjects = labels(list(wanted), "sub-")
     if model is None or subjects is None:
         return None
     selection = make_selection(arguments, model, subjects, space)
     return Request(bids_dir, derivatives, model, selection)
-
-
-def make_selection(
-    arguments: argparse.Namespace,
-    model: StatsModel | None,
-    subjects: tuple[str, ...],
-    space: dict[str, str] | None,
-) -> Selection:
-    """Put what the options select over what the model's Input selects.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-    model : StatsModel, optional
-    subjects : tuple of str
-        As they were chosen.
-    space : dict of str to str, optional
-
-    Returns
-    -------
-    Selection
-    """
-
-    def of_model(entity: str) -> tuple[str, ...]:
-        return model.input_filter(entity) if model is not None else ()
-
-    return Selection(
-        subjects=subjects,
-        sessions=_labels(arguments.session_label, "ses-") or of_model("session"),
-        tasks=(arguments.task_id.removeprefix("task-"),)
-        if arguments.task_id
-        else of_model("task"),
-        runs=_labels(arguments.run_label, "run-") or of_model("run"),
-        space=space,
-    )
-
-
-def _labels(given: list[str], prefix: str) -> tuple[str, ...]:
-    return tuple(label.removeprefix(prefix) for label in given)
 
 
 def _load_model(arguments: argparse.Namespace, bids_dir: Path) -> StatsModel:
@@ -302,22 +261,3 @@ def _not_writable(path: Path) -> str:
     if not os.access(existing, os.W_OK | os.X_OK):
         return f"{existing} is not writable"
     return ""
-
-
-def show_notes(console: Console, notes: tuple[str, ...], *, verbose: bool) -> None:
-    """Print what a user should know although it stops nothing.
-
-    Parameters
-    ----------
-    console : rich.console.Console
-    notes : tuple of str
-    verbose : bool
-        All of them, however many.
-    """
-    shown = notes if verbose else notes[:NOTES_SHOWN]
-    for note in shown:
-        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
-    if len(shown) < len(notes):
-        console.print(
-            f"note: and {len(notes) - len(shown)} more; -v shows all of them", highlight=False
-        )

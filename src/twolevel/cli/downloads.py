@@ -1,21 +1,11 @@
-"""Downloads as a user sees them: what is needed, how far they are, what failed."""
+"""Downloads of ``twolevel run --fetch``: tables at once, images subject by subject."""
 
 from __future__ import annotations
 
 import os
-import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from joblib import cpu_count
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
 from twolevel.bids.annex import is_absent
 from twolevel.bids.disk import check_space, free_bytes, readable_bytes
@@ -23,93 +13,23 @@ from twolevel.bids.needed import identities, images_of, tables_of, to_download
 from twolevel.bids.programs import GIT_ANNEX, require_programs
 from twolevel.bids.run_inputs import dataset_links
 from twolevel.bids.selection import select_runs
-from twolevel.bids.transfer import download, keys_of
+from twolevel.bids.transfer import keys_of
 from twolevel.cli.parser import JOBS
-from twolevel.errors import InputError, Problems, TransferError
+from twolevel.cli.transfer import download_all
+from twolevel.errors import InputError, Problems
 from twolevel.tasks.fetch_runs import JOBS_VARIABLE
 from twolevel.workflow.downloads import Downloads, Images
 from twolevel.workflow.submit import Fetching
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from rich.console import Console
 
     from twolevel.bids.preflight import Plan
     from twolevel.cli.checks import Request
 
-__all__ = ["download_all", "fetch_tables", "prepare_downloads"]
-
-SECONDS_BETWEEN_LINES = 5
-
-
-def download_all(paths: Sequence[Path], root: Path, console: Console, *, jobs: int) -> int:
-    """Download the content of files, showing how far it is.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-    root : Path
-        What their names are shown relative to.
-    console : rich.console.Console
-    jobs : int
-        Downloads at the same time.
-
-    Returns
-    -------
-    int
-        Bytes downloaded.
-
-    Raises
-    ------
-    TransferError
-        Some could not be downloaded; the others are kept.
-    """
-    wanted = to_download(paths)
-    if not wanted:
-        return 0
-    with _progress(wanted, console) as progress:
-        failed = download(paths, jobs=jobs, progress=progress)
-    if failed:
-        listed = "\n".join(f"  {p.relative_to(root)}: {why}" for p, why in failed.items())
-        raise TransferError(
-            f"{len(failed)} of {len(paths)} files could not be downloaded:\n{listed}"
-        )
-    return sum(wanted.values())
-
-
-@contextmanager
-def _progress(wanted: dict[str, int], console: Console) -> Iterator[Callable[[str, int], None]]:
-    """Show a bar in bytes on a terminal, a line now and then elsewhere."""
-    total = sum(wanted.values())
-    here: dict[str, int] = {}
-    shown = time.monotonic()
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task(f"downloading {len(wanted)} files", total=total)
-
-        def progress(key: str, n_bytes: int) -> None:
-            nonlocal shown
-            here[key] = max(n_bytes, here.get(key, 0))
-            done = sum(here.values())
-            bar.update(task, completed=done)
-            if not console.is_terminal and time.monotonic() > shown + SECONDS_BETWEEN_LINES:
-                shown = time.monotonic()
-                console.print(
-                    f"downloaded {readable_bytes(done)} of {readable_bytes(total)}",
-                    highlight=False,
-                )
-
-        yield progress
+__all__ = ["fetch_tables", "prepare_downloads"]
 
 
 def fetch_tables(request: Request, problems: Problems, console: Console, *, jobs: int) -> None:
@@ -184,6 +104,7 @@ def prepare_downloads(
         f"to download: {readable_bytes(total)} of images, of one subject at most "
         f"{readable_bytes(largest)}; {readable_bytes(free_bytes(place))} free",
         highlight=False,
+        soft_wrap=True,
     )
     os.environ[JOBS_VARIABLE] = str(arguments.jobs or JOBS)
     most_runs = max(len(runs) for runs in plan.runs.values())

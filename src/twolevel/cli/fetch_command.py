@@ -15,9 +15,9 @@ from twolevel.bids.layout import parse_space
 from twolevel.bids.needed import content_of, images_of, tables_of, to_download
 from twolevel.bids.programs import DATALAD, GIT_ANNEX, require_programs
 from twolevel.bids.selection import choose_subjects, runs_with_images, select_runs
-from twolevel.cli.checks import make_selection, show_notes
-from twolevel.cli.downloads import download_all
-from twolevel.cli.progress import format_seconds
+from twolevel.cli.progress import format_seconds, show_notes
+from twolevel.cli.select import make_selection
+from twolevel.cli.transfer import download_all
 from twolevel.model.read import find_model, read_model
 
 if TYPE_CHECKING:

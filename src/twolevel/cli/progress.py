@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from twolevel.workflow.events import JobEvent
 
-__all__ = ["StageProgress", "format_seconds"]
+__all__ = ["StageProgress", "format_seconds", "show_notes"]
+
+NOTES_SHOWN = 6
 
 # Quick steps are not worth a line.
 SHOWN = {
@@ -130,7 +132,9 @@ class StageProgress:
         self._refresh(elapsed)
         if not self.console.is_terminal:
             self.console.print(
-                f"{self.stage}: {self.summary()} in {format_seconds(elapsed)}", highlight=False
+                f"{self.stage}: {self.summary()} in {format_seconds(elapsed)}",
+                highlight=False,
+                soft_wrap=True,
             )
 
     def summary(self) -> str:
@@ -180,6 +184,7 @@ class StageProgress:
             self.console.print(
                 f"{self.stage} {finished}/{total}  {text}" + (f"  ({left})" if left else ""),
                 highlight=False,
+                soft_wrap=True,
             )
 
     def _refresh(self, elapsed: float) -> None:
@@ -197,3 +202,22 @@ class StageProgress:
         if left := self.time_left(elapsed):
             words.append(left)
         self.bar.update(self.task, completed=sum(totals.values()), status=" · ".join(words))
+
+
+def show_notes(console: Console, notes: tuple[str, ...], *, verbose: bool) -> None:
+    """Print what a user should know although it stops nothing.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+    notes : tuple of str
+    verbose : bool
+        All of them, however many.
+    """
+    shown = notes if verbose else notes[:NOTES_SHOWN]
+    for note in shown:
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+    if len(shown) < len(notes):
+        console.print(
+            f"note: and {len(notes) - len(shown)} more; -v shows all of them", highlight=False
+        )

@@ -15,10 +15,10 @@ from twolevel.bids.group_inputs import find_subject_maps
 from twolevel.bids.publish import write_dataset_files
 from twolevel.bids.run_inputs import dataset_links, output_entities
 from twolevel.bids.tables import read_tsv
-from twolevel.cli.checks import check_enough, check_output, load_request, make_plan, show_notes
+from twolevel.cli.checks import check_enough, check_output, load_request, make_plan
 from twolevel.cli.downloads import fetch_tables, prepare_downloads
 from twolevel.cli.parser import JOBS
-from twolevel.cli.progress import StageProgress, format_seconds
+from twolevel.cli.progress import StageProgress, format_seconds, show_notes
 from twolevel.errors import InputError, Problems
 from twolevel.workflow.cache import locked_work_dir
 from twolevel.workflow.submit import Execution, is_at_once, run_group, run_participants

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from twolevel.cli.checks import check_enough, load_request, make_plan, show_notes
+from twolevel.cli.checks import check_enough, load_request, make_plan
+from twolevel.cli.progress import show_notes
 from twolevel.errors import InputError, Problems
 
 if TYPE_CHECKING:

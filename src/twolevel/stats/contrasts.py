@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING
 
@@ -10,14 +9,14 @@ import numpy as np
 import pandas as pd
 from nilearn.glm.contrasts import expression_to_contrast_vector
 
-from twolevel.errors import InputError, Problem
+from twolevel.errors import InputError, Problem, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["contrast_vector", "did_you_mean", "is_estimable"]
+__all__ = ["contrast_vector", "is_estimable"]
 
 
 def contrast_vector(
@@ -105,30 +104,6 @@ def is_estimable(vector: NDArray[np.float64], design: NDArray[np.float64]) -> bo
     rows = rows[singular > singular[0] * 1e-10]
     scaled = vector / scale
     return bool(np.linalg.norm(scaled - rows.T @ (rows @ scaled)) <= 1e-6 * np.linalg.norm(scaled))
-
-
-def did_you_mean(name: str, there: Iterable[str]) -> str:
-    """Suggest the name that resembles `name` most, as a sentence, or nothing.
-
-    Parameters
-    ----------
-    name : str
-        What was asked for.
-    there : iterable of str
-        What exists.
-
-    Returns
-    -------
-    str
-    """
-    there = list(there)
-    last_parts = [t for t in there if t.split(".")[-1] == name]
-    near = (
-        last_parts
-        or [t for t in there if name in t]
-        or difflib.get_close_matches(name, there, n=1)
-    )
-    return f'Did you mean "{near[0]}"?' if near else ""
 
 
 def _unknown_columns(contrast: str, unknown: Sequence[str], columns: Sequence[str]) -> Problem:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twolevel.errors import InputError
-from twolevel.stats.contrasts import contrast_vector, did_you_mean, is_estimable
+from twolevel.errors import InputError, did_you_mean
+from twolevel.stats.contrasts import contrast_vector, is_estimable
 
 COLUMNS = ["trial_type.face", "trial_type.house", "0back", "pumps", "pumps_demean", "constant"]
 

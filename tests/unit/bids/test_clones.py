@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import annexed
+import pytest
+from filelock import FileLock
+
+from twolevel.bids.clones import Clones, Source, clone_datasets
+from twolevel.bids.git import commit_of
+from twolevel.errors import InputError, Problem
+
+pytestmark = pytest.mark.usefixtures("newcomer")
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def clone(target: Path) -> Callable[..., list[str]]:
+    """Ask for clones in `target` and return what was told about it."""
+
+    def clone(name: str = "ds000001", **sources: Source) -> list[str]:
+        told: list[str] = []
+        raw, derivatives = (sources.get(kind, Source()) for kind in ("raw", "derivatives"))
+        clones = clone_datasets(name, target, raw, derivatives, tell=told.append)
+        assert clones == Clones(target, target / "derivatives" / "fmriprep")
+        return told
+
+    return clone
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A repository with the tags 1.0.0 and 1.0.1, its branch `main` one commit further."""
+    root = tmp_path / "source"
+    root.mkdir()
+    annexed.git(root, "init", "--quiet", "--initial-branch=main")
+    for version in ("1.0.0", "1.0.1"):
+        commit_file(root, "CHANGES", version)
+        annexed.git(root, "tag", version)
+    commit_file(root, "CHANGES", "to come")
+    return root
+
+
+def commit_file(root: Path, name: str, text: str) -> None:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text(text)
+    annexed.git(root, "add", name)
+    annexed.git(root, "commit", "--quiet", "--message", text)
+
+
+def make_clones(source: Path, target: Path) -> None:
+    """Clone raw dataset and derivatives, both from `source`, without this program."""
+    for place in (target, target / "derivatives" / "fmriprep"):
+        annexed.git(source, "clone", "--quiet", str(source), str(place))
+
+
+def state(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+def refusal(clone: Callable[..., list[str]], *words: str, **sources: Source) -> Problem:
+    with pytest.raises(InputError) as caught:
+        clone(*words, **sources)
+    (problem,) = caught.value.problems
+    return problem
+
+
+def test_a_folder_that_holds_something_else_is_refused_and_kept(clone, target, tmp_path):
+    target.mkdir()
+    (target / "notes.txt").touch()
+    before = state(tmp_path)
+    assert refusal(clone) == Problem(
+        f"TARGET {target}",
+        "files that are no clone",
+        "a new or empty folder, or an earlier clone of ds000001",
+        "give another TARGET",
+    )
+    assert state(tmp_path) == before
+
+
+@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("nowhere")])
+def test_a_file_or_a_link_to_nothing_is_refused(clone, target, tmp_path, make):
+    make(target)
+    assert refusal(clone).found == "a file"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("twolevel.dataset", "ds000002"),
+        ("remote.origin.url", "https://example.org/ds000002.git"),
+    ],
+)
+def test_a_clone_of_another_accession_is_refused(clone, target, key, value):
+    target.mkdir()
+    annexed.git(target, "init", "--quiet")
+    annexed.git(target, "config", key, value)
+    problem = refusal(clone)
+    assert problem.found == "a clone of ds000002"
+    assert problem.expected == "a new or empty folder, or an earlier clone of ds000001"
+
+
+def test_clones_that_are_there_are_taken_as_they_are(clone, source, target, tmp_path):
+    make_clones(source, target)
+    commit = commit_of(target)
+    before = state(tmp_path)
+    assert clone() == []
+    assert clone("by-any-name") == []
+    assert clone(raw=Source(str(source)), derivatives=Source(str(source))) == []
+    assert state(tmp_path) == before
+    assert commit_of(target) == commit
+
+
+def test_the_source_may_be_written_with_a_password_that_the_clone_has(clone, source, target):
+    make_clones(source, target)
+    annexed.git(target, "config", "remote.origin.url", "https://me:secret@example.org/ds000001")
+    for address in ("https://me:secret@example.org/ds000001", "https://example.org/ds000001"):
+        assert clone(raw=Source(address)) == []
+
+
+def test_the_source_may_be_written_as_it_was_given(clone, source, target):
+    make_clones(source, target)
+    annexed.git(target, "config", "twolevel.source", "ria+file:///store#~ds000001")
+    assert clone(raw=Source("ria+file:///store#~ds000001")) == []
+
+
+def test_another_source_for_a_clone_is_refused_without_its_password(clone, source, target):
+    make_clones(source, target)
+    place = target / "derivatives" / "fmriprep"
+    annexed.git(place, "config", "remote.origin.url", "https://me:secret@example.org/a.git")
+    assert refusal(clone, derivatives=Source("/other")) == Problem(
+        "--derivatives /other",
+        f"a clone of https://example.org/a.git in {place}",
+        "the same source as before",
+        "give another TARGET, or remove that clone",
+    )
+
+
+def test_files_that_are_part_of_the_raw_dataset_are_its_derivatives(clone, source, target):
+    annexed.git(source, "clone", "--quiet", str(source), str(target))
+    commit_file(target, "derivatives/fmriprep/dataset_description.json", "{}")
+    assert clone() == []
+
+
+@pytest.mark.parametrize("kind", ["raw", "derivatives"])
+def test_a_clone_changes_to_the_version_asked_for(clone, source, target, kind):
+    make_clones(source, target)
+    place = {"raw": target, "derivatives": target / "derivatives" / "fmriprep"}[kind]
+    for version in ("1.0.0", "1.0.1"):
+        told = clone(**{kind: Source(version=version)})
+        assert told == [f"{kind}: changing to version {version}"]
+        assert (place / "CHANGES").read_text() == version
+        assert clone(**{kind: Source(version=version)}) == []
+    first = annexed.git(source, "rev-parse", "1.0.0").strip()
+    clone(**{kind: Source(version=first[:10])})
+    assert commit_of(place) == first
+    clone(**{kind: Source(version="main")})
+    assert (place / "CHANGES").read_text() == "to come"
+
+
+def test_a_version_younger_than_the_clone_is_got_from_its_source(clone, source, target):
+    make_clones(source, target)
+    commit_file(source, "CHANGES", "1.0.2")
+    annexed.git(source, "tag", "1.0.2")
+    clone(raw=Source(version="1.0.2"))
+    assert (target / "CHANGES").read_text() == "1.0.2"
+
+
+def test_a_version_that_does_not_exist_is_refused_with_the_newest(clone, source, target):
+    make_clones(source, target)
+    for number in range(2, 15):
+        annexed.git(target, "tag", f"1.0.{number}")
+    problem = refusal(clone, raw=Source(version="9.9.9"))
+    assert (problem.where, problem.found) == ("--raw-version 9.9.9", "no such version")
+    assert problem.expected.startswith("a tag or a commit; tags: 1.0.")
+    assert problem.expected.endswith(" and 3 more")
+    assert len(problem.expected.split(", ")) == 12
+
+
+def test_changes_in_a_clone_are_not_lost_by_another_version(clone, source, target):
+    make_clones(source, target)
+    (target / "CHANGES").write_text("my own")
+    problem = refusal(clone, raw=Source(version="1.0.0"))
+    assert problem.where == "--raw-version 1.0.0"
+    assert "CHANGES" in problem.found
+    assert problem.expected == f"a clone without changes in {target}"
+    assert (target / "CHANGES").read_text() == "my own"
+
+
+@pytest.mark.parametrize("kind", ["raw", "derivatives"])
+def test_a_name_that_is_no_accession_needs_both_sources(clone, source, target, kind):
+    if kind == "derivatives":
+        annexed.git(source, "clone", "--quiet", str(source), str(target))
+    assert refusal(clone, "balloon") == Problem(
+        "DATASET balloon",
+        f"neither an accession of OpenNeuro nor --{kind}",
+        f"an accession such as ds000001, or where the {kind} dataset is",
+        f"give --{kind} URL",
+    )
+
+
+def test_a_target_that_another_process_clones_into_is_refused(clone, target):
+    with FileLock(target.with_name(".data.lock")):
+        assert refusal(clone) == Problem(
+            str(target),
+            "another process is cloning into it",
+            "one `twolevel fetch` at a time for a target",
+            "wait until it has ended",
+        )
+    assert not target.exists()

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from twolevel.cli.parser import parse
+
+RUN = ("run", "data", "results")
+FETCH = ("fetch", "ds000001", "data")
+
+
+@pytest.fixture
+def refusal(capsys):
+    """Return what is said of words that are no command, in the last line."""
+
+    def refusal(*words: str) -> str:
+        with pytest.raises(SystemExit) as caught:
+            parse(words)
+        assert caught.value.code == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith(f"usage: twolevel {words[0]} ")
+        return str(err.splitlines()[-1])
+
+    return refusal
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["participant", "--drop"], "--drop goes with --fetch"),
+        (["all", "--drop"], "--drop goes with --fetch"),
+        (["group", "--drop"], "--drop goes with --fetch"),
+        (["all", "--jobs", "4"], "--jobs goes with --fetch"),
+        (["all", "--drop", "--jobs=2"], "--drop goes with --fetch"),
+        (
+            ["group", "--fetch"],
+            "--fetch is for the levels participant and all; group reads no images",
+        ),
+        (
+            ["group", "--fetch", "--drop", "--jobs", "2"],
+            "--fetch is for the levels participant and all; group reads no images",
+        ),
+        (["all", "--fetch", "--jobs", "0"], "argument --jobs: 0 is not 1 or more"),
+        (
+            ["all", "--fetch", "--jobs", "two"],
+            "argument --jobs: invalid whole number value: 'two'",
+        ),
+    ],
+)
+def test_options_of_downloads_that_do_not_go_together_are_refused(refusal, words, said):
+    assert refusal(*RUN, *words) == f"twolevel run: error: {said}"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--jobs", "0"], "argument --jobs: 0 is not 1 or more"),
+        (["--jobs", "-1"], "argument --jobs: -1 is not 1 or more"),
+    ],
+)
+def test_a_fetch_needs_a_job(refusal, words, said):
+    assert refusal(*FETCH, *words) == f"twolevel fetch: error: {said}"
+
+
+@pytest.mark.parametrize("level", ["participant", "all"])
+def test_options_of_downloads_go_with_fetch(level):
+    arguments = parse([*RUN, level, "--fetch", "--drop", "--jobs", "3"])
+    assert (arguments.fetch, arguments.drop, arguments.jobs) == (True, True, 3)
+
+
+def test_nothing_is_downloaded_or_dropped_unless_asked_for():
+    for level in ("participant", "group", "all"):
+        arguments = parse([*RUN, level])
+        assert (arguments.fetch, arguments.drop, arguments.jobs) == (False, False, None)
+
+
+def test_fetch_takes_the_newest_of_openneuro_with_four_jobs_by_default():
+    arguments = parse(FETCH)
+    assert (arguments.dataset, arguments.target) == ("ds000001", Path("data"))
+    assert (arguments.raw, arguments.raw_version) == (None, None)
+    assert (arguments.derivatives, arguments.derivatives_version) == (None, None)
+    assert (arguments.jobs, arguments.dry_run) == (4, False)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--participant-label", "01", "sub_02", "--task-id=a_b", "--raw-version=v_1", "--dry-run"],
+        ["--participant_label", "01", "sub_02", "--task_id=a_b", "--raw_version=v_1", "--dry_run"],
+    ],
+)
+def test_options_of_fetch_may_be_written_with_hyphens_or_underscores(options):
+    arguments = parse([*FETCH[:2], "my_data", *options])
+    assert arguments.target == Path("my_data")
+    assert arguments.participant_label == ["01", "sub_02"]
+    assert (arguments.task_id, arguments.raw_version) == ("a_b", "v_1")
+    assert arguments.dry_run is True
+
+
+@pytest.mark.parametrize("options", [["--clean-work-dir"], ["--clean_work_dir"]])
+def test_options_of_run_may_be_written_with_hyphens_or_underscores(refusal, options):
+    assert parse([*RUN, "all", "--fetch", *options]).clean_work_dir is True
+    said = "twolevel run: error: --drop goes with --fetch"
+    assert refusal(*RUN, "all", "--drop", *options) == said
