@@ -11,7 +11,6 @@ import pytest
 from twolevel.bids import programs
 from twolevel.cli.main import main
 
-
 pytestmark = pytest.mark.usefixtures("without")
 
 

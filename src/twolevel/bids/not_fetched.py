@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DERIVATIVES", "absent_together", "not_fetched"]
 
-DERIVATIVES = (
-    "derivatives/fmriprep"  # where `twolevel fetch` lays the derivatives, in the raw clone
-)
+# Where `twolevel fetch` lays the derivatives in the raw clone.
+DERIVATIVES = "derivatives/fmriprep"
 SHOWN = 1
 
 

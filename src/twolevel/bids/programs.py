@@ -30,6 +30,7 @@ PATIENCE_S = 10  # for a program that was asked to end
 PR_SET_PDEATHSIG = 1
 # No question may be asked: there may be nobody to answer.
 SILENT = {
+    "LANGUAGE": "C",  # what git says is read
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "",
     "SSH_ASKPASS": "",
@@ -68,7 +69,7 @@ def require_programs(*names: str) -> None:
     ]
     if shutil.which("git") is None:
         problems.append(
-            Problem("git", "not installed", "git 2.22 or later", "install it: apt install git")
+            Problem("git", "not installed", "git 2.31 or later", "install it: apt install git")
         )
     if problems:
         raise InputError(problems)

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from twolevel.bids.annex import is_absent, key_of
 from twolevel.bids.git import git, origin_of, repository_of
 from twolevel.bids.programs import GIT_ANNEX, started
+from twolevel.errors import TransferError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ def download(
     *,
     jobs: int = 1,
     progress: Callable[[str, int], None] | None = None,
+    waiting: Callable[[Path], None] | None = None,
 ) -> dict[Path, str]:
     """Get the content of files that lack it.
 
@@ -45,11 +47,18 @@ def download(
         Downloads at the same time.
     progress : callable, optional
         Called with a key and the number of its bytes that are here.
+    waiting : callable, optional
+        Called with a repository in which another process of this program is at work.
 
     Returns
     -------
     dict of Path to str
         The files that could not be got, and why.
+
+    Raises
+    ------
+    TransferError
+        git-annex cannot work in a repository at all.
     """
     absent = {path: key_of(path) for path in paths if is_absent(path)}
     # One file for each content.
@@ -57,7 +66,7 @@ def download(
     reasons: dict[str, str] = {}
     for pause in PAUSES_S:
         time.sleep(pause)
-        reasons.update(_get(wanted, jobs, progress))
+        reasons.update(_get(wanted, jobs, progress, waiting))
         # Another git-annex gets the same file, or one that was killed has not quite ended.
         wanted = {key: path for key, path in wanted.items() if BUSY in reasons.get(key, "")}
         if not wanted:
@@ -72,13 +81,16 @@ def download(
 
 
 def _get(
-    wanted: Mapping[str, Path], jobs: int, progress: Callable[[str, int], None] | None
+    wanted: Mapping[str, Path],
+    jobs: int,
+    progress: Callable[[str, int], None] | None,
+    waiting: Callable[[Path], None] | None,
 ) -> dict[str, str]:
     """Get content by key, and return why it could not be got: empty where it was."""
     reasons = {}
     for repository, group in _by_repository(wanted.values()):
         words = ["get", f"-J{jobs}", "--json-progress"]
-        for record in _records(repository, words, group):
+        for record in _records(repository, words, group, waiting):
             action = record.get("action", record)
             key = action.get("key") if isinstance(action, dict) else None
             if key is None:
@@ -104,6 +116,11 @@ def drop(paths: Sequence[Path]) -> dict[Path, str]:
     -------
     dict of Path to str
         The files that were kept, and why.
+
+    Raises
+    ------
+    TransferError
+        git-annex cannot work in a repository at all.
     """
     kept = {}
     for repository, group in _by_repository(path for path in paths if not is_absent(path)):
@@ -128,10 +145,11 @@ def keys_of(paths: Sequence[Path]) -> dict[Path, str]:
     """
     keys = {}
     for repository, group in _by_repository(paths):
-        with _running(repository, ["lookupkey", "--batch"], group) as lines:
-            keys.update(
-                {p: key for p, line in zip(group, lines, strict=True) if (key := line.strip())}
-            )
+        with _running(repository, ["lookupkey", "--batch"], group) as (lines, _):
+            found: list[str | None] = [line.strip() for line in lines]
+        if len(found) != len(group):  # git without git-annex, or a clone that was not used yet
+            found = [key_of(path) for path in group]
+        keys.update({path: key for path, key in zip(group, found, strict=True) if key})
     return keys
 
 
@@ -145,34 +163,60 @@ def _by_repository(paths: Iterable[Path]) -> Iterator[tuple[Path, list[Path]]]:
 
 
 def _records(
-    repository: Path, words: Sequence[str], paths: Sequence[Path]
+    repository: Path,
+    words: Sequence[str],
+    paths: Sequence[Path],
+    waiting: Callable[[Path], None] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Call git-annex for files of a repository and yield what it reports."""
     words = [*words, "--batch", "--json", "--json-error-messages"]
-    with _alone_in(repository), _running(repository, words, paths) as lines:
-        yield from (json.loads(line) for line in lines if line.startswith("{"))
+    silent = True
+    with _alone_in(repository, waiting), _running(repository, words, paths) as (lines, log):
+        for line in lines:
+            if line.startswith("{"):
+                silent = False
+                yield json.loads(line)
+    said = log()
+    if silent and said:
+        raise TransferError(f"git-annex cannot work in {repository}: {' '.join(said.split())}")
 
 
 @contextmanager
 def _running(
     repository: Path, words: Sequence[str], paths: Sequence[Path]
-) -> Iterator[Iterable[str]]:
+) -> Iterator[tuple[Iterable[str], Callable[[], str]]]:
+    """Call git-annex for files; yield the lines that it prints, and why it failed if it did."""
+    said = ""
     with tempfile.TemporaryFile() as names:
         for path in paths:
             names.write(path.relative_to(repository).as_posix().encode() + b"\0")
         names.seek(0)
         with started(
             [GIT_ANNEX, *words, "-z"], cwd=repository, url=origin_of(repository), stdin=names
-        ) as (process, _):
-            yield process.stdout or ()
+        ) as (process, log):
+            yield process.stdout or (), lambda: said
+            # It has still to write down what is where.
+            said = log() if process.wait() != 0 else ""
 
 
 @contextmanager
-def _alone_in(repository: Path) -> Iterator[None]:
+def _alone_in(repository: Path, waiting: Callable[[Path], None] | None) -> Iterator[None]:
     """Wait until no other process of this program works in a repository."""
     folder = Path(git(repository, "rev-parse", "--absolute-git-dir"))
-    with FileLock(folder / "twolevel.lock"):
+    lock = FileLock(folder / "twolevel.lock")
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if waiting is not None:
+                waiting(repository)
+            lock.acquire()
+    except OSError as error:
+        raise TransferError(f"{folder} cannot be written: {error}") from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _reason(record: dict[str, Any]) -> str:

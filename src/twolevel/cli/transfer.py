@@ -56,8 +56,16 @@ def download_all(paths: Sequence[Path], root: Path, console: Console, *, jobs: i
     wanted = to_download(paths)
     if not wanted:
         return 0
+
+    def waiting(repository: Path) -> None:
+        console.print(
+            f"waiting: another twolevel is downloading into {repository}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
     with _progress(wanted, console) as progress:
-        failed = download(paths, jobs=jobs, progress=progress)
+        failed = download(paths, jobs=jobs, progress=progress, waiting=waiting)
     if failed:
         listed = "\n".join(f"  {p.relative_to(root)}: {why}" for p, why in failed.items())
         raise TransferError(

@@ -23,6 +23,7 @@ from twolevel.bids.group_inputs import GroupInputs
 from twolevel.bids.preflight import Plan
 from twolevel.bids.publish import publish
 from twolevel.bids.run_inputs import output_entities
+from twolevel.errors import TransferError
 from twolevel.model.spec import ContrastName, GroupSpec, StatsModel, stage_of
 from twolevel.tasks.fetch_runs import FetchRuns
 from twolevel.tasks.fingerprint import software_fingerprint
@@ -249,8 +250,12 @@ class _Subjects:
                 self.outcome.failed[task.subject] = f"its maps could not be published: {error}"
                 return
         if self.downloads is not None:
-            kept = self.downloads.drop(task.subject)
-            self.outcome.notes += [f"not dropped: {path}: {why}" for path, why in kept.items()]
+            try:
+                kept = self.downloads.drop(task.subject)
+            except TransferError as error:
+                self.outcome.notes.append(f"images of sub-{task.subject} not dropped: {error}")
+            else:
+                self.outcome.notes += [f"not dropped: {path}: {why}" for path, why in kept.items()]
 
     def _publish(self, subject: str, outputs: Any) -> None:
         trees = [*outputs.designs, *outputs.maps, outputs.subject_maps]

@@ -24,7 +24,7 @@ def test_an_answer_comes_without_its_last_line_end(repository):
 
 
 def test_a_question_that_fails_has_an_empty_answer(repository, tmp_path):
-    assert git(repository, "rev-parse", "--verify", "nothing") == ""
+    assert git(repository, "rev-parse", "nothing") == ""  # which prints the word
     assert git(tmp_path / "nowhere", "rev-parse", "HEAD") == ""
 
 

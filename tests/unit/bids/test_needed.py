@@ -144,7 +144,7 @@ def test_sidecars_of_any_file_are_listed_from_the_root_down(tmp_path):
         "events.json",
         "task-x_events.json",
         "sub-01/sub-01_task-x_events.json",
-        f"{func}/sub-01_ses-1_task-x_run-01_events.json",
+        f"{func}/sub-01_ses-1_task-x_run-1_events.json",
     )
     touch(
         tmp_path,
@@ -154,9 +154,9 @@ def test_sidecars_of_any_file_are_listed_from_the_root_down(tmp_path):
         "sub-01/ses-2/sub-01_ses-2_task-x_events.json",
         "sub-02/sub-02_task-x_events.json",
         f"{func}/sub-01_ses-1_task-x_run-2_events.json",
-        f"{func}/sub-01_ses-1_task-x_run-1_events.tsv",
+        f"{func}/sub-01_ses-1_task-x_run-01_events.tsv",
     )
-    path = tmp_path / func / "sub-01_ses-1_task-x_run-1_events.tsv"
+    path = tmp_path / func / "sub-01_ses-1_task-x_run-01_events.tsv"
     assert find_sidecars(tmp_path, path) == wanted
     assert find_sidecars(tmp_path / "sub-01", path) == wanted[2:]
 

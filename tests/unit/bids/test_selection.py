@@ -74,6 +74,12 @@ def test_a_space_that_does_not_fit_is_refused_with_those_that_are_there(dataset)
     assert problem.found == "none that fit among: MNI152NLin2009cAsym:res-2, T1w"
 
 
+def test_a_space_that_does_not_fit_is_the_only_problem_where_there_are_no_events(dataset):
+    for path in dataset.raw.rglob("*_events.tsv"):
+        path.unlink()
+    assert dataset.refusal(tasks=("x",), space={"space": "T2w"}).where == "--space"
+
+
 @pytest.mark.parametrize(
     "selection",
     [

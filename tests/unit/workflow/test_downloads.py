@@ -92,7 +92,8 @@ def follow(
     async def run() -> list[str]:
         turns = Turns(Downloads(images, drop=drop, held_at_once=held_at_once))
         try:
-            await story(turns)
+            async with asyncio.timeout(10):
+                await story(turns)
             return turns.noted
         finally:
             for task in turns.tasks.values():

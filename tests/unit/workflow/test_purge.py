@@ -89,7 +89,7 @@ def test_other_results_are_kept_when_a_download_is_gone(cache, downloaded):
     assert results(cache) == {computed}
 
 
-def test_a_result_with_an_error_is_removed(cache, tmp_path):
+def test_what_failed_is_removed(cache, tmp_path):
     with pytest.raises(ValueError, match="damaged"):
         Compute(path=tmp_path / "damaged")(cache_root=cache, worker="debug")
     assert len(results(cache)) == 1
@@ -98,11 +98,12 @@ def test_a_result_with_an_error_is_removed(cache, tmp_path):
 
 
 @pytest.mark.usefixtures("downloaded")
-def test_a_result_without_outputs_is_removed(cache):
+@pytest.mark.parametrize(("name", "value"), [("outputs", None), ("errored", True)])
+def test_a_result_without_outputs_or_with_an_error_is_removed(cache, name, value):
     (path,) = cache.glob("*/_result.pklz")
     with path.open("rb") as stream:
         result = cloudpickle.load(stream)
-    result.outputs = None
+    setattr(result, name, value)
     with path.open("wb") as stream:
         cloudpickle.dump(result, stream)
     clean(cache)
