@@ -11,6 +11,7 @@ from twolevel.errors import InputError
 __all__ = ["bytes_of", "is_absent", "key_of", "real_path", "require_content"]
 
 POINTER_LIMIT = 32_768  # git-annex never writes a longer pointer file
+ESCAPED = {"&a": "&", "&c": ":", "&s": "%", "%": "/"}
 OBJECTS = "/annex/objects/"
 
 
@@ -29,13 +30,21 @@ def key_of(path: Path | str) -> str | None:
     path = Path(path)
     if path.is_symlink():
         target = path.readlink().as_posix()
-        return target.rpartition("/")[2] if OBJECTS in target else None
+        return _unescaped(target.rpartition("/")[2]) if OBJECTS in target else None
     if not path.is_file() or path.stat().st_size > POINTER_LIMIT:
         return None
     with path.open("rb") as stream:
         if stream.read(len(OBJECTS)) != OBJECTS.encode():
             return None
-        return stream.readline().decode().strip().rpartition("/")[2]
+        try:
+            return _unescaped(stream.readline().decode().strip().rpartition("/")[2])
+        except UnicodeDecodeError:
+            return None  # no key looks like that
+
+
+def _unescaped(name: str) -> str:
+    """Read a key from the name of its file, in which git-annex escapes a few characters."""
+    return re.sub(r"&[acs]|%", lambda m: ESCAPED[m[0]], name)
 
 
 def bytes_of(key: str) -> int | None:

@@ -93,13 +93,10 @@ def clone_datasets(
     """
     _check_target(target, name)
     target.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(target.with_name(f".{target.name}.lock"))
+    lock_file = target.with_name(f".{target.name}.lock")
+    lock = FileLock(lock_file)
     try:
-        with lock.acquire(timeout=0):
-            _clone(target, "raw", name, raw, tell)
-            place = target / DERIVATIVES
-            if derivatives.url is not None or not _is_part(place):
-                _clone(place, "derivatives", name, derivatives, tell)
+        lock.acquire(timeout=0)
     except Timeout as error:
         raise OutputError(
             Problem(
@@ -109,8 +106,14 @@ def clone_datasets(
                 "wait until it has ended",
             )
         ) from error
+    place = target / DERIVATIVES
+    try:
+        _clone(target, "raw", name, raw, tell)
+        if derivatives.url is not None or not _is_part(place):
+            _clone(place, "derivatives", name, derivatives, tell)
     finally:
-        (target.with_name(f".{target.name}.lock")).unlink(missing_ok=True)
+        lock_file.unlink(missing_ok=True)
+        lock.release()
     return Clones(target, place)
 
 
@@ -151,9 +154,8 @@ def _clone(
 ) -> None:
     if _is_clone(target):
         _check_origin(target, kind, source)
-        if source.version is not None and not _is_at(target, source.version):
-            tell(f"{kind}: changing to version {source.version}")
-            _check_out(target, kind, source.version)
+        if source.version is not None:
+            _check_out(target, kind, source.version, tell)
         return
     url = source.url or _openneuro(kind, name)
     tell(f"{kind}: cloning {url}")
@@ -164,7 +166,7 @@ def _clone(
     try:
         _call_datalad(url, partial, target)
         if source.version is not None:
-            _check_out(partial, kind, source.version)
+            _check_out(partial, kind, source.version, tell)
         git(partial, "config", NAME_KEY, name)
         git(partial, "config", SOURCE_KEY, url)
         partial.rename(target)
@@ -217,18 +219,16 @@ def _check_origin(target: Path, kind: str, source: Source) -> None:
     )
 
 
-def _is_at(root: Path, version: str) -> bool:
-    return commit_of(root) == git(
-        root, "rev-parse", "--verify", "--quiet", f"{version}^{{commit}}"
-    )
-
-
-def _check_out(root: Path, kind: str, version: str) -> None:
+def _check_out(root: Path, kind: str, version: str, tell: Callable[[str], None]) -> None:
     """Change to a version, which may be younger than the clone."""
-    commit = _commit_named(root, version)
-    if not commit:
-        call(["git", "fetch", "--quiet", "--tags", "origin"], cwd=root, url=origin_of(root))
-        commit = _commit_named(root, version)
+    commit = _fixed_commit(root, version)
+    if not commit:  # a branch, which may have moved, or something that is not known here
+        words = ["git", "fetch", "--quiet", "--tags", "origin"]
+        status, _, err = call(words, cwd=root, url=origin_of(root))
+        if status != 0:
+            raise TransferError(f"no answer on version {version}: {_reason(err)}")
+        branch = _commit(root, f"refs/remotes/origin/{version}")
+        commit = _fixed_commit(root, version) or branch
     if not commit:
         tags = git(root, "tag", "--sort=-version:refname").split()
         more = f" and {len(tags) - SHOWN} more" if len(tags) > SHOWN else ""
@@ -240,6 +240,9 @@ def _check_out(root: Path, kind: str, version: str) -> None:
                 "check the version",
             )
         )
+    if commit == commit_of(root):
+        return
+    tell(f"{kind}: changing to version {version}")
     words = ["git", "-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", commit]
     status, _, err = call(words, cwd=root, url="")
     if status != 0:
@@ -253,8 +256,13 @@ def _check_out(root: Path, kind: str, version: str) -> None:
         )
 
 
-def _commit_named(root: Path, version: str) -> str:
-    for name in (f"refs/tags/{version}", f"refs/remotes/origin/{version}", version):
-        if commit := git(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"):
-            return commit
-    return ""
+def _fixed_commit(root: Path, version: str) -> str:
+    """Return the commit of a tag, or of the (beginning of the) name of a commit."""
+    commit = _commit(root, f"refs/tags/{version}")
+    if not commit and re.fullmatch(r"[0-9a-f]{7,64}", version):
+        commit = _commit(root, version)
+    return commit
+
+
+def _commit(root: Path, name: str) -> str:
+    return git(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")

@@ -77,7 +77,7 @@ def check_space(folder: Path, needed: int, remedy: str) -> None:
     OutputError
     """
     free = free_bytes(folder)
-    if needed > free:
+    if 0 < needed > free:
         raise OutputError(
             Problem(
                 f"disk of {folder}",

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 __all__ = [
     "ACCESSION",
@@ -89,10 +88,7 @@ def origin_of(root: Path) -> str:
         A URL or a path; empty where there is none.
     """
     url = git(root, "config", "remote.origin.url") if (root / ".git").exists() else ""
-    parts = urlsplit(url)
-    if parts.scheme in {"http", "https"}:
-        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    return url
+    return re.sub(r"://[^/]*@", "://", url)
 
 
 def dataset_name(root: Path) -> str:

@@ -278,7 +278,7 @@ def _choose_space(
             "--space",
             f"{fitting} that fit among: {', '.join(listed)}",
             "exactly one space and resolution",
-            f"give one, for example --space {listed[0]}",
+            f"give one, for example --space {max(listed, key=lambda s: s[:1] != '(')}",
         )
     ]
 

@@ -78,9 +78,18 @@ def _commands(paths: Sequence[Path]) -> list[str]:
             elsewhere.append(path)
         else:
             groups.setdefault((target, _entities(path).get("task", "")), []).append(path)
-    for target in {target for target, task in groups if task}:
-        groups.pop((target, ""), None)  # what belongs to no task comes with any
-    commands = [_fetch(target, task, group) for (target, task), group in groups.items()]
+    commands = []
+    with_subjects = {
+        target
+        for (target, _), group in groups.items()
+        if any("sub" in _entities(path) for path in group)
+    }
+    for (target, task), group in groups.items():
+        if target not in with_subjects:
+            elsewhere += group  # `fetch` would get all subjects with it
+        elif task:  # what belongs to no task comes with any
+            spaces = sorted({_space(_entities(path)) for path in group} - {""}) or [""]
+            commands += [_fetch(target, task, space, group) for space in spaces]
     if elsewhere:
         commands.append(shlex.join(["datalad", "get", *map(str, elsewhere)]))
     return commands
@@ -102,23 +111,22 @@ def _described(path: Path) -> Path | None:
     return next((p for p in path.parents if (p / "dataset_description.json").is_file()), None)
 
 
-def _fetch(target: Path, task: str, paths: Sequence[Path]) -> str:
+def _fetch(target: Path, task: str, space: str, paths: Sequence[Path]) -> str:
     entities = [_entities(path) for path in paths]
-    subjects = sorted({e["sub"] for e in entities if "sub" in e})
-    spaces = sorted({_space(e) for e in entities if "space" in e})
+    subjects = sorted({e["sub"] for e in entities if "sub" in e and _space(e) in {"", space}})
     words = ["twolevel", "fetch", dataset_name(target), str(target)]
     if subjects:
         words += ["--participant-label", *subjects]
     if task:
         words += ["--task-id", task]
-    if spaces:
-        words += ["--space", spaces[0]]
+    if space:
+        words += ["--space", space]
     return shlex.join(words)
 
 
 def _space(entities: dict[str, str]) -> str:
     modifiers = [f"{key}-{entities[key]}" for key in ("cohort", "res") if key in entities]
-    return ":".join([entities["space"], *modifiers])
+    return ":".join([entities["space"], *modifiers]) if "space" in entities else ""
 
 
 def _entities(path: Path) -> dict[str, str]:

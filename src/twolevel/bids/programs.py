@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import ipaddress
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ import sys
 import sysconfig
 import tempfile
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,11 +23,11 @@ from twolevel.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
 __all__ = ["DATALAD", "GIT_ANNEX", "call", "require_programs", "started"]
 
 DATALAD, GIT_ANNEX = "datalad", "git-annex"
+GIT_NEEDED = (2, 31)  # the first that takes settings from variables
 PATIENCE_S = 10  # for a program that was asked to end
 PR_SET_PDEATHSIG = 1
 # No question may be asked: there may be nobody to answer.
@@ -67,12 +69,20 @@ def require_programs(*names: str) -> None:
         for name in names
         if _find(name) is None
     ]
-    if shutil.which("git") is None:
+    there = _version_of_git()
+    if there < GIT_NEEDED:
+        found = f"version {'.'.join(map(str, there))}" if there else "not installed"
+        needed = ".".join(map(str, GIT_NEEDED))
         problems.append(
-            Problem("git", "not installed", "git 2.31 or later", "install it: apt install git")
+            Problem("git", found, f"git {needed} or later", "install it: apt install git")
         )
     if problems:
         raise InputError(problems)
+
+
+def _version_of_git() -> tuple[int, ...]:
+    numbers = re.search(r"(\d+)\.(\d+)", git(Path.cwd(), "--version"))
+    return tuple(map(int, numbers.groups())) if numbers else ()
 
 
 def call(words: Sequence[str], *, cwd: Path, url: str) -> tuple[int, str, str]:
@@ -149,13 +159,13 @@ def _end_with_parent() -> None:
 
 def _end(process: subprocess.Popen[str]) -> None:
     """End a program and what it started, kindly at first."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            break
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, sign)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(PATIENCE_S)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # what it started may go on without it
+    process.wait()
     if process.stdout is not None:
         process.stdout.close()
 
@@ -190,11 +200,11 @@ def _private_address(url: str) -> str:
     git-annex connects to public addresses only, so that no dataset can make it ask servers that
     the public cannot reach. A server that the user named is meant.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        return ""
     try:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            return ""
         found = {str(info[4][0]) for info in socket.getaddrinfo(parts.hostname, None)}
-    except OSError:
-        return ""  # the program that connects will say so
+    except (OSError, ValueError):
+        return ""  # no such host, or no address: the program that connects will say so
     return " ".join(sorted(a for a in found if ipaddress.ip_address(a).is_private))

@@ -7,7 +7,6 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from twolevel.bids.atomic import write_bytes
 from twolevel.bids.entities import parse_name
@@ -64,7 +63,7 @@ def write_dataset_files(output_dir: Path, links: Mapping[str, Path]) -> None:
         commit, origin = commit_of(root), origin_of(root)
         sources.append(
             {
-                "URL": origin if urlsplit(origin).netloc else relative[name],
+                "URL": origin if "://" in origin and "file:" not in origin else relative[name],
                 **({"DOI": doi} if doi else {}),
                 **({"Version": commit} if commit else {}),
             }

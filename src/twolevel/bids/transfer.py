@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 import time
 from contextlib import contextmanager
@@ -222,9 +223,14 @@ def _alone_in(repository: Path, waiting: Callable[[Path], None] | None) -> Itera
 def _reason(record: dict[str, Any]) -> str:
     """Say in one line why git-annex failed."""
     messages = list(dict.fromkeys(record.get("error-messages", ())))
-    notes = [line for line in str(record.get("note", "")).splitlines() if "Note that" not in line]
+    notes = [
+        line
+        for line in str(record.get("note", "")).splitlines()
+        if not line.startswith(("(Note that", "(Use --force"))
+    ]
     telling = [m for m in messages if m != UNCLEAR]
     if UNCLEAR in messages and not telling:
         telling = [UNCLEAR_IN_WORDS]
     words = telling or notes or ["git-annex gives no reason"]
-    return "; ".join(" ".join(word.split()) for word in words)
+    text = "; ".join(" ".join(word.split()) for word in words)
+    return re.sub(r" \(use --force[^)]*\)", "", text)  # nothing that can be done from here

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import cloudpickle
 from filelock import FileLock, Timeout
 
+from twolevel.bids.annex import is_absent
 from twolevel.errors import OutputError, Problem
 
 if TYPE_CHECKING:
@@ -104,4 +105,5 @@ def _succeeded(result_file: Path) -> bool:
         return False
     # Only downloads have files that lie outside the cache.
     downloaded = getattr(result.outputs, "files", [])
-    return all(Path(path).exists() for files in downloaded for path in files.values())
+    paths = [Path(path) for files in downloaded for path in files.values()]
+    return all(path.exists() and not is_absent(path) for path in paths)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -58,6 +59,7 @@ class Downloads:
         # git-annex runs several downloads in one process; not several processes in a repository.
         self._one = asyncio.Semaphore(1)
         self._released = asyncio.Event()
+        self._counting = threading.Lock()  # subjects end in threads of their own
 
     @asynccontextmanager
     async def slot(self, subject: str) -> AsyncIterator[None]:
@@ -84,14 +86,13 @@ class Downloads:
         needed = sum(to_download(images).values())
         if not needed:
             return True
-        if len(self._held) < self.held_at_once and needed <= free_bytes(images[0].parent):
-            return True
-        if not self._held:
+        if not self._held:  # nothing is going to be dropped
             try:
                 check_space(images[0].parent, needed, "make room")
             except InputError as error:
                 raise TransferError(str(error)) from error
-        return False
+            return True
+        return len(self._held) < self.held_at_once and needed <= free_bytes(images[0].parent)
 
     def release(self, subject: str) -> None:
         """Take note that a subject is done, or has failed.
@@ -115,10 +116,12 @@ class Downloads:
         dict of Path to str
             Images that were kept, and why.
         """
-        self.pending.pop(subject, None)
+        with self._counting:
+            self.pending.pop(subject, None)
+            pending = list(self.pending)
         if not self.drops:
             return {}
-        needed = {self.images.keys.get(p) for other in self.pending for p in self.images.of[other]}
+        needed = {self.images.keys.get(p) for other in pending for p in self.images.of[other]}
         own = [p for p in self.images.of[subject] if p in self.images.keys]
         kept = drop([p for p in own if self.images.keys[p] not in needed])
         plain = [p for p in self.images.of[subject] if p not in self.images.keys]

@@ -130,3 +130,8 @@ def test_content_is_required_of_a_link_and_not_of_a_file(tmp_path):
     (problem,) = caught.value.problems
     assert isinstance(problem, AbsentContent)
     assert problem.paths == (link,)
+
+
+def test_a_damaged_pointer_is_a_file_like_others(tmp_path):
+    (tmp_path / "file").write_bytes(b"/annex/objects/\xff\n")
+    assert not is_absent(tmp_path / "file")

@@ -219,3 +219,23 @@ def test_a_target_that_another_process_clones_into_is_refused(clone, target):
             "wait until it has ended",
         )
     assert not target.exists()
+
+
+def test_who_is_refused_leaves_the_lock_of_the_other(tmp_path):
+    lock = tmp_path / ".data.lock"
+    with FileLock(lock):
+        with pytest.raises(InputError):
+            clone_datasets("ds000001", tmp_path / "data", Source(), Source(), tell=lambda _: None)
+        assert lock.exists()
+
+
+def test_a_branch_is_brought_up_to_date(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "data"
+    source.mkdir()
+    annexed.git(source, "init", "--quiet", "--initial-branch=main")
+    annexed.git(source, "commit", "--quiet", "--allow-empty", "--message", "1")
+    for place in (target, target / "derivatives" / "fmriprep"):
+        annexed.git(source, "clone", "--quiet", str(source), str(place))
+    annexed.git(source, "commit", "--quiet", "--allow-empty", "--message", "2")
+    clone_datasets("x", target, Source(version="main"), Source(), tell=lambda _: None)
+    assert commit_of(target) == commit_of(source)

@@ -94,3 +94,9 @@ def test_more_than_is_free_is_refused(repository):
     check_space(repository, 4 * OTHERS_WRITE, "make room")
     with pytest.raises(OutputError, match=r"60\.0 MB for what is to be downloaded"):
         check_space(repository, 6 * OTHERS_WRITE, "make room")
+
+
+def test_a_full_disk_has_room_for_nothing(tmp_path):
+    annexed.git(tmp_path, "init", "--quiet")
+    annexed.git(tmp_path, "config", "annex.diskreserve", "1000000 TB")
+    check_space(tmp_path, 0, "make room")

@@ -91,3 +91,10 @@ def test_a_dataset_is_named_as_it_was_fetched_then_by_its_origin_then_by_its_fol
 def test_a_dataset_without_repository_is_named_by_its_folder(tmp_path):
     (tmp_path / "ds000005").mkdir()
     assert dataset_name(tmp_path / "ds000005") == "ds000005"
+
+
+@pytest.mark.parametrize("scheme", ["ssh", "ria+https"])
+def test_a_password_is_never_told(tmp_path, scheme):
+    annexed.git(tmp_path, "init", "--quiet")
+    annexed.git(tmp_path, "config", "remote.origin.url", f"{scheme}://me:secret@host/x")
+    assert "secret" not in origin_of(tmp_path)

@@ -336,3 +336,12 @@ def test_a_space_of_another_form_is_refused_with_what_is_wrong(text, wrong):
     assert problem.found == f'"{wrong}"'
     assert problem.expected == "res-LABEL or cohort-LABEL"
     assert problem.remedy == "write it as MNI152NLin2009cAsym:res-2"
+
+
+def test_an_existing_space_is_suggested(tmp_path):
+    func = tmp_path / "sub-01" / "func"
+    func.mkdir(parents=True)
+    for space in ("", "space-T1w_"):
+        (func / f"sub-01_task-x_{space}desc-preproc_bold.nii.gz").touch()
+    _, (problem,) = find_runs(tmp_path, [tmp_path], Selection(space={"space": "MNI"}))
+    assert problem.remedy == "give one, for example --space T1w"

@@ -94,7 +94,7 @@ def test_each_dataset_has_a_command(data, tmp_path):
 
 def test_what_belongs_to_no_task_comes_with_any(data):
     alone = command(data / "participants.tsv")
-    assert alone == f"twolevel fetch ds000001 {data}"
+    assert alone == f"datalad get {data}/participants.tsv"  # not the images of all subjects
     assert command(data / "participants.tsv", bold(data)) == command(bold(data))
 
 

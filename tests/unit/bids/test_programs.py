@@ -238,3 +238,42 @@ def test_a_program_ends_when_this_process_is_killed(tmp_path):
             words, cwd=tmp_path, pass_fds=[held], capture_output=True, check=False
         )
         assert answer.returncode == -signal.SIGKILL, answer.stderr
+
+
+# It starts another that does not end when asked to.
+WITH_STUBBORN_CHILD = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", '''
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("started", flush=True)
+time.sleep(15)
+'''])
+time.sleep(15)
+"""
+# It ends by itself and leaves another behind.
+LEAVES_A_CHILD = """
+import subprocess
+print(subprocess.Popen(["sleep", "15"]).pid, flush=True)
+"""
+
+
+@pytest.mark.parametrize("code", [WITH_STUBBORN_CHILD, LEAVES_A_CHILD])
+def test_no_child_outlives_its_program(tmp_path, code, monkeypatch):
+    monkeypatch.setattr(programs, "PATIENCE_S", 0.3)
+    reading, writing = os.pipe()
+    with (
+        os.fdopen(writing, "wb") as held,
+        started([sys.executable, "-c", code], cwd=tmp_path, url="", stdin=held) as (process, _),
+    ):
+        assert process.stdout is not None
+        process.stdout.readline()
+        if code is LEAVES_A_CHILD:
+            process.wait()
+    assert select.select([reading], [], [], 2)[0]
+    os.close(reading)
+
+
+@pytest.mark.parametrize("url", ["http://a..b/x", "http://[bad/x"])
+def test_a_malformed_address_is_left_to_the_program_to_refuse(tmp_path, url):
+    assert call(["true"], cwd=tmp_path, url=url)[0] == 0

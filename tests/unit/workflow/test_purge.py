@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import annexed
 import cloudpickle
 import pytest
 from filelock import FileLock
@@ -11,6 +12,8 @@ os.environ["NO_ET"] = "1"  # before pydra is imported: it would look up a host o
 
 from pydra.compose import python
 
+from twolevel.bids.annex import is_absent
+from twolevel.bids.transfer import drop
 from twolevel.errors import OutputError
 from twolevel.workflow.cache import locked_work_dir, purge
 
@@ -161,3 +164,21 @@ def test_a_work_directory_in_use_is_refused_and_left_alone(cache, downloaded, tm
     ):
         pass
     assert results(cache) == before
+
+
+@pytest.mark.usefixtures("newcomer")
+def test_a_pointer_without_content_is_a_download_that_is_gone(tmp_path, cache):
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "bold.nii.gz").write_bytes(b"image")
+    annexed.make_dataset(tmp_path / "plain", tmp_path / "raw.git", annexed.RAW_ATTRIBUTES)
+    annexed.git(tmp_path, "clone", "--quiet", "raw.git", "clone")
+    clone = tmp_path / "clone"
+    annexed.git(clone, "annex", "init", "--quiet")
+    annexed.make_unlocked(clone, adjusted=True)
+    annexed.git(clone, "annex", "get", "--quiet", ".")
+    path = clone / "bold.nii.gz"
+    Download(paths=[{"bold": path}])(cache_root=cache, worker="debug")
+    assert drop([path]) == {}
+    assert is_absent(path)
+    purge(cache, tmp_path / "hashes")
+    assert not list(cache.glob("python-*"))
