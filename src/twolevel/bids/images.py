@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import nibabel as nib
 import numpy as np
+from isal import igzip
+from isal.igzip_lib import IsalError
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, HeaderTypeError
 from nibabel.wrapstruct import WrapStructError
@@ -298,19 +300,19 @@ def _is_gzip(path: Path) -> bool:
 
 
 def _open_data(path: Path) -> BinaryIO:
-    return gzip.open(path, "rb") if _is_gzip(path) else path.open("rb")  # type: ignore[return-value]
+    return igzip.open(path, "rb") if _is_gzip(path) else path.open("rb")  # type: ignore[return-value]
 
 
 @contextmanager
 def _damage_reported(path: Path) -> Iterator[None]:
     try:
         yield
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (EOFError, gzip.BadGzipFile, IsalError) as error:
         raise InputError(
             Problem(str(path), f"damaged gzip data ({error})", "an intact file", DAMAGED)
         ) from error
 
 
 def _count_decompressed(path: Path) -> int:
-    with _damage_reported(path), gzip.open(path, "rb") as stream:
+    with _damage_reported(path), igzip.open(path, "rb") as stream:
         return sum(len(chunk) for chunk in iter(lambda: stream.read(1 << 22), b""))
