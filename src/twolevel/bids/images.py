@@ -300,14 +300,14 @@ def _is_gzip(path: Path) -> bool:
 
 
 def _open_data(path: Path) -> BinaryIO:
-    return igzip.open(path, "rb") if _is_gzip(path) else path.open("rb")  # type: ignore[return-value]
+    return igzip.open(path, "rb") if _is_gzip(path) else path.open("rb")
 
 
 @contextmanager
 def _damage_reported(path: Path) -> Iterator[None]:
     try:
         yield
-    except (EOFError, gzip.BadGzipFile, IsalError) as error:
+    except (EOFError, gzip.BadGzipFile, IsalError) as error:  # type: ignore[misc]  # its stub errs
         raise InputError(
             Problem(str(path), f"damaged gzip data ({error})", "an intact file", DAMAGED)
         ) from error
