@@ -121,7 +121,7 @@ def test_a_subject_without_derivatives_is_refused_with_those_that_have_them(
     git(tmp_path / "edited", "push", "-q", "origin", "HEAD:main")
     text = fetch(*of(copies), "--participant-label", "02", status=3)
     assert "sub-02\n  found:    no preprocessed image with its mask in this space" in text
-    assert "subjects that have them: " in text
+    assert "subjects in the derivatives: 01, 03" in text
     text = fetch(*of(copies), "--dry-run")
     assert "note: sub-02 task-balloonanalogrisktask run-1: no preprocessed image" in text
 

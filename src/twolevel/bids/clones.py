@@ -5,19 +5,29 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from twolevel.bids.git import ACCESSION, NAME_KEY, commit_of, dataset_name, git, origin_of
+from twolevel.bids.git import (
+    ACCESSION,
+    NAME_KEY,
+    commit_of,
+    dataset_name,
+    git,
+    git_folder,
+    origin_of,
+    without_user,
+)
 from twolevel.bids.not_fetched import DERIVATIVES
 from twolevel.bids.programs import DATALAD, call
 from twolevel.errors import InputError, OutputError, Problem, TransferError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 __all__ = ["Clones", "Source", "clone_datasets"]
 
@@ -92,10 +102,15 @@ def clone_datasets(
         A dataset could not be cloned.
     """
     _check_target(target, name)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    place = target / DERIVATIVES
+    if _is_clone(target) and (_is_clone(place) or _is_part(place)):
+        _clone(target, "raw", name, raw, tell)
+        _clone_derivatives(place, name, derivatives, tell)
+        return Clones(target, place)
     lock_file = target.with_name(f".{target.name}.lock")
     lock = FileLock(lock_file)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout as error:
         raise OutputError(
@@ -106,15 +121,38 @@ def clone_datasets(
                 "wait until it has ended",
             )
         ) from error
-    place = target / DERIVATIVES
+    except OSError as error:
+        raise OutputError(
+            Problem(
+                f"TARGET {target}",
+                f"{target.parent} cannot be written: {error}",
+                "a folder that can be written",
+                "change its permissions, or give another TARGET",
+            )
+        ) from error
     try:
         _clone(target, "raw", name, raw, tell)
-        if derivatives.url is not None or not _is_part(place):
-            _clone(place, "derivatives", name, derivatives, tell)
+        _clone_derivatives(place, name, derivatives, tell)
     finally:
         lock_file.unlink(missing_ok=True)
         lock.release()
     return Clones(target, place)
+
+
+def _clone_derivatives(
+    place: Path, name: str, source: Source, tell: Callable[[str], None]
+) -> None:
+    if not _is_part(place):
+        _clone(place, "derivatives", name, source, tell)
+    elif source != Source():
+        raise InputError(
+            Problem(
+                "--derivatives" if source.url else "--derivatives-version",
+                f"the raw dataset holds {DERIVATIVES} itself",
+                "derivatives of the raw dataset, or a clone of their own",
+                "leave the option out, or give another raw dataset",
+            )
+        )
 
 
 def _check_target(target: Path, name: str) -> None:
@@ -125,6 +163,8 @@ def _check_target(target: Path, name: str) -> None:
         # Names given by hand may differ; accessions are of different datasets.
         if there != name and ACCESSION.fullmatch(there) and ACCESSION.fullmatch(name):
             found = f"a clone of {there}"
+        elif there != name and not (target / "dataset_description.json").is_file():
+            found = "a git repository that is no BIDS dataset"
     elif target.is_dir():
         found = "files that are no clone" if any(target.iterdir()) else ""
     elif target.exists() or target.is_symlink():
@@ -158,20 +198,30 @@ def _clone(
             _check_out(target, kind, source.version, tell)
         return
     url = source.url or _openneuro(kind, name)
-    tell(f"{kind}: cloning {url}")
-    partial = target.with_name(f".{target.name}.partial")
-    if partial.exists():
-        shutil.rmtree(partial)
-    partial.parent.mkdir(parents=True, exist_ok=True)
+    if Path(url).is_dir() and not git(Path(url), "rev-parse", "--git-dir"):
+        raise InputError(
+            Problem(
+                f"--{kind} {url}",
+                "a folder that is no git repository",
+                "a DataLad dataset",
+                f"plain files need no fetching: twolevel run {url}, with --derivatives",
+            )
+        )
+    tell(f"{kind}: cloning {without_user(url)}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for stale in target.parent.glob(f".{target.name}.partial*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    # Under a name of its own: a killed clone may not have ended yet.
+    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent), "clone")
     try:
         _call_datalad(url, partial, target)
         if source.version is not None:
             _check_out(partial, kind, source.version, tell)
         git(partial, "config", NAME_KEY, name)
-        git(partial, "config", SOURCE_KEY, url)
+        git(partial, "config", SOURCE_KEY, without_user(url))
         partial.rename(target)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(partial.parent, ignore_errors=True)
 
 
 def _openneuro(kind: str, name: str) -> str:
@@ -195,23 +245,23 @@ def _call_datalad(url: str, partial: Path, target: Path) -> None:
     done = [r for r in records if r.get("action") == "install" and r.get("status") == "ok"]
     if not done or not _is_clone(partial):
         text = json.dumps([r.get("message") for r in records]) + err
-        raise TransferError(f"{url} could not be cloned: {_reason(text)}")
+        raise TransferError(f"{without_user(url)} could not be cloned: {_reason(text)}")
 
 
 def _reason(text: str) -> str:
     """Find what git says of a failure among what DataLad says about it."""
-    said = re.findall(r"(?:fatal|error|git-annex): ([^\n\\\]]+)", text)
+    said = re.findall(r"(?:fatal|error|ssh|git-annex): ([^\n\\\]]+)", text)
     return said[-1].strip().rstrip("'") if said else " ".join(text.split())[-500:]
 
 
 def _check_origin(target: Path, kind: str, source: Source) -> None:
     given = git(target, "config", SOURCE_KEY)
-    origin = git(target, "config", "remote.origin.url")
-    if source.url is None or source.url in {given, origin, origin_of(target)}:
+    git_folder(target)  # git must work there
+    if source.url is None or without_user(source.url) in {given, origin_of(target)}:
         return
     raise OutputError(
         Problem(
-            f"--{kind} {source.url}",
+            f"--{kind} {without_user(source.url)}",
             f"a clone of {origin_of(target) or 'nothing'} in {target}",
             "the same source as before",
             "give another TARGET, or remove that clone",

@@ -7,14 +7,18 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from twolevel.errors import TransferError
+
 __all__ = [
     "ACCESSION",
     "NAME_KEY",
     "commit_of",
     "dataset_name",
     "git",
+    "git_folder",
     "origin_of",
     "repository_of",
+    "without_user",
 ]
 
 ACCESSION = re.compile(r"ds\d{6}")
@@ -60,6 +64,47 @@ def repository_of(path: Path | str) -> Path | None:
     return next((p for p in Path(path).parents if (p / ".git").exists()), None)
 
 
+def git_folder(root: Path) -> Path:
+    """Return the folder in which git keeps a repository.
+
+    Parameters
+    ----------
+    root : Path
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    TransferError
+        git does not work there, because the folder belongs to another user, say.
+    """
+    answer = subprocess.run(  # noqa: S603  # words of this program's own, in the user's folder
+        [shutil.which("git") or "git", "-C", str(root), "rev-parse", "--absolute-git-dir"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode != 0:
+        raise TransferError(f"git does not work in {root}: {' '.join(answer.stderr.split())}")
+    return Path(answer.stdout.rstrip("\n"))
+
+
+def without_user(url: str) -> str:
+    """Write an address without a user name or a password.
+
+    Parameters
+    ----------
+    url : str
+
+    Returns
+    -------
+    str
+    """
+    return re.sub(r"://[^/]*@", "://", url)
+
+
 def commit_of(root: Path) -> str:
     """Return the commit of a dataset that is a repository of its own.
 
@@ -72,7 +117,12 @@ def commit_of(root: Path) -> str:
     str
         Empty where it is none.
     """
-    return git(root, "rev-parse", "HEAD") if (root / ".git").exists() else ""
+    if not (root / ".git").exists():
+        return ""
+    # A branch that git-annex adjusts (all files unlocked, say) has commits of its own.
+    branch = git(root, "symbolic-ref", "--short", "--quiet", "HEAD")
+    adjusted = branch.startswith("adjusted/")
+    return git(root, "rev-parse", f"refs/basis/{branch}" if adjusted else "HEAD")
 
 
 def origin_of(root: Path) -> str:
@@ -88,7 +138,7 @@ def origin_of(root: Path) -> str:
         A URL or a path; empty where there is none.
     """
     url = git(root, "config", "remote.origin.url") if (root / ".git").exists() else ""
-    return re.sub(r"://[^/]*@", "://", url)
+    return without_user(url)
 
 
 def dataset_name(root: Path) -> str:

@@ -43,6 +43,7 @@ SILENT = {
     "GIT_HTTP_LOW_SPEED_TIME": "60",
 }
 IDENTITY = {"user.name": "twolevel", "user.email": "twolevel@localhost"}
+STALL = "annex.stalldetection"
 ALLOWED = "annex.security.allowed-ip-addresses"
 
 
@@ -137,7 +138,8 @@ def started(
         process = subprocess.Popen(  # noqa: S603  # no shell, words of this program's own
             [_find(name) or name, *rest],
             cwd=cwd,
-            env=_environment(cwd, url),
+            # A clone gets nothing from a repository around it.
+            env=_environment(Path(cwd.anchor) if name == DATALAD else cwd, url),
             stdin=stdin or subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -184,6 +186,8 @@ def _environment(cwd: Path, url: str) -> dict[str, str]:
     environment = {**os.environ, **SILENT, "PATH": _search_path()}
     # git-annex records where content is in commits of its own, and fails without a name for them.
     settings = {key: value for key, value in IDENTITY.items() if not git(cwd, "config", key)}
+    if not git(cwd, "config", STALL):
+        settings[STALL] = "1kB/60s"  # a transfer that does not move is given up
     if (address := _private_address(url)) and not git(cwd, "config", ALLOWED):
         settings[ALLOWED] = address
     count = int(environment.get("GIT_CONFIG_COUNT") or 0)

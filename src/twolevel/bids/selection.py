@@ -109,7 +109,7 @@ def select_runs(
 
 
 def runs_with_images(
-    runs: Sequence[RunFiles], *, named: Sequence[str] = ()
+    runs: Sequence[RunFiles], *, named: Sequence[str] = (), there: Sequence[str] = ()
 ) -> tuple[list[RunFiles], list[str]]:
     """Set apart the runs without a preprocessed image.
 
@@ -118,6 +118,8 @@ def runs_with_images(
     runs : sequence of RunFiles
     named : sequence of str
         Subjects that were asked for by name.
+    there : sequence of str
+        Subjects that the derivatives hold, for the message.
 
     Returns
     -------
@@ -132,18 +134,18 @@ def runs_with_images(
         No run is complete, or none of a subject that was asked for by name.
     """
     complete = [run for run in runs if run.bold is not None and run.mask is not None]
-    there = [subject for subject, _ in iter_subjects(complete)]
-    wanted = named or [subject for subject, _ in iter_subjects(runs) if not there]
+    with_images = [subject for subject, _ in iter_subjects(complete)]
+    wanted = named or [subject for subject, _ in iter_subjects(runs) if not with_images]
     problems = [
         Problem(
             f"sub-{subject}",
             "no preprocessed image with its mask in this space",
             "*_desc-preproc_bold.nii.gz and *_desc-brain_mask.nii.gz in the derivatives; "
-            f"subjects that have them: {', '.join(there) or '(none)'}",
+            f"subjects in the derivatives: {', '.join(there or with_images) or '(none)'}",
             "choose among these, or another --space",
         )
         for subject in wanted
-        if subject not in there
+        if subject not in with_images
     ]
     if problems:
         raise InputError(problems)

@@ -7,18 +7,19 @@ import re
 import tempfile
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from twolevel.bids.annex import is_absent, key_of
-from twolevel.bids.git import git, origin_of, repository_of
+from twolevel.bids.annex import bytes_of, is_absent, key_of
+from twolevel.bids.disk import free_bytes, readable_bytes
+from twolevel.bids.git import git_folder, origin_of, repository_of
 from twolevel.bids.programs import GIT_ANNEX, started
 from twolevel.errors import TransferError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
 __all__ = ["download", "drop", "keys_of"]
 
@@ -67,18 +68,24 @@ def download(
     reasons: dict[str, str] = {}
     for pause in PAUSES_S:
         time.sleep(pause)
-        reasons.update(_get(wanted, jobs, progress, waiting))
+        reasons.update(_get(wanted, 1 if pause else jobs, progress, waiting))
         # Another git-annex gets the same file, or one that was killed has not quite ended.
         wanted = {key: path for key, path in wanted.items() if BUSY in reasons.get(key, "")}
         if not wanted:
             break
     return {
-        path: "a link to nothing"
-        if key is None
-        else reasons.get(key) or "git-annex did not get it"
+        path: "a link to nothing" if key is None else _why(path, key, reasons.get(key, ""))
         for path, key in absent.items()
         if is_absent(path)
     }
+
+
+def _why(path: Path, key: str, reason: str) -> str:
+    """Say why a file was not got; on a full disk git-annex blames the source."""
+    free, needed = free_bytes(path.parent), bytes_of(key) or 0
+    if needed > free:
+        return f"no room: {readable_bytes(max(free, 0))} free, {readable_bytes(needed)} needed"
+    return reason or "git-annex did not get it"
 
 
 def _get(
@@ -203,7 +210,7 @@ def _running(
 @contextmanager
 def _alone_in(repository: Path, waiting: Callable[[Path], None] | None) -> Iterator[None]:
     """Wait until no other process of this program works in a repository."""
-    folder = Path(git(repository, "rev-parse", "--absolute-git-dir"))
+    folder = git_folder(repository)
     lock = FileLock(folder / "twolevel.lock")
     try:
         try:

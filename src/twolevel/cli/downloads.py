@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from joblib import cpu_count
 
 from twolevel.bids.annex import is_absent
-from twolevel.bids.disk import check_space, free_bytes, readable_bytes
+from twolevel.bids.disk import free_bytes, readable_bytes
 from twolevel.bids.needed import identities, images_of, tables_of, to_download
 from twolevel.bids.programs import GIT_ANNEX, require_programs
 from twolevel.bids.run_inputs import dataset_links
@@ -66,7 +66,7 @@ def fetch_tables(request: Request, problems: Problems, console: Console, *, jobs
 def prepare_downloads(
     arguments: argparse.Namespace, request: Request, plan: Plan, console: Console
 ) -> Fetching:
-    """Find out what is to be downloaded, and whether there is room for it.
+    """Find out what is to be downloaded.
 
     Parameters
     ----------
@@ -78,11 +78,6 @@ def prepare_downloads(
     Returns
     -------
     Fetching
-
-    Raises
-    ------
-    OutputError
-        There is no room.
     """
     images = {subject: images_of(runs) for subject, runs in plan.runs.items()}
     tables = {
@@ -94,14 +89,8 @@ def prepare_downloads(
     total = sum(to_download(every).values())
     place = every[0].parent
     largest = max(sum(to_download(paths).values()) for paths in images.values())
-    if arguments.drop:
-        check_space(place, largest, "make room: the images of one subject must fit")
-    else:
-        check_space(
-            place, total, "make room, or give --drop: images are dropped subject by subject"
-        )
     console.print(
-        f"to download: {readable_bytes(total)} of images, of one subject at most "
+        f"images that are not here: {readable_bytes(total)}, of one subject at most "
         f"{readable_bytes(largest)}; {readable_bytes(free_bytes(place))} free",
         highlight=False,
         soft_wrap=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from rich.console import Console
 from twolevel.bids.clones import Clones, Source, clone_datasets
 from twolevel.bids.disk import check_space, free_bytes, readable_bytes
 from twolevel.bids.git import commit_of, git, origin_of
-from twolevel.bids.layout import parse_space
+from twolevel.bids.layout import list_subjects, parse_space
 from twolevel.bids.needed import content_of, images_of, tables_of, to_download
 from twolevel.bids.programs import DATALAD, GIT_ANNEX, require_programs
 from twolevel.bids.selection import choose_subjects, runs_with_images, select_runs
@@ -51,7 +52,7 @@ def execute(arguments: argparse.Namespace) -> int:
     console = Console()
     started = time.monotonic()
     require_programs(DATALAD, GIT_ANNEX)
-    target = arguments.target.absolute()
+    target = arguments.target.resolve()
     space = parse_space(arguments.space) if arguments.space else None
     model = None
     if arguments.model:
@@ -84,13 +85,28 @@ def execute(arguments: argparse.Namespace) -> int:
         f"{len(paths)} files are here; downloaded {readable_bytes(got)} in "
         f"{format_seconds(time.monotonic() - started)}"
     )
-    tell(f"next: twolevel run {target} OUTPUT_DIR all --model {arguments.model or 'MODEL'}")
+    tell(f"next: {_next(arguments, target)}")
     return 0
 
 
 def _absolute(url: str | None) -> str | None:
     """Make a local path absolute; leave other addresses as they are."""
-    return str(Path(url).resolve()) if url is not None and Path(url).exists() else url
+    return str(Path(url).resolve()) if url and Path(url).exists() else url
+
+
+def _next(arguments: argparse.Namespace, target: Path) -> str:
+    """Write the command that analyses what was fetched."""
+    words = ["twolevel", "run", str(target), "OUTPUT_DIR", "all"]
+    words += ["--model", arguments.model or "MODEL"]
+    for option, labels in (
+        ("--participant-label", arguments.participant_label),
+        ("--session-label", arguments.session_label),
+        ("--run-label", arguments.run_label),
+    ):
+        words += [option, *labels] if labels else []
+    for option, value in (("--task-id", arguments.task_id), ("--space", arguments.space)):
+        words += [option, value] if value else []
+    return shlex.join(words)
 
 
 def _describe(root: Path) -> str:
@@ -113,7 +129,9 @@ def _choose(
     subjects = choose_subjects(clones.raw, derivatives, named)
     selection = make_selection(arguments, model, subjects, space)
     runs = select_runs(clones.raw, derivatives, selection)
-    complete, notes = runs_with_images(runs, named=subjects if named else ())
+    complete, notes = runs_with_images(
+        runs, named=subjects if named else (), there=list_subjects(clones.derivatives)
+    )
     paths = [*tables_of(complete, clones.raw, derivatives), *images_of(complete)]
     return paths, tuple(notes)
 

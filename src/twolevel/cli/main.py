@@ -48,11 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(sys.argv[1:] if argv is None else argv)
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     os.environ.setdefault("MPLBACKEND", "Agg")
-    signal.signal(signal.SIGTERM, _interrupt)
+    for sign in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sign, _interrupt)
     try:
         return int(import_module(COMMANDS[arguments.command]).execute(arguments))
     except InputError as error:
-        return _refuse(error, debug=arguments.debug)
+        return _refuse(error, arguments.command, debug=arguments.debug)
     except TransferError as error:
         if arguments.debug:
             traceback.print_exc()
@@ -75,11 +76,12 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _refuse(error: InputError, *, debug: bool) -> int:
+def _refuse(error: InputError, command: str, *, debug: bool) -> int:
     if debug:
         traceback.print_exc()
     count = len(error.problems)
-    _tell(f"Refused: {count} problem{'s' * (count > 1)}. Nothing was computed.\n")
+    done = "downloaded" if command == "fetch" else "computed"
+    _tell(f"Refused: {count} problem{'s' * (count > 1)}. Nothing was {done}.\n")
     for problem in error.problems:
         _tell(f"{problem}\n")
     return REFUSED

@@ -247,12 +247,12 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
         "--raw", metavar="URL", help="the raw dataset: what DataLad takes, a path too"
     )
     group.add_argument("--derivatives", metavar="URL", help="its fMRIPrep derivatives, likewise")
-    group.add_argument(
-        "--raw-version", metavar="VERSION", help="tag or commit (default: the newest)"
-    )
-    group.add_argument(
-        "--derivatives-version", metavar="VERSION", help="tag or commit (default: the newest)"
-    )
+    for dataset in ("raw", "derivatives"):
+        group.add_argument(
+            f"--{dataset}-version",
+            metavar="VERSION",
+            help="tag, branch or commit (default: the newest; an earlier clone stays as it is)",
+        )
     _add_jobs(group, default=JOBS)
     group.add_argument(
         "--dry-run",

@@ -14,7 +14,7 @@ from twolevel.bids.transfer import drop
 from twolevel.errors import InputError, TransferError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["Downloads", "Images"]
@@ -60,6 +60,31 @@ class Downloads:
         self._one = asyncio.Semaphore(1)
         self._released = asyncio.Event()
         self._counting = threading.Lock()  # subjects end in threads of their own
+
+    def check(self, subjects: Iterable[str]) -> None:
+        """Refuse downloads that cannot fit on the disk.
+
+        Parameters
+        ----------
+        subjects : iterable of str
+            Those that are not finished.
+
+        Raises
+        ------
+        OutputError
+        """
+        images = [self.images.of[subject] for subject in subjects]
+        if not images:
+            return
+        place = images[0][0].parent
+        if self.drops:
+            largest = max(sum(to_download(paths).values()) for paths in images)
+            check_space(place, largest, "make room: the images of one subject must fit")
+        else:
+            total = sum(to_download(path for paths in images for path in paths).values())
+            check_space(
+                place, total, "make room, or give --drop: images are dropped subject by subject"
+            )
 
     @asynccontextmanager
     async def slot(self, subject: str) -> AsyncIterator[None]:

@@ -139,6 +139,11 @@ def run_participants(
     Returns
     -------
     Outcome
+
+    Raises
+    ------
+    OutputError
+        There is no room for the downloads.
     """
     subjects = list(plan.runs)
     whole, level, tasks = (
@@ -151,6 +156,12 @@ def run_participants(
         level, execution.output_dir, entities, fetching.downloads if fetching else None
     )
     with _submitter(execution, recorder, supervisor) as submitter:
+        if fetching is not None:
+            results = {
+                s: Job(t, submitter=submitter, name=s).result()
+                for s, t in zip(subjects, tasks, strict=True)
+            }
+            fetching.downloads.check(s for s, result in results.items() if result is None)
         _submit(submitter, whole)
         for subject, task in zip(subjects, tasks, strict=True):
             # What a larger whole found in the cache was not seen by the supervisor.

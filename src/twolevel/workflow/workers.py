@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 import traceback
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -100,20 +99,18 @@ class SerialWorker(base.Worker):
         return result
 
 
-def _start_child(parent: int) -> None:
+def _start_child() -> None:
     """Leave Ctrl-C to the parent, which ends the children itself; do not outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _end_with(parent: int) -> None:
-    """End this process when another one, killed without a chance to say so, is gone."""
-    while True:
-        try:
-            os.kill(parent, 0)
-        except ProcessLookupError:
-            os._exit(1)
-        time.sleep(1)
+def _end_with_parent() -> None:
+    """End this process when its parent, killed without a chance to say so, is gone."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()  # a pipe that the parent's death closes, reaped or not
+        os._exit(1)
 
 
 def _run_pickled(pickled: bytes, rerun: bool) -> Any:
@@ -206,7 +203,6 @@ class ProcessWorker(base.Worker):
                 self.n_procs + (self.supervisor is not None),  # one more, for downloads
                 mp_context=context,
                 initializer=_start_child,
-                initargs=(os.getpid(),),
             )
         return self._pool
 

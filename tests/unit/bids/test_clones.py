@@ -9,7 +9,7 @@ from filelock import FileLock
 
 from twolevel.bids.clones import Clones, Source, clone_datasets
 from twolevel.bids.git import commit_of
-from twolevel.errors import InputError, Problem
+from twolevel.errors import InputError, Problem, TransferError
 
 pytestmark = pytest.mark.usefixtures("newcomer")
 
@@ -39,6 +39,7 @@ def source(tmp_path: Path) -> Path:
     root = tmp_path / "source"
     root.mkdir()
     annexed.git(root, "init", "--quiet", "--initial-branch=main")
+    commit_file(root, "dataset_description.json", "{}")
     for version in ("1.0.0", "1.0.1"):
         commit_file(root, "CHANGES", version)
         annexed.git(root, "tag", version)
@@ -233,9 +234,67 @@ def test_a_branch_is_brought_up_to_date(tmp_path):
     source, target = tmp_path / "source", tmp_path / "data"
     source.mkdir()
     annexed.git(source, "init", "--quiet", "--initial-branch=main")
-    annexed.git(source, "commit", "--quiet", "--allow-empty", "--message", "1")
+    commit_file(source, "dataset_description.json", "{}")
     for place in (target, target / "derivatives" / "fmriprep"):
         annexed.git(source, "clone", "--quiet", str(source), str(place))
     annexed.git(source, "commit", "--quiet", "--allow-empty", "--message", "2")
     clone_datasets("x", target, Source(version="main"), Source(), tell=lambda _: None)
+    assert commit_of(target) == commit_of(source)
+
+
+def test_a_git_repository_of_something_else_is_refused(clone, target, source):
+    annexed.git(source, "rm", "--quiet", "dataset_description.json")
+    annexed.git(source, "commit", "--quiet", "--message", "no dataset")
+    make_clones(source, target)
+    assert refusal(clone).found == "a git repository that is no BIDS dataset"
+
+
+def test_a_target_below_a_file_is_refused(source, tmp_path):
+    (tmp_path / "file").touch()
+    url = Source(str(source))
+    with pytest.raises(InputError) as caught:
+        clone_datasets("x", tmp_path / "file" / "data", url, url, tell=lambda _: None)
+    assert f"{tmp_path / 'file'} cannot be written" in str(caught.value)
+
+
+def test_derivatives_that_are_part_of_the_raw_dataset_come_from_nowhere_else(
+    clone, target, source
+):
+    commit_file(source, "derivatives/fmriprep/dataset_description.json", "{}")
+    raw = Source(str(source))
+    for derivatives, option in (
+        (Source(str(source)), "--derivatives"),
+        (Source(version="1.0.0"), "--derivatives-version"),
+    ):
+        problem = refusal(clone, raw=raw, derivatives=derivatives)
+        assert problem.where == option
+        assert problem.found == "the raw dataset holds derivatives/fmriprep itself"
+    assert clone(raw=raw) == []
+    assert sorted(p.name for p in target.parent.iterdir()) == ["data", "source"]
+
+
+def test_plain_files_are_no_source(clone, tmp_path):
+    (tmp_path / "plain").mkdir()
+    problem = refusal(clone, raw=Source(str(tmp_path / "plain")))
+    assert problem.found == "a folder that is no git repository"
+
+
+def test_a_password_in_an_address_is_not_told(tmp_path):
+    told: list[str] = []
+    url = Source("http://user:secret@127.0.0.1:9/raw.git")
+    with pytest.raises(TransferError) as caught:
+        clone_datasets("x", tmp_path / "data", url, url, tell=told.append)
+    assert told == ["raw: cloning http://127.0.0.1:9/raw.git"]
+    assert "http://127.0.0.1:9/raw.git could not be cloned" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_the_identity_of_a_repository_around_a_clone_is_not_counted_on(source, tmp_path):
+    annexed.git(tmp_path, "init", "--quiet", "outer")
+    annexed.git(tmp_path / "outer", "config", "user.name", "Someone")
+    annexed.git(tmp_path / "outer", "config", "user.email", "someone@example.org")
+    annexed.git(source, "annex", "init", "--quiet")
+    url = Source(str(source))
+    target = tmp_path / "outer" / "data"
+    clone_datasets("x", target, url, url, tell=lambda _: None)
     assert commit_of(target) == commit_of(source)

@@ -98,3 +98,11 @@ def test_a_password_is_never_told(tmp_path, scheme):
     annexed.git(tmp_path, "init", "--quiet")
     annexed.git(tmp_path, "config", "remote.origin.url", f"{scheme}://me:secret@host/x")
     assert "secret" not in origin_of(tmp_path)
+
+
+def test_the_commit_of_an_adjusted_branch_is_the_one_that_others_know(repository):
+    before = commit_of(repository)
+    annexed.git(repository, "annex", "init", "--quiet")
+    annexed.git(repository, "annex", "adjust", "--unlock")
+    assert annexed.git(repository, "rev-parse", "HEAD").strip() != before
+    assert commit_of(repository) == before

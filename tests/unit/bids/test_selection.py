@@ -11,7 +11,7 @@ from twolevel.errors import InputError, Problem
 MNI = "space-MNI152NLin2009cAsym_res-2"
 EXPECTED = (
     "*_desc-preproc_bold.nii.gz and *_desc-brain_mask.nii.gz in the derivatives; "
-    "subjects that have them: "
+    "subjects in the derivatives: "
 )
 
 
