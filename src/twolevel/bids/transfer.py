@@ -229,7 +229,8 @@ def _alone_in(repository: Path, waiting: Callable[[Path], None] | None) -> Itera
 
 def _reason(record: dict[str, Any]) -> str:
     """Say in one line why git-annex failed."""
-    messages = list(dict.fromkeys(record.get("error-messages", ())))
+    said = (" ".join(message.split()) for message in record.get("error-messages", ()))
+    messages = list(dict.fromkeys(said))
     notes = [
         line
         for line in str(record.get("note", "")).splitlines()
