@@ -187,7 +187,7 @@ def _environment(cwd: Path, url: str) -> dict[str, str]:
     # git-annex records where content is in commits of its own, and fails without a name for them.
     settings = {key: value for key, value in IDENTITY.items() if not git(cwd, "config", key)}
     if not git(cwd, "config", STALL):
-        settings[STALL] = "1kB/60s"  # a transfer that does not move is given up
+        settings[STALL] = "60kB/60s"  # a transfer that hardly moves is given up
     if (address := _private_address(url)) and not git(cwd, "config", ALLOWED):
         settings[ALLOWED] = address
     count = int(environment.get("GIT_CONFIG_COUNT") or 0)

@@ -266,7 +266,12 @@ class _Subjects:
             except TransferError as error:
                 self.outcome.notes.append(f"images of sub-{task.subject} not dropped: {error}")
             else:
-                self.outcome.notes += [f"not dropped: {path}: {why}" for path, why in kept.items()]
+                for why in dict.fromkeys(kept.values()):
+                    paths = [path for path, reason in kept.items() if reason == why]
+                    self.outcome.notes.append(
+                        f"not dropped: {len(paths)} images of sub-{task.subject} "
+                        f"({paths[0].name}{', ...' if len(paths) > 1 else ''}): {why}"
+                    )
 
     def _publish(self, subject: str, outputs: Any) -> None:
         trees = [*outputs.designs, *outputs.maps, outputs.subject_maps]
