@@ -43,7 +43,6 @@ SILENT = {
     "GIT_HTTP_LOW_SPEED_TIME": "60",
 }
 IDENTITY = {"user.name": "twolevel", "user.email": "twolevel@localhost"}
-STALL = "annex.stalldetection"
 ALLOWED = "annex.security.allowed-ip-addresses"
 
 
@@ -186,8 +185,6 @@ def _environment(cwd: Path, url: str) -> dict[str, str]:
     environment = {**os.environ, **SILENT, "PATH": _search_path()}
     # git-annex records where content is in commits of its own, and fails without a name for them.
     settings = {key: value for key, value in IDENTITY.items() if not git(cwd, "config", key)}
-    if not git(cwd, "config", STALL):
-        settings[STALL] = "60kB/60s"  # a transfer that hardly moves is given up
     if (address := _private_address(url)) and not git(cwd, "config", ALLOWED):
         settings[ALLOWED] = address
     count = int(environment.get("GIT_CONFIG_COUNT") or 0)
