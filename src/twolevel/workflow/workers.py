@@ -207,7 +207,8 @@ class ProcessWorker(base.Worker):
         return self._pool
 
     def kill(self) -> None:
-        """End all jobs at once."""
+        """End all jobs at once, and tell nothing of it: what they fail of is this."""
+        self.listener = _silent
         if self._pool is not None:
             for process in list((self._pool._processes or {}).values()):  # noqa: SLF001  # no public way before 3.14
                 process.kill()
