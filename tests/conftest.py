@@ -3,6 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from command import Analysis, call
+
+import twolevel
 
 
 @pytest.fixture(scope="session")
@@ -12,6 +15,25 @@ def shared() -> Path:
     if not path.is_dir():
         pytest.skip(f"the reference data are not there: {path}")
     return path
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One small simulated dataset; tests copy what they change."""
+    folder = tmp_path_factory.mktemp("simulated") / "data"
+    return twolevel.simulate_dataset(
+        folder, n_subjects=3, n_runs=2, n_volumes=60, voxel_size_mm=6.0
+    )
+
+
+@pytest.fixture(scope="session")
+def analysed(dataset: Path) -> Analysis:
+    """The whole analysis, with two processes."""
+    output_dir, work_dir = dataset.parent / "results", dataset.parent / "work"
+    text = call(
+        "run", dataset, output_dir, "all", "-m", "balloon", "-w", work_dir, "--nprocs", "2"
+    )
+    return Analysis(output_dir, work_dir, text)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -9,35 +9,13 @@ from pathlib import Path
 
 import pytest
 from annexed import Sources, isolated_environment, make_datasets
-from command import Analysis, call
-
-import twolevel
-
-SUBJECTS = 3
-RUNS = 2
+from command import call
 
 
 @pytest.fixture(scope="session")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The dataset as plain files."""
-    folder = tmp_path_factory.mktemp("plain") / "data"
-    return twolevel.simulate_dataset(
-        folder, n_subjects=SUBJECTS, n_runs=RUNS, n_volumes=60, voxel_size_mm=6.0
-    )
-
-
-@pytest.fixture(scope="session")
-def analysed(plain: Path) -> Analysis:
-    """The plain dataset analysed."""
-    output_dir, work_dir = plain.parent / "results", plain.parent / "work"
-    text = call("run", plain, output_dir, "all", "-m", "balloon", "-w", work_dir, "--nprocs", "2")
-    return Analysis(output_dir, work_dir, text)
-
-
-@pytest.fixture(scope="session")
-def sources(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Sources:
+def sources(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Sources:
     """Two bare repositories, served by no one; tests that change them copy them first."""
-    return make_datasets(plain, tmp_path_factory.mktemp("sources"))
+    return make_datasets(dataset, tmp_path_factory.mktemp("sources"))
 
 
 @pytest.fixture

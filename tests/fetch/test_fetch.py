@@ -149,9 +149,9 @@ def test_a_version_that_is_not_there_is_refused_with_those_that_are(fetch, from_
     assert [p.name for p in tmp_path.iterdir() if p.name != "home"] == []
 
 
-def test_derivatives_that_are_part_of_the_raw_dataset_are_taken(fetch, plain, tmp_path):
+def test_derivatives_that_are_part_of_the_raw_dataset_are_taken(fetch, dataset, tmp_path):
     whole = tmp_path / "whole"
-    shutil.copytree(plain, whole)
+    shutil.copytree(dataset, whole)
     (whole / ".gitattributes").write_text(
         "* annex.largefiles=nothing\n*.gz annex.largefiles=anything\n"
     )

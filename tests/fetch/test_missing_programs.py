@@ -40,11 +40,11 @@ def test_fetch_says_which_extra_to_install(capsys, tmp_path):
     assert not (tmp_path / "target").exists()
 
 
-def test_run_with_fetch_says_so_too_and_without_it_works(capsys, tmp_path, plain):
-    words = ["run", str(plain), str(tmp_path / "out"), "participant", "-m", "balloon"]
+def test_run_with_fetch_says_so_too_and_without_it_works(capsys, tmp_path, dataset):
+    words = ["run", str(dataset), str(tmp_path / "out"), "participant", "-m", "balloon"]
     assert main([*words, "--fetch"]) == 3
     said = capsys.readouterr().err
     assert said.startswith("Refused: 1 problem.")
     assert "\ngit-annex\n  found:    not installed\n" in said
-    assert main(["validate", str(plain), "-m", "balloon"]) == 0
+    assert main(["validate", str(dataset), "-m", "balloon"]) == 0
     assert "All checks passed: 3 subjects, 6 runs" in capsys.readouterr().out

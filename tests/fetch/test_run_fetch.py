@@ -65,14 +65,16 @@ def test_what_was_fetched_can_be_run(fetch, from_paths, run, analysed, sources, 
 
 @pytest.mark.skipif(not can_mount(), reason="a small disk can be mounted by root only")
 def test_a_dataset_larger_than_the_disk_is_analysed(
-    fetch, from_paths, run, analysed, tmp_path, plain
+    fetch, from_paths, run, analysed, tmp_path, dataset
 ):
     small = {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": "annex.diskreserve",
         "GIT_CONFIG_VALUE_0": "100 kB",
     }
-    of_images = [p.stat().st_size for p in plain.glob("derivatives/fmriprep/sub-*/func/*.nii.gz")]
+    of_images = [
+        p.stat().st_size for p in dataset.glob("derivatives/fmriprep/sub-*/func/*.nii.gz")
+    ]
     assert sum(of_images) > 6_300_000
     with tmpfs(5_000_000) as disk:
         target = disk / "target"
@@ -145,10 +147,11 @@ def test_a_subject_that_cannot_be_downloaded_leaves_the_others_alone(
 ):
     copies = tmp_path / "copies"
     shutil.copytree(sources.raw.parent, copies)
-    bad = [
-        n for n in sources.derivatives_content if "sub-02" in n and "run-1" in n and "bold" in n
+    (bold,) = [
+        name
+        for name in sources.derivatives_content
+        if "sub-02" in name and "run-1" in name and name.endswith("desc-preproc_bold.nii.gz")
     ]
-    (bold,) = [n for n in bad if n.endswith("desc-preproc_bold.nii.gz")]
     damaged = annexed_object(copies / "fmriprep.git", bold)
     good = damaged.read_bytes()
     damaged.write_bytes(good[:-4] + b"xxxx")

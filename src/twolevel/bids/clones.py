@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import tempfile
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ from twolevel.bids.programs import DATALAD, call
 from twolevel.errors import InputError, OutputError, Problem, TransferError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Clones", "Source", "clone_datasets"]
 
@@ -103,10 +104,16 @@ def clone_datasets(
     """
     _check_target(target, name)
     place = target / DERIVATIVES
-    if _is_clone(target) and (_is_clone(place) or _is_part(place)):
+    is_there = _is_clone(target) and (_is_clone(place) or _is_part(place))
+    with nullcontext() if is_there else _alone(target):
         _clone(target, "raw", name, raw, tell)
         _clone_derivatives(place, name, derivatives, tell)
-        return Clones(target, place)
+    return Clones(target, place)
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Keep other calls from cloning into the same place."""
     lock_file = target.with_name(f".{target.name}.lock")
     lock = FileLock(lock_file)
     try:
@@ -131,12 +138,10 @@ def clone_datasets(
             )
         ) from error
     try:
-        _clone(target, "raw", name, raw, tell)
-        _clone_derivatives(place, name, derivatives, tell)
+        yield
     finally:
         lock_file.unlink(missing_ok=True)
         lock.release()
-    return Clones(target, place)
 
 
 def _clone_derivatives(

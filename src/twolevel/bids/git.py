@@ -40,13 +40,19 @@ def git(root: Path, *words: str) -> str:
     str
         Its answer without the last line end; empty where it fails or where there is no git.
     """
+    status, out, _ = _call(root, *words)
+    return out if status == 0 else ""
+
+
+def _call(root: Path, *words: str) -> tuple[int, str, str]:
+    """Return the exit status of git, its answer without the last line end, and its complaints."""
     program = shutil.which("git")
     if program is None:
-        return ""
+        return 1, "", "git is not installed"
     answer = subprocess.run(  # noqa: S603  # words of this program's own, in the user's folder
         [program, "-C", str(root), *words], capture_output=True, text=True, check=False
     )
-    return answer.stdout.rstrip("\n") if answer.returncode == 0 else ""
+    return answer.returncode, answer.stdout.rstrip("\n"), answer.stderr
 
 
 def repository_of(path: Path | str) -> Path | None:
@@ -80,15 +86,10 @@ def git_folder(root: Path) -> Path:
     TransferError
         git does not work there, because the folder belongs to another user, say.
     """
-    answer = subprocess.run(  # noqa: S603  # words of this program's own, in the user's folder
-        [shutil.which("git") or "git", "-C", str(root), "rev-parse", "--absolute-git-dir"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if answer.returncode != 0:
-        raise TransferError(f"git does not work in {root}: {' '.join(answer.stderr.split())}")
-    return Path(answer.stdout.rstrip("\n"))
+    status, out, err = _call(root, "rev-parse", "--absolute-git-dir")
+    if status != 0:
+        raise TransferError(f"git does not work in {root}: {' '.join(err.split())}")
+    return Path(out)
 
 
 def without_user(url: str) -> str:

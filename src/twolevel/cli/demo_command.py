@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from twolevel.bids.sidecars import read_json, write_json
 from twolevel.cli import run_command
+from twolevel.cli.console import ReportConsole
 from twolevel.cli.parser import build_parser
 from twolevel.cli.simulate_command import simulate
 from twolevel.errors import OutputError, Problem
@@ -37,7 +36,7 @@ def execute(arguments: argparse.Namespace) -> int:
     OutputError
         The folder holds something else.
     """
-    console = Console()
+    console = ReportConsole()
     folder = arguments.output_dir.resolve()
     settings = {
         "n_subjects": arguments.n_subjects,

@@ -14,7 +14,7 @@ from twolevel.bids.programs import GIT_ANNEX, require_programs
 from twolevel.bids.run_inputs import dataset_links
 from twolevel.bids.selection import select_runs
 from twolevel.bids.transfer import keys_of
-from twolevel.cli.parser import JOBS
+from twolevel.cli.options import JOBS
 from twolevel.cli.transfer import download_all
 from twolevel.errors import InputError, Problems
 from twolevel.tasks.fetch_runs import JOBS_VARIABLE

@@ -7,8 +7,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from twolevel.bids.clones import Clones, Source, clone_datasets
 from twolevel.bids.disk import check_space, free_bytes, readable_bytes
 from twolevel.bids.git import commit_of, git, origin_of
@@ -16,6 +14,7 @@ from twolevel.bids.layout import list_subjects, parse_space
 from twolevel.bids.needed import content_of, images_of, tables_of, to_download
 from twolevel.bids.programs import DATALAD, GIT_ANNEX, require_programs
 from twolevel.bids.selection import choose_subjects, runs_with_images, select_runs
+from twolevel.cli.console import ReportConsole
 from twolevel.cli.progress import format_seconds, show_notes
 from twolevel.cli.select import make_selection
 from twolevel.cli.transfer import download_all
@@ -49,7 +48,7 @@ def execute(arguments: argparse.Namespace) -> int:
     TransferError
         A clone or a download failed.
     """
-    console = Console()
+    console = ReportConsole()
     started = time.monotonic()
     require_programs(DATALAD, GIT_ANNEX)
     target = arguments.target.resolve()

@@ -16,8 +16,9 @@ from twolevel.bids.publish import write_dataset_files
 from twolevel.bids.run_inputs import dataset_links, output_entities
 from twolevel.bids.tables import read_tsv
 from twolevel.cli.checks import check_enough, check_output, load_request, make_plan
+from twolevel.cli.console import ReportConsole
 from twolevel.cli.downloads import fetch_tables, prepare_downloads
-from twolevel.cli.parser import JOBS
+from twolevel.cli.options import JOBS
 from twolevel.cli.progress import StageProgress, format_seconds, show_notes
 from twolevel.errors import InputError, Problems
 from twolevel.workflow.cache import locked_work_dir
@@ -54,7 +55,7 @@ def execute(arguments: argparse.Namespace) -> int:
     InputError
         Refused; all problems.
     """
-    console = Console()
+    console = ReportConsole()
     started = time.monotonic()
     level = arguments.analysis_level
     output_dir, work_dir = arguments.output_dir.resolve(), arguments.work_dir.resolve()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
+from twolevel.cli.console import ReportConsole
 from twolevel.simulate import simulate_dataset
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
+
+    from rich.console import Console
 
 __all__ = ["execute", "simulate"]
 
@@ -50,7 +51,7 @@ def execute(arguments: argparse.Namespace) -> int:
     int
         Exit status.
     """
-    console = Console()
+    console = ReportConsole()
     folder = arguments.output_dir.resolve()
     simulate(arguments, folder, console)
     console.print(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from twolevel.cli.checks import check_enough, load_request, make_plan
+from twolevel.cli.console import ReportConsole
 from twolevel.cli.progress import show_notes
 from twolevel.errors import InputError, Problems
 
@@ -33,7 +32,7 @@ def execute(arguments: argparse.Namespace) -> int:
     InputError
         All problems.
     """
-    console = Console()
+    console = ReportConsole()
     problems = Problems()
     request = load_request(arguments, problems)
     if request is None:

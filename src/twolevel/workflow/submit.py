@@ -1,14 +1,13 @@
-"""Submitting the workflows, and publishing what they made."""
+"""Submitting the workflows."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
-import threading
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +22,13 @@ from twolevel.bids.group_inputs import GroupInputs
 from twolevel.bids.preflight import Plan
 from twolevel.bids.publish import publish
 from twolevel.bids.run_inputs import output_entities
-from twolevel.errors import TransferError
 from twolevel.model.spec import ContrastName, GroupSpec, StatsModel, stage_of
-from twolevel.tasks.fetch_runs import FetchRuns
 from twolevel.tasks.fingerprint import software_fingerprint
 from twolevel.workflow.downloads import Downloads
 from twolevel.workflow.events import JobEvent, Listener
 from twolevel.workflow.group import GroupLevel
+from twolevel.workflow.interruption import interrupted_between_steps
+from twolevel.workflow.publisher import Outcome, SubjectPublisher
 from twolevel.workflow.subject import (
     FetchedParticipants,
     FetchedSubject,
@@ -39,7 +38,7 @@ from twolevel.workflow.subject import (
 )
 from twolevel.workflow.workers import ProcessWorker, SerialWorker
 
-__all__ = ["Execution", "Fetching", "Outcome", "is_at_once", "run_group", "run_participants"]
+__all__ = ["Execution", "Fetching", "is_at_once", "run_group", "run_participants"]
 
 
 @dataclass(frozen=True)
@@ -101,28 +100,6 @@ def is_at_once(model: StatsModel) -> bool:
     return node is not None and node.subject_settings.first_level == "multi-run"
 
 
-@dataclass
-class Outcome:
-    """What came of a submission.
-
-    Attributes
-    ----------
-    done : list of str
-        Subjects (or ``group``) that were published.
-    failed : dict of str to str
-        The others, with their errors.
-    files : list of Path
-        What was published.
-    notes : list of str
-        What a user should know although nothing failed.
-    """
-
-    done: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-    files: list[Path] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
 def run_participants(
     plan: Plan, model: StatsModel, execution: Execution, fetching: Fetching | None = None
 ) -> Outcome:
@@ -152,10 +129,10 @@ def run_participants(
     downsample = model.nodes[0].run_settings.downsample
     entities = {s: output_entities(plan.runs[s][0], downsample) for s in subjects}
     recorder = _Recorder(execution.listener)
-    supervisor = _Subjects(
+    publisher = SubjectPublisher(
         level, execution.output_dir, entities, fetching.downloads if fetching else None
     )
-    with _submitter(execution, recorder, supervisor) as submitter:
+    with _submitter(execution, recorder, publisher) as submitter:
         if fetching is not None:
             results = {
                 s: Job(t, submitter=submitter, name=s).result()
@@ -164,11 +141,11 @@ def run_participants(
             fetching.downloads.check(s for s, result in results.items() if result is None)
         _submit(submitter, whole)
         for subject, task in zip(subjects, tasks, strict=True):
-            # What a larger whole found in the cache was not seen by the supervisor.
-            if not supervisor.has_seen(subject):
+            # What a larger whole found in the cache was not seen by the publisher.
+            if not publisher.has_seen(subject):
                 result = Job(task, submitter=submitter, name=subject).result()
-                supervisor.finish(task, result)
-    outcome = supervisor.outcome
+                publisher.finish(task, result)
+    outcome = publisher.outcome
     for subject in subjects:
         if subject not in outcome.done:
             outcome.failed.setdefault(subject, recorder.error_of(f"sub-{subject}"))
@@ -216,72 +193,6 @@ def _fetched_tasks(
     ]
     whole = FetchedParticipants(subjects=subjects, runs=runs, content=content, **common)
     return whole, FetchedSubject, each
-
-
-class _Subjects:
-    """Publishes each subject when its workflow is done, and has its images dropped."""
-
-    def __init__(
-        self,
-        level: Any,
-        output_dir: Path,
-        entities: Mapping[str, Mapping[str, str]],
-        downloads: Downloads | None,
-    ) -> None:
-        self.level, self.output_dir, self.entities = level, output_dir, entities
-        self.downloads = downloads
-        self.outcome = Outcome()
-        self._one = threading.Lock()
-
-    def has_seen(self, subject: str) -> bool:
-        """Tell whether a subject was published, or could not be."""
-        return subject in self.outcome.done or subject in self.outcome.failed
-
-    def slot(self, task: Any) -> AbstractAsyncContextManager[None] | None:
-        """Return the turn of a download; other tasks wait for a process only."""
-        if self.downloads is not None and isinstance(task, FetchRuns):
-            return self.downloads.slot(task.subject)
-        return None
-
-    def release(self, task: Any) -> None:
-        """Let another subject be downloaded."""
-        if self.downloads is not None and type(task) is self.level:
-            self.downloads.release(task.subject)
-
-    def finish(self, task: Any, result: Any | None) -> None:
-        """Publish a subject, then drop its images."""
-        if type(task) is not self.level:
-            return
-        if result is None or result.errored or result.outputs is None:
-            return
-        with self._one:
-            try:
-                self._publish(task.subject, result.outputs)
-            except OSError as error:
-                self.outcome.failed[task.subject] = f"its maps could not be published: {error}"
-                return
-        if self.downloads is not None:
-            try:
-                kept = self.downloads.drop(task.subject)
-            except TransferError as error:
-                self.outcome.notes.append(f"images of sub-{task.subject} not dropped: {error}")
-            else:
-                for why in dict.fromkeys(kept.values()):
-                    paths = [path for path, reason in kept.items() if reason == why]
-                    self.outcome.notes.append(
-                        f"not dropped: {len(paths)} images of sub-{task.subject} "
-                        f"({paths[0].name}{', ...' if len(paths) > 1 else ''}): {why}"
-                    )
-
-    def _publish(self, subject: str, outputs: Any) -> None:
-        trees = [*outputs.designs, *outputs.maps, outputs.subject_maps]
-        self.outcome.files += publish(
-            [Path(tree) for tree in trees],
-            self.output_dir,
-            folders=[f"sub-{subject}/func", f"sub-{subject}/ses-*/func"],
-            entities=self.entities[subject],
-        )
-        self.outcome.done.append(subject)
 
 
 def run_group(
@@ -394,15 +305,15 @@ class _Recorder:
 
 
 def _submitter(
-    execution: Execution, listener: Listener, supervisor: _Subjects | None = None
+    execution: Execution, listener: Listener, publisher: SubjectPublisher | None = None
 ) -> Submitter:
     # A loop of our own: newer Pythons do not make one for the asking.
     asyncio.set_event_loop(asyncio.new_event_loop())
     # Workers as objects: keyword arguments would be stored with every job.
     worker = (
-        ProcessWorker(n_procs=execution.n_procs, listener=listener, supervisor=supervisor)
+        ProcessWorker(n_procs=execution.n_procs, listener=listener, supervisor=publisher)
         if execution.worker == "cf"
-        else SerialWorker(listener=listener, supervisor=supervisor)
+        else SerialWorker(listener=listener, supervisor=publisher)
     )
     return Submitter(cache_root=execution.cache_root, worker=worker)
 
@@ -412,8 +323,10 @@ def _submit(submitter: Submitter, task: Any) -> Any:
     logger = logging.getLogger("pydra.submitter")
     level = logger.level
     logger.setLevel(logging.CRITICAL)  # it prints what is reported below, in its own words
+    by_loop = isinstance(submitter.worker, ProcessWorker)
     try:
-        return submitter(task, raise_errors=False)
+        with interrupted_between_steps(submitter.loop) if by_loop else nullcontext():
+            return submitter(task, raise_errors=False)
     except BaseException:
         if isinstance(submitter.worker, ProcessWorker):
             submitter.worker.kill()

@@ -33,6 +33,10 @@ def _silent(_: JobEvent) -> None:
 class Supervisor(Protocol):
     """Decides when downloads start, and is told when a workflow has ended."""
 
+    @property
+    def n_downloads(self) -> int:
+        """How many downloads may run at the same time, beside the jobs that compute."""
+
     def slot(self, task: Any) -> AbstractAsyncContextManager[None] | None:
         """Return the turn of a task that must wait for it; None for one that only computes."""
 
@@ -199,10 +203,9 @@ class ProcessWorker(base.Worker):
             # can hold a lock there, and the libraries are imported once.
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload(PRELOADED)
+            n_downloads = 0 if self.supervisor is None else self.supervisor.n_downloads
             self._pool = ProcessPoolExecutor(
-                self.n_procs + (self.supervisor is not None),  # one more, for downloads
-                mp_context=context,
-                initializer=_start_child,
+                self.n_procs + n_downloads, mp_context=context, initializer=_start_child
             )
         return self._pool
 

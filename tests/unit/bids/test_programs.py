@@ -62,7 +62,8 @@ def ask(tmp_path: Path) -> Callable[..., str]:
 def test_programs_beside_this_python_are_found_without_a_path(newcomer, tmp_path):
     (tmp_path / "git").symlink_to(shutil.which("git"))
     newcomer.setenv("PATH", str(tmp_path))
-    require_programs(DATALAD, GIT_ANNEX)
+    assert shutil.which(GIT_ANNEX) is None
+    require_programs(DATALAD, GIT_ANNEX)  # raises where one is missing
 
 
 def test_programs_that_are_missing_are_refused_with_what_to_install(newcomer, tmp_path):

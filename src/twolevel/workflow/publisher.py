@@ -1,0 +1,110 @@
+"""Publishing each subject when its workflow is done."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from twolevel.bids.publish import publish
+from twolevel.errors import TransferError
+from twolevel.tasks.fetch_runs import FetchRuns
+from twolevel.workflow.downloads import Downloads
+
+__all__ = ["Outcome", "SubjectPublisher"]
+
+
+@dataclass
+class Outcome:
+    """What came of a submission.
+
+    Attributes
+    ----------
+    done : list of str
+        Subjects (or ``group``) that were published.
+    failed : dict of str to str
+        The others, with their errors.
+    files : list of Path
+        What was published.
+    notes : list of str
+        What a user should know although nothing failed.
+    """
+
+    done: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class SubjectPublisher:
+    """Publishes each subject when its workflow is done, and has its images dropped."""
+
+    def __init__(
+        self,
+        level: Any,
+        output_dir: Path,
+        entities: Mapping[str, Mapping[str, str]],
+        downloads: Downloads | None,
+    ) -> None:
+        self.level, self.output_dir, self.entities = level, output_dir, entities
+        self.downloads = downloads
+        self.outcome = Outcome()
+        self._one = threading.Lock()
+
+    def has_seen(self, subject: str) -> bool:
+        """Tell whether a subject was published, or could not be."""
+        return subject in self.outcome.done or subject in self.outcome.failed
+
+    @property
+    def n_downloads(self) -> int:
+        """How many subjects may be downloaded at the same time."""
+        return 0 if self.downloads is None else 1
+
+    def slot(self, task: Any) -> AbstractAsyncContextManager[None] | None:
+        """Return the turn of a download; other tasks wait for a process only."""
+        if self.downloads is not None and isinstance(task, FetchRuns):
+            return self.downloads.slot(task.subject)
+        return None
+
+    def release(self, task: Any) -> None:
+        """Let another subject be downloaded."""
+        if self.downloads is not None and type(task) is self.level:
+            self.downloads.release(task.subject)
+
+    def finish(self, task: Any, result: Any | None) -> None:
+        """Publish a subject, then drop its images."""
+        if type(task) is not self.level:
+            return
+        if result is None or result.errored or result.outputs is None:
+            return
+        with self._one:
+            try:
+                self._publish(task.subject, result.outputs)
+            except OSError as error:
+                self.outcome.failed[task.subject] = f"its maps could not be published: {error}"
+                return
+        if self.downloads is not None:
+            try:
+                kept = self.downloads.drop(task.subject)
+            except TransferError as error:
+                self.outcome.notes.append(f"images of sub-{task.subject} not dropped: {error}")
+            else:
+                for why in dict.fromkeys(kept.values()):
+                    paths = [path for path, reason in kept.items() if reason == why]
+                    self.outcome.notes.append(
+                        f"not dropped: {len(paths)} images of sub-{task.subject} "
+                        f"({paths[0].name}{', ...' if len(paths) > 1 else ''}): {why}"
+                    )
+
+    def _publish(self, subject: str, outputs: Any) -> None:
+        trees = [*outputs.designs, *outputs.maps, outputs.subject_maps]
+        self.outcome.files += publish(
+            [Path(tree) for tree in trees],
+            self.output_dir,
+            folders=[f"sub-{subject}/func", f"sub-{subject}/ses-*/func"],
+            entities=self.entities[subject],
+        )
+        self.outcome.done.append(subject)
