@@ -22,7 +22,7 @@ def test_a_step_is_finished_before_the_interruption_is_taken(loop, number):
     before = signal.getsignal(number)
     finished = []
 
-    async def step():
+    async def step() -> None:
         os.kill(os.getpid(), number)
         time.sleep(0.01)  # the handler has had its chance
         finished.append("first")
@@ -52,7 +52,7 @@ def test_a_waiting_loop_wakes_up(loop):
 def test_a_second_signal_is_taken_at_once(loop):
     reached = []
 
-    async def step():
+    async def step() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         reached.append("first")
         os.kill(os.getpid(), signal.SIGTERM)
@@ -66,7 +66,7 @@ def test_a_second_signal_is_taken_at_once(loop):
 def test_a_signal_in_the_last_step_is_not_lost(loop):
     finished = asyncio.sleep(0)
 
-    def work():
+    def work() -> None:
         with interrupted_between_steps(loop):
             loop.run_until_complete(finished)
             os.kill(os.getpid(), signal.SIGINT)
@@ -81,10 +81,10 @@ def test_without_a_signal_nothing_happens(loop):
 
 
 def test_outside_the_main_thread_signals_are_left_alone():
-    async def work():
+    async def work() -> bool:
         return await asyncio.to_thread(in_thread)
 
-    def in_thread():
+    def in_thread() -> bool:
         before = signal.getsignal(signal.SIGTERM)
         own = asyncio.new_event_loop()
         with interrupted_between_steps(own):
