@@ -111,10 +111,7 @@ def test_edited_code_recomputes(dataset: Path, tmp_path: Path):
     assert jobs(call(*words, environment=environment), "done") == set()
     helper = package / "stats" / "run_fit.py"
     source = helper.read_text(encoding="utf-8")
-    helper.write_text(
-        source.replace("return 100 *", "return 200 *").replace("= 100 *", "= 200 *"),
-        encoding="utf-8",
-    )
+    helper.write_text(source.replace("series *= 100 /", "series *= 200 /"), encoding="utf-8")
     assert helper.read_text(encoding="utf-8") != source
     assert "run sub-01 run-1" in jobs(call(*words, environment=environment), "done")
 

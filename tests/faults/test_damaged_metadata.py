@@ -13,13 +13,12 @@ import pytest
 from twolevel.bids.confounds import read_confounds
 from twolevel.bids.events import read_events
 from twolevel.bids.images import check_length, read_header, write_image
-from twolevel.bids.run_data import RunData
 from twolevel.bids.tables import read_tsv
 from twolevel.cli.main import main
 from twolevel.errors import AnalysisError, InputError
 from twolevel.model.read import presets, read_model
 from twolevel.model.spec import stage_of
-from twolevel.tasks.fit_run import fit_data
+from twolevel.tasks.fit_run import fit_image
 
 FUNC = "derivatives/fmriprep/sub-01/func"
 POINTER = "/annex/objects/MD5E-s100--0123456789abcdef0123456789abcdef.json\n"
@@ -230,9 +229,15 @@ def test_a_work_directory_inside_the_results_is_refused(root, capsys, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_data_without_their_mean_are_refused():
+def test_data_without_their_mean_are_refused(tmp_path):
     stage = stage_of(read_model(presets()["balloon"]), "run")
-    data = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
-    run = RunData(data - data.mean(axis=0), np.ones((1, 2, 2), bool), np.eye(4), 0, 0)
+    data = np.random.default_rng(0).normal(size=(1, 2, 2, 20)).astype(np.float32)
+    files = {
+        "bold": write_image(
+            tmp_path / "bold.nii", data - data.mean(axis=3, keepdims=True), np.eye(4)
+        ),
+        "mask": write_image(tmp_path / "mask.nii", np.ones((1, 2, 2), bool), np.eye(4)),
+    }
+    design = pd.DataFrame({"constant": np.ones(20)}), np.arange(20)
     with pytest.raises(AnalysisError, match="the mean over time is below 1 in 4 of 4 voxels"):
-        fit_data(run, pd.DataFrame({"constant": np.ones(20)}), stage)
+        fit_image(stage, files, design)

@@ -42,7 +42,7 @@ def test_damage_that_no_check_sees_fails_one_subject_until_it_is_repaired(
     assert "Traceback" not in first.err + first.out
     assert not (out / "sub-02").exists()
     of_sub_01 = files_of(out / "sub-01")
-    assert sum("_statmap.nii.gz" in name for name in of_sub_01) == (2 + 1) * 5 * 4
+    assert sum("_statmap.nii.gz" in name for name in of_sub_01) == (2 + 1) * 5 * 4 + 2 * 3
     assert not list(out.rglob("*.part"))
 
     bold.write_bytes(intact)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 
@@ -100,9 +101,18 @@ def test_starting_imports_nothing_heavy():
     assert "twolevel" in loaded
     heavy = {
         "numpy", "scipy", "pandas", "nibabel", "nilearn", "pydra", "matplotlib", "rich", "sklearn",
-        "pydantic", "fileformats",
+        "pydantic", "fileformats", "numba",
     }  # fmt: skip
     assert loaded & heavy == set()
+
+
+def test_what_nohup_ignores_stays_ignored(command):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        command("validate", "no such folder")
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_the_module_is_the_command():

@@ -7,7 +7,7 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import nibabel as nib
 import numpy as np
@@ -20,13 +20,24 @@ from nibabel.wrapstruct import WrapStructError
 from twolevel.bids.annex import require_content
 from twolevel.bids.atomic import write_bytes
 from twolevel.errors import InputError, Problem
+from twolevel.numerics.scaling import scaled_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-__all__ = ["ImageHeader", "read_header", "read_map", "read_mask", "read_volumes", "write_image"]
+__all__ = [
+    "ImageHeader",
+    "StoredVolumes",
+    "check_length",
+    "open_volumes",
+    "read_header",
+    "read_map",
+    "read_mask",
+    "read_volumes",
+    "write_image",
+]
 
 DAMAGED = "fetch or copy the file again; it was cut short or altered on its way here"
 
@@ -122,10 +133,72 @@ def check_length(path: Path | str) -> None:
         )
 
 
-def read_volumes(path: Path | str) -> Iterator[NDArray[np.float32]]:
-    """Stream an image volume by volume, so that no 4-D array ever exists.
+@dataclass(frozen=True)
+class StoredVolumes:
+    """The volumes of an image as they are stored.
+
+    Attributes
+    ----------
+    volumes : iterator of ndarray of shape (x, y, z)
+        Of the stored type; Fortran order, as in the file.
+    slope, intercept : float
+        ``slope * number + intercept`` is the value.
+    """
+
+    volumes: Iterator[NDArray[np.generic]]
+    slope: float
+    intercept: float
+
+
+def open_volumes(path: Path | str) -> StoredVolumes:
+    """Open an image to be streamed volume by volume, so that no 4-D array ever exists.
 
     The file is read to its very end, so that the checksum of a gzip file is always verified.
+
+    Parameters
+    ----------
+    path : Path or str
+        A 3-D or 4-D image.
+
+    Returns
+    -------
+    StoredVolumes
+
+    Raises
+    ------
+    InputError
+        The file is damaged; from the iterator too: volumes taken before must then be thrown away.
+    """
+    path = Path(path)
+    read_header(path)  # refuses a damaged one
+    proxy = _open_image(path).dataobj
+    return StoredVolumes(_stream(path, proxy), float(proxy.slope), float(proxy.inter))
+
+
+def _stream(path: Path, proxy: Any) -> Iterator[NDArray[np.generic]]:
+    shape = proxy.shape[:3]
+    n_volumes = int(np.prod(proxy.shape[3:], dtype=np.int64))
+    n_bytes = int(np.prod(shape, dtype=np.int64)) * proxy.dtype.itemsize
+    with _damage_reported(path), _open_data(_data_file(path)) as stream:
+        stream.read(proxy.offset)
+        for index in range(n_volumes):
+            content = stream.read(n_bytes)
+            if len(content) < n_bytes:
+                raise InputError(
+                    Problem(
+                        str(path),
+                        f"the file ends in volume {index}",
+                        f"{n_volumes} volumes",
+                        DAMAGED,
+                    )
+                )
+            yield np.frombuffer(content, proxy.dtype).reshape(shape, order="F")
+        while stream.read(1 << 20):
+            pass  # to the end: only there is the checksum compared
+
+
+def read_volumes(path: Path | str) -> Iterator[NDArray[np.float32]]:
+    """Stream an image volume by volume.
 
     Parameters
     ----------
@@ -140,34 +213,11 @@ def read_volumes(path: Path | str) -> Iterator[NDArray[np.float32]]:
     Raises
     ------
     InputError
-        The file is cut short or damaged; volumes yielded before must then be thrown away.
+        As `open_volumes`.
     """
-    path = Path(path)
-    read_header(path)  # refuses a damaged one
-    proxy = _open_image(path).dataobj
-    shape = proxy.shape[:3]
-    n_volumes = int(np.prod(proxy.shape[3:], dtype=np.int64))
-    n_bytes = int(np.prod(shape, dtype=np.int64)) * proxy.dtype.itemsize
-    slope, intercept = np.float32(proxy.slope), np.float32(proxy.inter)
-    scaled = slope != 1 or intercept != 0
-    with _damage_reported(path), _open_data(_data_file(path)) as stream:
-        stream.read(proxy.offset)
-        for index in range(n_volumes):
-            content = stream.read(n_bytes)
-            if len(content) < n_bytes:
-                raise InputError(
-                    Problem(
-                        str(path),
-                        f"the file ends in volume {index}",
-                        f"{n_volumes} volumes",
-                        DAMAGED,
-                    )
-                )
-            volume = np.frombuffer(content, proxy.dtype).reshape(shape, order="F")
-            volume = volume.astype(np.float32)
-            yield volume * slope + intercept if scaled else volume
-        while stream.read(1 << 20):
-            pass  # to the end: only there is the checksum compared
+    stored = open_volumes(path)
+    for volume in stored.volumes:
+        yield scaled_values(volume, stored.slope, stored.intercept)
 
 
 def read_map(path: Path | str) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

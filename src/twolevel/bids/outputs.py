@@ -36,6 +36,12 @@ MEANINGS = {
     "z": "Standard normal value with the one-sided p of t, signed",
     "p": "p-value of t, not corrected for the number of voxels",
     "logp": "-log10 of the p-value corrected for the number of voxels (family-wise error)",
+    "tsnr": "Temporal signal-to-noise ratio of the data as analysed, smoothing included: mean "
+    "divided by standard deviation over time",
+    "rsquared": "Share of the variance over time that the design explains, by ordinary least "
+    "squares",
+    "ar": "Autoregressive coefficient of the residuals of ordinary least squares, before it is "
+    "cut off or grouped; the number in the name is the lag in volumes",
 }
 
 
@@ -182,7 +188,7 @@ def write_statmap(
     volume = np.full(mask.shape, np.nan, np.float32)
     volume[mask] = values
     content = {
-        "Description": MEANINGS[entities["stat"]],
+        "Description": MEANINGS[entities["stat"].rstrip("0123456789")],
         "StatisticalMap": entities["stat"],
         **spatial_record(entities, affine, sidecar["Sources"]),
         **sidecar,

@@ -23,6 +23,7 @@ IGNORED = """\
 **/*_statmap.*
 **/*_design.*
 **/*_clusters.*
+**/*_quality.*
 group
 figures
 logs
@@ -32,7 +33,8 @@ report.html
 README = """\
 Statistical maps of a task, made by twolevel.
 
-sub-*/func   one set of maps per run, and one per subject (fixed effects over runs)
+sub-*/func   one set of maps per run, with its design and its quality, and one set of maps per
+             subject (fixed effects over runs)
 group        the group model and the tests
 figures      pictures of the group maps
 excluded.tsv what was left out, and why

@@ -14,6 +14,7 @@ from twolevel.cli.select import labels, make_selection
 from twolevel.errors import InputError, OutputError, Problem, Problems
 from twolevel.model.override import override
 from twolevel.model.read import find_model, read_model
+from twolevel.stats.noise import noise_order
 
 if TYPE_CHECKING:
     import argparse
@@ -109,6 +110,9 @@ def _load_model(arguments: argparse.Namespace, bids_dir: Path) -> StatsModel:
     options: dict[str, Any] = {
         "smoothing_fwhm_mm": arguments.smoothing_fwhm,
         "downsample": arguments.downsample,
+        "engine": arguments.engine,
+        # Where nothing is random in the runs, another seed leaves their results valid.
+        "seed": arguments.random_seed if _has_random_runs(model) else None,
         "first_level": arguments.first_level,
         "fixed_effects": arguments.fixed_effects,
         "group_input": arguments.group_input,
@@ -117,6 +121,11 @@ def _load_model(arguments: argparse.Namespace, bids_dir: Path) -> StatsModel:
         "n_perm": arguments.n_perm,
     }
     return override(model, options)
+
+
+def _has_random_runs(model: StatsModel) -> bool:
+    run = model.node("run")
+    return run is not None and noise_order(run.run_settings.noise_model) > 1
 
 
 def make_plan(

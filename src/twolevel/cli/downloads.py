@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from joblib import cpu_count
-
 from twolevel.bids.annex import is_absent
 from twolevel.bids.disk import free_bytes, readable_bytes
 from twolevel.bids.needed import identities, images_of, tables_of, to_download
@@ -14,6 +12,7 @@ from twolevel.bids.programs import GIT_ANNEX, require_programs
 from twolevel.bids.run_inputs import dataset_links
 from twolevel.bids.selection import select_runs
 from twolevel.bids.transfer import keys_of
+from twolevel.cli.machine import process_count
 from twolevel.cli.options import JOBS
 from twolevel.cli.transfer import download_all
 from twolevel.errors import InputError, Problems
@@ -97,7 +96,7 @@ def prepare_downloads(
     )
     os.environ[JOBS_VARIABLE] = str(arguments.jobs or JOBS)
     most_runs = max(len(runs) for runs in plan.runs.values())
-    n_procs = arguments.nprocs or cpu_count()
+    n_procs = process_count(arguments)
     downloads = Downloads(
         Images(images, keys),
         drop=arguments.drop,

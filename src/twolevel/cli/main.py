@@ -49,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     os.environ.setdefault("MPLBACKEND", "Agg")
     for sign in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(sign, _interrupt)
+        if signal.getsignal(sign) != signal.SIG_IGN:  # by nohup, say
+            signal.signal(sign, _interrupt)
     try:
         return int(import_module(COMMANDS[arguments.command]).execute(arguments))
     except InputError as error:

@@ -176,6 +176,11 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="use every Nth voxel along each axis, for a quick look",
     )
     group.add_argument(
+        "--engine",
+        choices=["twolevel", "nilearn"],
+        help="what fits the runs: nilearn gives the same numbers, slowly, for comparison",
+    )
+    group.add_argument(
         "--first-level",
         choices=["per-run", "multi-run"],
         help="a model per run and then fixed effects, or all runs in one model",
@@ -239,6 +244,19 @@ def add_processes(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
 def add_running(parser: argparse.ArgumentParser) -> None:
     """Add processes and the work directory."""
     group = add_processes(parser)
+    group.add_argument(
+        "--omp-nthreads",
+        type=_number(int, 1),
+        metavar="N",
+        help="threads of each process (default: what cores there are, shared by the processes)",
+    )
+    group.add_argument(
+        "--mem-gb",
+        type=_number(float, 0.5),
+        metavar="GB",
+        help="memory for all processes together; a run that needs more is read in several passes "
+        "(default: three quarters of the machine's)",
+    )
     group.add_argument(
         "-w",
         "--work-dir",

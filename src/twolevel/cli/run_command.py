@@ -8,19 +8,21 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from joblib import cpu_count
 from rich.console import Console
 
 from twolevel.bids.group_inputs import find_subject_maps
 from twolevel.bids.publish import write_dataset_files
+from twolevel.bids.quality import inflation_notes
 from twolevel.bids.run_inputs import dataset_links, output_entities
 from twolevel.bids.tables import read_tsv
 from twolevel.cli.checks import check_enough, check_output, load_request, make_plan
 from twolevel.cli.console import ReportConsole
 from twolevel.cli.downloads import fetch_tables, prepare_downloads
+from twolevel.cli.machine import prepare_kernels, process_count, shared_resources
 from twolevel.cli.options import JOBS
 from twolevel.cli.progress import StageProgress, format_seconds, show_notes
 from twolevel.errors import InputError, Problems
+from twolevel.tasks.resources import allow
 from twolevel.workflow.cache import locked_work_dir
 from twolevel.workflow.submit import Execution, is_at_once, run_group, run_participants
 
@@ -68,6 +70,7 @@ def execute(arguments: argparse.Namespace) -> int:
     problems.stop_if_any()
     if request is None or (plan is None and group is None):
         raise RuntimeError("neither a plan nor a problem")
+    allow(shared_resources(arguments))
     notes = plan.notes if plan is not None else ()
     show_notes(console, notes, verbose=arguments.verbose)
     fetching = None
@@ -133,7 +136,7 @@ class _Run:
         self.failed: list[str] = []
 
     def _execution(self, progress: StageProgress) -> Execution:
-        n_procs = self.arguments.nprocs or cpu_count()
+        n_procs = process_count(self.arguments)
         return Execution(
             self.cache_root, self.output_dir, self.arguments.worker, n_procs, progress
         )
@@ -148,12 +151,13 @@ class _Run:
             "run": 0 if is_at_once(model) else sum(len(runs) for runs in plan.runs.values()),
             "subject": len(plan.runs),
         }
+        prepare_kernels(self.cache_root, self.console)
         with StageProgress(self.console, "participant level", totals, self.log) as progress:
             outcome = run_participants(plan, model, self._execution(progress), self.fetching)
             progress.finish(ok=not outcome.failed)
         status = self.report_failures(outcome.failed)
         self.failed = list(outcome.failed)
-        for note in outcome.notes:
+        for note in [*outcome.notes, *inflation_notes(outcome.files)]:
             self.say(f"note: {note}")
         if outcome.done:
             self.say(f"subject maps  {self.output_dir}/sub-*/func")

@@ -29,12 +29,17 @@ class _Software(BaseModel):
 class _Run(_Software):
     SmoothingFWHM: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     ConfoundStrategy: Literal["simple", "scrubbing", "compcor"] | None = None
-    NoiseModel: Literal["ar1", "ols"] = "ar1"
+    NoiseModel: Annotated[str, Field(pattern=r"^(ols|ar[1-9]\d?)$")] = "ar1"
     Downsample: Annotated[int, Field(ge=1)] = 1
+    Engine: Literal["twolevel", "nilearn"] = "twolevel"
 
     def settings(self) -> RunSettings:
         return RunSettings(
-            self.SmoothingFWHM, self.ConfoundStrategy, self.NoiseModel, self.Downsample
+            self.SmoothingFWHM,
+            self.ConfoundStrategy,
+            self.NoiseModel,
+            self.Downsample,
+            self.Engine,
         )
 
 

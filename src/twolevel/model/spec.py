@@ -122,15 +122,22 @@ class RunSettings:
         Of the Gaussian the data are smoothed with; 0 for none.
     confound_strategy : str or None
         A strategy of nilearn's ``load_confounds_strategy``; None where X names the confounds.
-    noise_model : {"ar1", "ols"}
+    noise_model : str
+        ``ols`` for independent noise, ``arN`` for an autoregressive one of order N.
     downsample : int
         Every Nth voxel along each axis is used.
+    engine : {"twolevel", "nilearn"}
+        What computes; ``nilearn`` is there for comparison.
+    seed : int
+        Of the k-means for orders of the noise above 1.
     """
 
     smoothing_fwhm_mm: float = 0.0
     confound_strategy: str | None = None
-    noise_model: Literal["ar1", "ols"] = "ar1"
+    noise_model: str = "ar1"
     downsample: int = 1
+    engine: Literal["twolevel", "nilearn"] = "twolevel"
+    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,26 @@ from scipy.ndimage import gaussian_filter1d
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["smooth_volume"]
+__all__ = ["FWHM_PER_SIGMA", "TRUNCATE", "smooth_volume", "voxel_sizes"]
 
-FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
+FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
+TRUNCATE = 4.0  # standard deviations, where the kernel ends
+
+
+def voxel_sizes(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the edges of a voxel.
+
+    Parameters
+    ----------
+    affine : ndarray of shape (4, 4)
+
+    Returns
+    -------
+    ndarray of shape (3,)
+        In millimetres.
+    """
+    sizes: NDArray[np.float64] = np.sqrt(np.sum(affine[:3, :3] ** 2, axis=0))
+    return sizes
 
 
 def smooth_volume(
@@ -37,8 +54,7 @@ def smooth_volume(
     ndarray of shape (x, y, z), float32
     """
     smoothed = np.where(np.isfinite(volume), volume, np.float32(0))
-    voxel_size = np.sqrt(np.sum(affine[:3, :3] ** 2, axis=0))
-    for axis, sigma in enumerate(fwhm_mm / (FWHM_PER_SIGMA * voxel_size)):
+    for axis, sigma in enumerate(fwhm_mm / (FWHM_PER_SIGMA * voxel_sizes(affine))):
         if sigma > 0:
-            smoothed = gaussian_filter1d(smoothed, sigma, axis=axis)
+            smoothed = gaussian_filter1d(smoothed, sigma, axis=axis, truncate=TRUNCATE)
     return smoothed

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["contrast_vector", "is_estimable"]
+__all__ = ["contrast_vector", "estimable_contrasts", "is_estimable", "scaled_svd"]
 
 
 def contrast_vector(
@@ -96,14 +96,78 @@ def is_estimable(vector: NDArray[np.float64], design: NDArray[np.float64]) -> bo
     -------
     bool
     """
-    scale = np.linalg.norm(design, axis=0)
     if not np.any(vector):
         return False
-    scale = np.where(scale == 0, 1, scale)  # so that units of regressors do not matter
-    _, singular, rows = np.linalg.svd(design / scale, full_matrices=False)
-    rows = rows[singular > singular[0] * 1e-10]
+    scale, _, _, rows = scaled_svd(design)
     scaled = vector / scale
     return bool(np.linalg.norm(scaled - rows.T @ (rows @ scaled)) <= 1e-6 * np.linalg.norm(scaled))
+
+
+def estimable_contrasts(
+    design_matrix: pd.DataFrame, contrasts: Mapping[str, str | Mapping[str, float]]
+) -> tuple[dict[str, NDArray[np.float64]], tuple[str, ...]]:
+    """Sort contrasts by whether a run's design determines them.
+
+    Parameters
+    ----------
+    design_matrix : pandas.DataFrame of shape (n_rows, n_columns)
+    contrasts : mapping of str to contrast
+        Expressions or weights by name (see `contrast_vector`).
+
+    Returns
+    -------
+    vectors : dict of str to ndarray of shape (n_columns,)
+        Of those that can be estimated.
+    not_estimable : tuple of str
+        Names of the others.
+
+    Raises
+    ------
+    InputError
+        The design has no fewer columns than rows, or a contrast names no column.
+    """
+    n_rows, n_columns = design_matrix.shape
+    if n_rows <= n_columns:
+        raise InputError(
+            Problem(
+                "design",
+                f"{n_columns} columns for {n_rows} rows",
+                "more rows than columns",
+                "choose fewer confounds",
+            )
+        )
+    X = design_matrix.to_numpy(np.float64)
+    columns = [str(column) for column in design_matrix]
+    vectors = {name: contrast_vector(c, columns) for name, c in contrasts.items()}
+    estimable = {name: vector for name, vector in vectors.items() if is_estimable(vector, X)}
+    return estimable, tuple(name for name in vectors if name not in estimable)
+
+
+def scaled_svd(
+    design: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], ...]:
+    """Decompose a design whose columns are brought to length 1, so that units do not matter.
+
+    Parameters
+    ----------
+    design : ndarray of shape (n_rows, n_columns)
+
+    Returns
+    -------
+    scale : ndarray of shape (n_columns,)
+        Lengths of the columns; 1 for a column of zeros.
+    basis : ndarray of shape (n_rows, rank)
+        Orthonormal; spans the columns.
+    singular : ndarray of shape (rank,)
+        Those above 1e-10 of the largest.
+    rows : ndarray of shape (rank, n_columns)
+        Orthonormal; spans the rows.
+    """
+    length = np.linalg.norm(design, axis=0)
+    scale = np.where(length == 0, 1, length)
+    basis, singular, rows = np.linalg.svd(design / scale, full_matrices=False)
+    rank = int((singular > singular[0] * 1e-10).sum())
+    return scale, basis[:, :rank], singular[:rank], rows[:rank]
 
 
 def _unknown_columns(contrast: str, unknown: Sequence[str], columns: Sequence[str]) -> Problem:

@@ -2,25 +2,119 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from nilearn.glm.contrasts import compute_contrast
-from nilearn.glm.first_level import run_glm
 from threadpoolctl import threadpool_limits
 
-from twolevel.errors import InputError, Problem
-from twolevel.stats.contrasts import contrast_vector, is_estimable
+from twolevel.numerics.autoregression import (
+    lagged_products,
+    squared_steps,
+    whiten,
+    whiten_columns,
+)
+from twolevel.numerics.threads import map_ahead
+from twolevel.stats.contrasts import estimable_contrasts, scaled_svd
 from twolevel.stats.estimates import ContrastEstimate
+from twolevel.stats.noise import clustered, noise_order, truncated, yule_walker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["RunFit", "fit_run", "percent_signal_change"]
+__all__ = [
+    "Blocks",
+    "Diagnostics",
+    "RunFit",
+    "VoxelBlock",
+    "fit_blocks",
+    "fit_run",
+    "percent_signal_change",
+    "unit_width",
+]
+
+UNIT_SIZE = 2**20  # numbers in the array that is worked on at a time: about a processor's cache
+
+
+@dataclass(frozen=True)
+class VoxelBlock:
+    """Time courses of some voxels.
+
+    Attributes
+    ----------
+    data : ndarray of shape (n_rows, n_voxels)
+    usable : ndarray of shape (n_voxels,), bool
+        The others are carried along, so that every voxel has its place whatever is found out
+        about its neighbours, but do not count.
+    """
+
+    data: NDArray[np.floating]
+    usable: NDArray[np.bool_]
+
+
+class Blocks(Protocol):
+    """Blocks of voxels that can be gone through more than once."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __iter__(self) -> Iterator[VoxelBlock]:
+        """Give one after the other."""
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """What a fit tells about the data and the noise model.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_voxels,)
+        Over time, in units of the image.
+    tsnr : ndarray of shape (n_voxels,)
+        Mean divided by the standard deviation over time.
+    r_squared : ndarray of shape (n_voxels,)
+        Share of the variance over time that ordinary least squares explain, 0 to 1.
+    noise_coefficients : ndarray of shape (order, n_voxels)
+        Autoregressive coefficients of the residuals of ordinary least squares, as estimated.
+    residual_autocorrelation : ndarray of shape (n_voxels,)
+        Of the final residuals, after whitening, at a lag of one row; near 0 where the noise model
+        fits.
+    dvars : ndarray of shape (n_rows,)
+        Root mean square, over the usable voxels, of the change since the row before, in units of
+        the fit; NaN for the first row.
+    """
+
+    mean: NDArray[np.float64]
+    tsnr: NDArray[np.float64]
+    r_squared: NDArray[np.float64]
+    noise_coefficients: NDArray[np.float64]
+    residual_autocorrelation: NDArray[np.float64]
+    dvars: NDArray[np.float64]
+
+    def within(self, voxels: NDArray[np.bool_]) -> Diagnostics:
+        """Keep some of the voxels.
+
+        Parameters
+        ----------
+        voxels : ndarray of shape (n_voxels,), bool
+
+        Returns
+        -------
+        Diagnostics
+        """
+        return Diagnostics(
+            self.mean[voxels],
+            self.tsnr[voxels],
+            self.r_squared[voxels],
+            self.noise_coefficients[:, voxels],
+            self.residual_autocorrelation[voxels],
+            self.dvars,
+        )
 
 
 @dataclass(frozen=True)
@@ -35,11 +129,30 @@ class RunFit:
         Names of the other contrasts.
     dof : int
         Rows of the design minus its rank.
+    diagnostics : Diagnostics
     """
 
     estimates: dict[str, ContrastEstimate]
     not_estimable: tuple[str, ...]
     dof: int
+    diagnostics: Diagnostics
+
+    def within(self, voxels: NDArray[np.bool_]) -> RunFit:
+        """Keep some of the voxels.
+
+        Parameters
+        ----------
+        voxels : ndarray of shape (n_voxels,), bool
+
+        Returns
+        -------
+        RunFit
+        """
+        estimates = {
+            name: ContrastEstimate(e.effect[voxels], e.variance[voxels], e.dof)
+            for name, e in self.estimates.items()
+        }
+        return RunFit(estimates, self.not_estimable, self.dof, self.diagnostics.within(voxels))
 
 
 def percent_signal_change(data: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -57,9 +170,28 @@ def percent_signal_change(data: NDArray[np.floating]) -> NDArray[np.float64]:
     -------
     ndarray of shape (n_rows, n_voxels), float64
     """
-    mean = np.maximum(data.mean(axis=0, dtype=np.float64), 1)
-    scaled: NDArray[np.float64] = 100 * (data / mean - 1)
+    scaled: NDArray[np.float64] = data.astype(np.float64)
+    scaled *= 100 / np.maximum(scaled.mean(axis=0), 1)
+    scaled -= 100
     return scaled
+
+
+def unit_width(n_rows: int) -> int:
+    """Return how many voxels are worked on at a time: a power of 2 that only the rows decide.
+
+    Every voxel is thus computed among the same neighbours, in arrays of the same shape, whatever
+    the number of threads and the memory: the last digits of a matrix product depend on these.
+
+    Parameters
+    ----------
+    n_rows : int
+
+    Returns
+    -------
+    int
+        64 to 4096.
+    """
+    return int(min(max(2 ** int(np.log2(UNIT_SIZE / n_rows)), 64), 4096))
 
 
 def fit_run(
@@ -68,25 +200,33 @@ def fit_run(
     contrasts: Mapping[str, str | Mapping[str, float]],
     *,
     noise_model: str = "ar1",
+    percent: bool = False,
+    n_threads: int = 1,
+    seed: int = 0,
 ) -> RunFit:
     """Fit the general linear model of a run and estimate contrasts.
 
-    The noise is first-order autoregressive: ordinary least squares gives each voxel's coefficient
-    (Yule - Walker, truncated to 1/100), whitening with it the final estimate. Equals nilearn's
-    ``run_glm`` and ``compute_contrast``, except where the design lacks full rank: the variance is
-    the residual sum of squares divided by ``rows - rank``, where nilearn divides by
-    ``rows - columns``.
+    Ordinary least squares gives each voxel's autoregressive coefficients (`yule_walker`, cut off
+    after two digits for ``ar1``, by k-means in 100 groups for higher orders); data and design are
+    whitened with them, and least squares give the final estimate. Equals nilearn's ``run_glm`` and
+    ``compute_contrast``, except where the design lacks full rank: the variance is the residual sum
+    of squares divided by ``rows - rank``, where nilearn divides by ``rows - columns``.
 
     Parameters
     ----------
     data : ndarray of shape (n_rows, n_voxels)
-        Percent signal change (see `percent_signal_change`).
     design_matrix : pandas.DataFrame of shape (n_rows, n_columns)
         The same rows as the data.
     contrasts : mapping of str to contrast
         Expressions or weights by name (see `contrast_vector`).
-    noise_model : {"ar1", "ols"}
-        Autoregressive or independent noise.
+    noise_model : str
+        ``ols`` for independent noise, ``arN`` for an autoregressive one of order N.
+    percent : bool
+        Fit `percent_signal_change` of the data, without holding all of it in memory.
+    n_threads : int
+        Does not change the result.
+    seed : int
+        Of the k-means for orders above 1.
 
     Returns
     -------
@@ -95,30 +235,261 @@ def fit_run(
     Raises
     ------
     InputError
-        The design has no fewer columns than rows, or a contrast names no column.
+        The design has no fewer columns than rows, a contrast names no column, or there is no such
+        noise model.
     """
-    X = design_matrix.to_numpy(np.float64)
-    n_rows, n_columns = X.shape
-    if n_rows <= n_columns:
-        raise InputError(
-            Problem(
-                "design",
-                f"{n_columns} columns for {n_rows} rows",
-                "more rows than columns",
-                "choose fewer confounds",
-            )
-        )
-    columns = [str(column) for column in design_matrix]
-    vectors = {name: contrast_vector(c, columns) for name, c in contrasts.items()}
-    estimable = {name: vector for name, vector in vectors.items() if is_estimable(vector, X)}
+    block = VoxelBlock(data, np.ones(data.shape[1], bool))
+    return fit_blocks(
+        [block],
+        design_matrix,
+        contrasts,
+        noise_model=noise_model,
+        percent=percent,
+        n_threads=n_threads,
+        seed=seed,
+    )
+
+
+def fit_blocks(
+    blocks: Blocks,
+    design_matrix: pd.DataFrame,
+    contrasts: Mapping[str, str | Mapping[str, float]],
+    *,
+    noise_model: str = "ar1",
+    percent: bool = False,
+    n_threads: int = 1,
+    seed: int = 0,
+) -> RunFit:
+    """Fit a run whose voxels come in blocks, one of which is held at a time.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        All but the last hold a multiple of `unit_width` voxels. Gone through once, and twice for
+        orders above 1, whose k-means needs all voxels.
+    design_matrix, contrasts, noise_model, percent, n_threads, seed
+        As for `fit_run`.
+
+    Returns
+    -------
+    RunFit
+        Over the voxels of all blocks; what it says of voxels that are not usable means nothing.
+
+    Raises
+    ------
+    InputError
+        As `fit_run`.
+    """
+    order = noise_order(noise_model)
+    n_workers = n_threads if n_threads > 1 else 0  # this thread only hands out the work
+    model = _Model.of(design_matrix, contrasts)
+    if len(blocks) == 1:
+        blocks = list(blocks)  # read once, however often it is gone through
+    ordinary = partial(_fit_ordinary, model, percent, order)
+    firsts: list[_Ordinary] = []
+    seconds: list[_General] = []
     with threadpool_limits(limits=1, user_api="blas"):
-        labels, results = run_glm(data, X, noise_model=noise_model)
-        dof = int(next(iter(results.values())).df_residuals)
-        per_rank = (n_rows - n_columns) / dof
-        estimates = {}
-        for name, vector in estimable.items():
-            contrast = compute_contrast(labels, results, vector, stat_type="t")
-            estimates[name] = ContrastEstimate(
-                contrast.effect, contrast.variance * per_rank, float(dof)
-            )
-    return RunFit(estimates, tuple(name for name in vectors if name not in estimable), dof)
+        for block in blocks:
+            new = list(map_ahead(ordinary, _units(block), n_workers))
+            firsts += new
+            if order <= 1:
+                groups = truncated(_joined([first.coefficients for first in new]))
+                seconds += _fit_general(model, percent, block, *groups, n_workers)
+        if order > 1:
+            usable = np.concatenate([first.usable for first in firsts])
+            coefficients = _joined([first.coefficients for first in firsts])
+            groups = np.zeros(len(usable), np.intp), {}
+            groups[0][usable], shared = clustered(coefficients[:, usable], seed)
+            start = 0
+            for block in blocks:
+                of_block = groups[0][start : start + len(block.usable)]
+                seconds += _fit_general(model, percent, block, of_block, shared, n_workers)
+                start += len(of_block)
+    return _assemble(model, firsts, seconds)
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A design in an orthonormal basis of its columns, and contrasts in that basis.
+
+    Whatever the rank of the design, effects are ``weights @ coordinates``; and whitening this
+    basis leaves it well-conditioned, so that its cross-products can be used.
+    """
+
+    names: tuple[str, ...]
+    not_estimable: tuple[str, ...]
+    basis: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, design_matrix: pd.DataFrame, contrasts: Mapping[str, str | Mapping[str, float]]
+    ) -> _Model:
+        vectors, not_estimable = estimable_contrasts(design_matrix, contrasts)
+        scale, basis, singular, rows = scaled_svd(design_matrix.to_numpy(np.float64))
+        weights = np.array([rows @ (v / scale) / singular for v in vectors.values()])
+        return cls(
+            tuple(vectors),
+            not_estimable,
+            basis,
+            weights.reshape(len(vectors), len(singular)),
+        )
+
+    @property
+    def dof(self) -> int:
+        n_rows, rank = self.basis.shape
+        return int(n_rows - rank)
+
+    @property
+    def scale(self) -> NDArray[np.float64]:
+        """Variance of each contrast for noise of variance 1, as a column."""
+        column: NDArray[np.float64] = (self.weights**2).sum(axis=1, keepdims=True)
+        return column
+
+    def whitened(self, coefficients: NDArray[np.float64]) -> _Model:
+        """Whiten the basis and make it orthonormal again."""
+        basis = whiten(self.basis, coefficients)
+        factor = np.linalg.cholesky(basis.T @ basis)
+        inverse = np.linalg.inv(factor).T
+        return _Model(self.names, self.not_estimable, basis @ inverse, self.weights @ inverse)
+
+
+@dataclass(frozen=True)
+class _Ordinary:
+    """What ordinary least squares tell of a unit of voxels."""
+
+    usable: NDArray[np.bool_]
+    mean: NDArray[np.float64]
+    tsnr: NDArray[np.float64]
+    r_squared: NDArray[np.float64]
+    coefficients: NDArray[np.float64]
+    squared_steps: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _General:
+    """The final estimates for a unit of voxels."""
+
+    effect: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    autocorrelation: NDArray[np.float64]
+
+
+def _units(block: VoxelBlock) -> Iterator[VoxelBlock]:
+    """Cut a block into units of the same width, the last one filled up with zeros."""
+    width = unit_width(len(block.data))
+    for start in range(0, block.data.shape[1], width):
+        stop = start + width
+        yield VoxelBlock(block.data[:, start:stop], block.usable[start:stop])
+
+
+def _series(unit: VoxelBlock, *, percent: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the time courses that are fitted, filled up with zeros, and the means of the data."""
+    n_rows, n_voxels = unit.data.shape
+    series = np.empty((n_rows, unit_width(n_rows)))
+    series[:, :n_voxels] = unit.data
+    series[:, n_voxels:] = 0
+    mean = series.mean(axis=0)
+    if percent:
+        series *= 100 / np.maximum(mean, 1)
+        series -= 100
+    return series, mean[:n_voxels]
+
+
+def _fit_ordinary(model: _Model, percent: bool, order: int, unit: VoxelBlock) -> _Ordinary:
+    series, mean = _series(unit, percent=percent)
+    n_rows, n_voxels = unit.data.shape
+    residuals = model.basis @ (model.basis.T @ series)
+    np.subtract(series, residuals, out=residuals)
+    products = lagged_products(residuals, max(order, 1))[:, :n_voxels]
+    centred = series[:, :n_voxels] - series[:, :n_voxels].mean(axis=0)
+    total = (centred**2).sum(axis=0)
+    counted = np.zeros(series.shape[1])
+    counted[:n_voxels] = unit.usable
+    unit_of_fit = np.maximum(mean, 1) / 100 if percent else 1.0
+    with np.errstate(divide="ignore", invalid="ignore"):  # voxels that are not usable
+        return _Ordinary(
+            unit.usable,
+            mean,
+            mean / (np.sqrt(total / n_rows) * unit_of_fit),
+            1 - products[0] / total,
+            yule_walker(products[: order + 1], n_rows),
+            squared_steps(series, counted),
+        )
+
+
+def _fit_general(
+    model: _Model,
+    percent: bool,
+    block: VoxelBlock,
+    groups: NDArray[np.intp],
+    shared: Mapping[int, NDArray[np.float64]],
+    n_workers: int,
+) -> Iterable[_General]:
+    """Whiten and fit a block, voxels with the same noise coefficients together."""
+    whitened = {group: model.whitened(coefficients) for group, coefficients in shared.items()}
+    width = unit_width(len(block.data))
+    parts = ((unit, groups[i * width : (i + 1) * width]) for i, unit in enumerate(_units(block)))
+    return map_ahead(partial(_fit_unit, whitened, shared, percent), parts, n_workers)
+
+
+def _fit_unit(
+    whitened: Mapping[int, _Model],
+    shared: Mapping[int, NDArray[np.float64]],
+    percent: bool,
+    part: tuple[VoxelBlock, NDArray[np.intp]],
+) -> _General:
+    unit, groups = part
+    n_voxels = len(groups)
+    series, _ = _series(unit, percent=percent)
+    order = np.argsort(groups, kind="stable")
+    coefficients = np.array([shared[group] for group in groups.tolist()]).T.reshape(-1, n_voxels)
+    white = np.empty((len(series), n_voxels))
+    whiten_columns(series, np.ascontiguousarray(coefficients), order, white)
+    fitted = np.empty_like(white)
+    effect = np.empty((len(next(iter(whitened.values())).names), n_voxels))
+    scale = np.empty_like(effect)
+    in_order = groups[order]
+    bounds = np.flatnonzero(np.r_[True, in_order[1:] != in_order[:-1], True])
+    for start, stop in itertools.pairwise(bounds.tolist()):
+        own = whitened[int(in_order[start])]
+        coordinates = own.basis.T @ white[:, start:stop]
+        np.matmul(own.basis, coordinates, out=fitted[:, start:stop])
+        np.matmul(own.weights, coordinates, out=effect[:, start:stop])
+        scale[:, start:stop] = own.scale
+    residuals = np.subtract(white, fitted, out=white)
+    sum_of_squares, lagged = lagged_products(residuals, 1)
+    with np.errstate(invalid="ignore"):  # voxels in which nothing changes
+        autocorrelation = lagged / sum_of_squares
+    back = np.argsort(order, kind="stable")
+    variance = scale * (sum_of_squares / own.dof)
+    return _General(effect[:, back], variance[:, back], autocorrelation[back])
+
+
+def _joined(arrays: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.concatenate(list(arrays), axis=-1)
+
+
+def _assemble(model: _Model, firsts: list[_Ordinary], seconds: list[_General]) -> RunFit:
+    effect, variance = (
+        _joined(getattr(second, name) for second in seconds) for name in ("effect", "variance")
+    )
+    n_usable = sum(int(first.usable.sum()) for first in firsts)
+    # Unit after unit: a sum in another order would have other last digits.
+    steps = np.zeros(len(model.basis))
+    for first in firsts:
+        steps += first.squared_steps
+    steps[0] = np.nan
+    diagnostics = Diagnostics(
+        mean=_joined(first.mean for first in firsts),
+        tsnr=_joined(first.tsnr for first in firsts),
+        r_squared=_joined(first.r_squared for first in firsts),
+        noise_coefficients=_joined(first.coefficients for first in firsts),
+        residual_autocorrelation=_joined(second.autocorrelation for second in seconds),
+        dvars=np.sqrt(steps / max(n_usable, 1)),
+    )
+    estimates = {
+        name: ContrastEstimate(effect[i], variance[i], float(model.dof))
+        for i, name in enumerate(model.names)
+    }
+    return RunFit(estimates, model.not_estimable, model.dof, diagnostics)

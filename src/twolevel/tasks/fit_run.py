@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,28 @@ from pydra.compose import python
 
 from twolevel.bids.exclusions import Exclusion, read_exclusions, write_exclusions
 from twolevel.bids.outputs import model_record, write_mask, write_statmap
-from twolevel.bids.run_data import RunData, read_run
+from twolevel.bids.run_data import run_blocks
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.bids.sidecars import read_json
 from twolevel.bids.tables import read_tsv
 from twolevel.errors import AnalysisError
 from twolevel.model.spec import Stage
 from twolevel.stats.estimates import ContrastEstimate
-from twolevel.stats.run_fit import RunFit, fit_run, percent_signal_change
+from twolevel.stats.nilearn_fit import fit_blocks_as_nilearn
+from twolevel.stats.run_fit import RunFit, fit_blocks
 from twolevel.tasks.design_run import EXCLUSIONS
+from twolevel.tasks.resources import allowed
+from twolevel.tasks.run_quality import save_quality
 
-__all__ = ["FitRun", "fit_run_files", "load_design", "map_record", "write_estimate"]
+__all__ = [
+    "FitRun",
+    "FittedRun",
+    "fit_image",
+    "fit_run_files",
+    "load_design",
+    "map_record",
+    "write_estimate",
+]
 
 UNITS = "percent signal change"
 
@@ -48,39 +60,99 @@ def load_design(design: Path) -> tuple[pd.DataFrame, NDArray[np.intp]]:
     return read_tsv(path), kept.astype(np.intp)
 
 
-def fit_data(data: RunData, matrix: pd.DataFrame, stage: Stage) -> RunFit:
-    """Scale the data of a run and fit its model.
+@dataclass(frozen=True)
+class FittedRun:
+    """A run, read and fitted.
+
+    Attributes
+    ----------
+    fit : RunFit
+        Over the voxels of `mask`.
+    mask : ndarray of shape (x, y, z), bool
+        The brain mask less voxels without a usable time course.
+    affine : ndarray of shape (4, 4)
+    n_brain, n_not_finite, n_constant : int
+        Voxels of the brain mask, and of those without a usable time course.
+    """
+
+    fit: RunFit
+    mask: NDArray[np.bool_]
+    affine: NDArray[np.float64]
+    n_brain: int
+    n_not_finite: int
+    n_constant: int
+
+
+def fit_image(
+    stage: Stage,
+    files: dict[str, Path],
+    design: tuple[pd.DataFrame, NDArray[np.intp]],
+    within: NDArray[np.bool_] | None = None,
+) -> FittedRun:
+    """Read a run's image and fit its model, in as many passes as the memory asks for.
 
     Parameters
     ----------
-    data : RunData
-    matrix : pandas.DataFrame
     stage : Stage
         Of the run level.
+    files : dict of str to Path
+        ``bold`` and ``mask``.
+    design : (pandas.DataFrame, ndarray of int)
+        What `load_design` returns.
+    within : ndarray of shape (x, y, z), bool, optional
+        Only these voxels are considered.
 
     Returns
     -------
-    RunFit
-        The contrasts of the model that this run determines.
+    FittedRun
+        With the contrasts of the model that this run determines.
+
+    Raises
+    ------
+    AnalysisError
+        No voxel is usable, or the data have no mean.
     """
     settings = stage.node.run_settings
-    if not data.mask.any():
-        raise AnalysisError("no voxel of the brain mask has a usable time course")
-    low = int(np.count_nonzero(data.data.mean(axis=0) < 1))
-    if low > data.data.shape[1] / 2:
-        raise AnalysisError(
-            f"the mean over time is below 1 in {low} of {data.data.shape[1]} voxels: they "
-            "look demeaned, and percent signal change has no meaning there; take images with "
-            "their mean"
-        )
+    matrix, kept = design
+    resources = allowed()
+    blocks = run_blocks(
+        files["bold"],
+        files["mask"],
+        smoothing_fwhm_mm=settings.smoothing_fwhm_mm,
+        downsample=settings.downsample,
+        kept=kept,
+        within=within,
+        engine=settings.engine,
+        resources=resources,
+    )
     contrasts = {
         c.label: {("constant" if name == "1" else name): w for name, w in c.weight_of.items()}
         for c in stage.node.contrasts
     }
-    there = {k: c for k, c in contrasts.items() if set(c) <= set(matrix)}
-    return fit_run(
-        percent_signal_change(data.data), matrix, there, noise_model=settings.noise_model
+    fit_blocks_with = fit_blocks if settings.engine == "twolevel" else fit_blocks_as_nilearn
+    fit = fit_blocks_with(
+        blocks,
+        matrix,
+        {k: c for k, c in contrasts.items() if set(c) <= set(matrix)},
+        noise_model=settings.noise_model,
+        percent=True,
+        n_threads=resources.n_threads,
+        seed=settings.seed,
     )
+    usable = blocks.usable
+    if not usable.any():
+        raise AnalysisError("no voxel of the brain mask has a usable time course")
+    fit = fit.within(usable)
+    low = int(np.count_nonzero(fit.diagnostics.mean < 1))
+    if low > usable.sum() / 2:
+        raise AnalysisError(
+            f"the mean over time is below 1 in {low} of {usable.sum()} voxels: they "
+            "look demeaned, and percent signal change has no meaning there; take images with "
+            "their mean"
+        )
+    mask = np.zeros_like(blocks.brain)
+    mask[blocks.brain] = usable
+    return FittedRun(fit, mask, blocks.affine, len(usable), blocks.n_not_finite, blocks.n_constant)
 
 
 def map_record(stage: Stage, label: str, dof: float) -> dict[str, Any]:
@@ -176,41 +248,33 @@ def fit_run_files(
     Path
         `folder`.
     """
-    settings = stage.node.run_settings
-    matrix, kept = load_design(design)
-    data = read_run(
-        files["bold"],
-        files["mask"],
-        smoothing_fwhm_mm=settings.smoothing_fwhm_mm,
-        downsample=settings.downsample,
-        kept=kept,
-    )
-    fit = fit_data(data, matrix, stage)
+    loaded = load_design(design)
+    run = fit_image(stage, files, loaded)
     entities = dict(spec.entities)
     record = {**model_record(stage), "Sources": list(spec.sources)}
-    write_mask(folder, entities, data.mask, data.affine, record)
-    for label, estimate in fit.estimates.items():
+    write_mask(folder, entities, run.mask, run.affine, record)
+    for label, estimate in run.fit.estimates.items():
         write_estimate(
             folder,
             {**entities, "contrast": label},
             estimate,
-            data.mask,
-            data.affine,
-            {**map_record(stage, label, fit.dof), **record},
+            run.mask,
+            run.affine,
+            {**map_record(stage, label, run.fit.dof), **record},
         )
-    exclusions = [*read_exclusions(design / EXCLUSIONS), *run_exclusions(spec, data, fit)]
+    save_quality(spec, stage, run, loaded, folder)
+    exclusions = [*read_exclusions(design / EXCLUSIONS), *run_exclusions(spec, run)]
     write_exclusions(folder / EXCLUSIONS, exclusions)
     return folder
 
 
-def run_exclusions(spec: RunSpec, data: RunData, fit: RunFit) -> list[Exclusion]:
+def run_exclusions(spec: RunSpec, run: FittedRun) -> list[Exclusion]:
     """List what the fit of a run left out.
 
     Parameters
     ----------
     spec : RunSpec
-    data : RunData
-    fit : RunFit
+    run : FittedRun
 
     Returns
     -------
@@ -218,8 +282,8 @@ def run_exclusions(spec: RunSpec, data: RunData, fit: RunFit) -> list[Exclusion]
     """
     entities = dict(spec.entities)
     counts = {
-        "a value that is not finite": data.n_not_finite,
-        "nothing changes over time": data.n_constant,
+        "a value that is not finite": run.n_not_finite,
+        "nothing changes over time": run.n_constant,
     }
     voxels = [
         Exclusion.in_run(entities, "voxel", reason, count=count)
@@ -228,7 +292,8 @@ def run_exclusions(spec: RunSpec, data: RunData, fit: RunFit) -> list[Exclusion]
     ]
     reason = "the design does not determine the contrast"
     contrasts = [
-        Exclusion.in_run(entities, "run", reason, contrast=label) for label in fit.not_estimable
+        Exclusion.in_run(entities, "run", reason, contrast=label)
+        for label in run.fit.not_estimable
     ]
     return [*voxels, *contrasts]
 

@@ -11,13 +11,13 @@ from pydra.compose import python
 
 from twolevel.bids.exclusions import read_exclusions
 from twolevel.bids.images import read_mask
-from twolevel.bids.run_data import read_run
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.model.spec import Stage
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.tasks.combine_runs import SubjectRuns, save_subject, subject_entities
 from twolevel.tasks.design_run import EXCLUSIONS
-from twolevel.tasks.fit_run import fit_data, load_design, run_exclusions
+from twolevel.tasks.fit_run import fit_image, load_design, run_exclusions
+from twolevel.tasks.run_quality import save_quality
 
 __all__ = ["FitSubject", "fit_subject_files"]
 
@@ -33,9 +33,9 @@ def fit_subject_files(
 ) -> Path:
     """Fit all runs of a subject as one model, with design, noise and variance per run.
 
-    The runs are read within the voxels that all brain masks share, and only voxels that are
-    usable in every run are fitted; the contrasts are combined without maps of single runs in
-    between, as nilearn's ``FirstLevelModel`` does with several runs.
+    The runs are read within the voxels that all brain masks share, one after the other, and only
+    voxels that are usable in every run are kept; the contrasts are combined without maps of single
+    runs in between, as nilearn's ``FirstLevelModel`` does with several runs.
 
     Parameters
     ----------
@@ -56,38 +56,30 @@ def fit_subject_files(
     Path
         `folder`.
     """
-    settings = run_stage.node.run_settings
-    every = (slice(None, None, settings.downsample),) * 3
+    every = (slice(None, None, run_stage.node.run_settings.downsample),) * 3
     common = np.logical_and.reduce([read_mask(f["mask"])[0][every] for f in files])
+    exclusions = [e for design in designs for e in read_exclusions(design / EXCLUSIONS)]
     runs = []
-    for paths, design in zip(files, designs, strict=True):
-        matrix, kept = load_design(design)
-        data = read_run(
-            paths["bold"],
-            paths["mask"],
-            smoothing_fwhm_mm=settings.smoothing_fwhm_mm,
-            downsample=settings.downsample,
-            kept=kept,
-            within=common,
-        )
-        runs.append((data, matrix))
-    usable = np.logical_and.reduce([data.mask for data, _ in runs])
+    for spec, paths, design in zip(specs, files, designs, strict=True):
+        loaded = load_design(design)
+        run = fit_image(run_stage, paths, loaded, within=common)
+        save_quality(spec, run_stage, run, loaded, folder)
+        exclusions.extend(run_exclusions(spec, run))
+        runs.append(run)
+    usable = np.logical_and.reduce([run.mask for run in runs])
     estimates: dict[str, dict[int, ContrastEstimate]] = {
         c.label: {} for c in run_stage.node.contrasts
     }
-    exclusions = [e for design in designs for e in read_exclusions(design / EXCLUSIONS)]
-    for index, (data, matrix) in enumerate(runs):
-        fit = fit_data(data.restricted_to(usable), matrix, run_stage)
-        for label, estimate in fit.estimates.items():
+    for index, run in enumerate(runs):
+        for label, estimate in run.fit.within(usable[run.mask]).estimates.items():
             estimates[label][index] = estimate
-        exclusions.extend(run_exclusions(specs[index], data, fit))
     names = [dict(spec.entities) for spec in specs]
     sources = [uri for spec in specs for uri in spec.sources]
     runs_of_subject = SubjectRuns(
         subject,
         subject_entities(names),
         [usable] * len(runs),
-        runs[0][0].affine,
+        runs[0].affine,
         estimates,
         dict.fromkeys(estimates, sources),
         sources,

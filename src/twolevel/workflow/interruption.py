@@ -44,7 +44,9 @@ def interrupted_between_steps(loop: asyncio.AbstractEventLoop) -> Iterator[None]
         asked = True
         loop.call_soon_threadsafe(_interrupt)
 
-    before = {number: signal.signal(number, take) for number in SIGNALS}
+    # What is ignored stays ignored: nohup asks for that.
+    heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, take) for number in heard}
     try:
         yield
         if asked:  # too late for the loop

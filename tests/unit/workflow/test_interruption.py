@@ -93,3 +93,13 @@ def test_outside_the_main_thread_signals_are_left_alone():
         return inside is before
 
     assert asyncio.run(work())
+
+
+def test_a_signal_that_is_ignored_stays_ignored(loop):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interrupted_between_steps(loop):
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert loop.run_until_complete(asyncio.sleep(0, result=3)) == 3
+    finally:
+        signal.signal(signal.SIGHUP, before)

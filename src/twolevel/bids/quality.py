@@ -1,0 +1,185 @@
+"""Quality of the runs as tables: written per run, and read again for a summary."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from twolevel.bids.entities import build_name
+from twolevel.bids.outputs import entities_of, folder_of
+from twolevel.bids.sidecars import write_json
+from twolevel.bids.tables import read_tsv, write_tsv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
+__all__ = ["inflation_level", "inflation_notes", "write_quality", "write_volume_quality"]
+
+RUN, VOLUMES = "run", "volumes"
+WARNING, ALARM = 5.0, 10.0
+SHOWN = 3
+MEASURES = {
+    "n_voxels": "Number of voxels: of the brain mask, of the analysis mask, and left out",
+    "n_volumes": "Number of volumes: of the image, and of those that enter the fit",
+    "dof": "Degrees of freedom: rows of the design minus its rank",
+    "tsnr": "Temporal signal-to-noise ratio of the data as analysed, smoothing included: mean "
+    "divided by standard deviation over time; over the analysis mask",
+    "dvars": "Root mean square over the analysis mask of the change from volume to volume, in "
+    "percent signal change; over volumes",
+    "n_outliers": "Volumes whose DVARS is above the upper whisker of a box plot, "
+    "P75 + 1.5 (P75 - P25)",
+    "r_squared": "Share of the variance over time that the design explains, by ordinary least "
+    "squares; over the analysis mask",
+    "noise_coefficient": "Autoregressive coefficient of the residuals, by lag; median over the "
+    "analysis mask",
+    "residual_autocorrelation": "Autocorrelation of the final residuals, after whitening, at a "
+    "lag of one row: near 0 where the noise model fits, and somewhat below where the design has "
+    "many regressors for its rows; over the analysis mask",
+    "vif_regressor": "Variance inflation factor of a regressor: 1 / (1 - R^2), R^2 being the "
+    "share of it that the other regressors explain",
+    "vif_contrast": "Variance of a contrast divided by what it would be if no regressor were "
+    "correlated with another",
+}
+
+
+def inflation_level(value: float) -> str | None:
+    """Judge a variance inflation factor.
+
+    Parameters
+    ----------
+    value : float
+
+    Returns
+    -------
+    str or None
+        ``alarm`` above 10, ``warning`` above 5, None below.
+    """
+    if value > ALARM:
+        return "alarm"
+    return "warning" if value > WARNING else None
+
+
+def _path(folder: Path, entities: Mapping[str, str], desc: str) -> Path:
+    return folder / folder_of(entities) / build_name({**entities, "desc": desc}, "quality", ".tsv")
+
+
+def write_quality(
+    folder: Path,
+    entities: Mapping[str, str],
+    rows: Sequence[tuple[str, str, float]],
+    record: Mapping[str, Any],
+) -> Path:
+    """Write the quality of a run.
+
+    Parameters
+    ----------
+    folder : Path
+        The tree that is being made.
+    entities : mapping of str to str
+    rows : sequence of (str, str, float)
+        Measure, of what, and its value.
+    record : mapping
+        What is common to the sidecars of the level.
+
+    Returns
+    -------
+    Path
+    """
+    table = pd.DataFrame(rows, columns=["measure", "of", "value"])
+    of_design = table["measure"].str.startswith("vif_")
+    table["level"] = [
+        inflation_level(value) if judged else None
+        for value, judged in zip(table["value"], of_design, strict=True)
+    ]
+    path = _path(folder, entities, RUN)
+    write_json(
+        path.with_suffix(".json"),
+        {
+            "Description": "Quality of a run and of its design",
+            "measure": {"Description": "What was measured", "Levels": MEASURES},
+            "of": {"Description": "Of which regressor, contrast, lag or set; or how summarised"},
+            "value": {"Description": "The value; percent signal change for dvars, else no unit"},
+            "level": {
+                "Description": "For variance inflation",
+                "Levels": {"warning": f"above {WARNING:g}", "alarm": f"above {ALARM:g}"},
+            },
+            **record,
+        },
+    )
+    return write_tsv(path, table)
+
+
+def write_volume_quality(
+    folder: Path, entities: Mapping[str, str], table: pd.DataFrame, record: Mapping[str, Any]
+) -> Path:
+    """Write the quality of each volume.
+
+    Parameters
+    ----------
+    folder : Path
+        The tree that is being made.
+    entities : mapping of str to str
+    table : pandas.DataFrame
+        Columns ``volume``, ``dvars``, ``outlier``.
+    record : mapping
+        What is common to the sidecars of the level.
+
+    Returns
+    -------
+    Path
+    """
+    path = _path(folder, entities, VOLUMES)
+    write_json(
+        path.with_suffix(".json"),
+        {
+            "Description": "Quality of the volumes that enter the fit",
+            "volume": {"Description": "Index in the image, from 0"},
+            "dvars": {
+                "Description": MEASURES["dvars"].partition(";")[0]
+                + "; n/a where the volume before does not enter the fit",
+                "Units": "percent signal change",
+            },
+            "outlier": {"Description": MEASURES["n_outliers"], "Levels": {"1": "an outlier"}},
+            **record,
+        },
+    )
+    return write_tsv(path, table)
+
+
+def inflation_notes(files: Iterable[Path]) -> list[str]:
+    """Say which contrasts suffer from correlated regressors, and where.
+
+    Parameters
+    ----------
+    files : iterable of Path
+        Outputs; those that hold the quality of a run are read.
+
+    Returns
+    -------
+    list of str
+        A note per contrast, the worst first.
+    """
+    found: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    for path in files:
+        if not path.name.endswith(f"_desc-{RUN}_quality.tsv"):
+            continue
+        entities = entities_of(path)
+        run = " ".join(f"{k}-{entities[k]}" for k in ("sub", "ses", "run") if k in entities)
+        table = read_tsv(path, dtype={"of": str})
+        judged = table[(table["measure"] == "vif_contrast") & table["level"].notna()]
+        for contrast, value in zip(judged["of"], judged["value"], strict=True):
+            found[contrast].append((value, run))
+    notes = []
+    for contrast, runs in sorted(found.items(), key=lambda item: (-max(item[1])[0], item[0])):
+        runs.sort(key=lambda item: (-item[0], item[1]))
+        where = ", ".join(f"{run}: {value:.3g}" for value, run in runs[:SHOWN])
+        more = f" and {len(runs) - SHOWN} more runs" if len(runs) > SHOWN else ""
+        notes.append(
+            f"variance inflation, {inflation_level(runs[0][0])}: correlated regressors inflate "
+            f"the variance of contrast {contrast} ({where}{more})"
+        )
+    return notes

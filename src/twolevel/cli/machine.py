@@ -1,0 +1,113 @@
+"""What the machine has, and how the processes share it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from joblib import cpu_count
+
+from twolevel.errors import OutputError, Problem
+from twolevel.numerics.kernels import can_be_cached, compile_kernels, kernels_are_compiled
+from twolevel.numerics.resources import Resources
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.console import Console
+
+__all__ = ["prepare_kernels", "process_count", "shared_resources"]
+
+GB = 10**9
+CGROUP = Path("/sys/fs/cgroup/memory.max")
+PROCESS_BYTES = 400_000_000  # libraries, volumes and what is worked on: all but the time courses
+SMALLEST_BYTES = 100_000_000
+
+
+def process_count(arguments: argparse.Namespace) -> int:
+    """Return how many processes compute.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        With ``worker`` and ``nprocs``.
+
+    Returns
+    -------
+    int
+        One per core, unless something else is asked for.
+    """
+    return 1 if arguments.worker == "debug" else int(arguments.nprocs or cpu_count())
+
+
+def shared_resources(arguments: argparse.Namespace) -> Resources:
+    """Share cores and memory among the processes.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        With ``omp_nthreads`` and ``mem_gb``.
+
+    Returns
+    -------
+    Resources
+        Of each process.
+
+    Raises
+    ------
+    InputError
+        The memory is not enough for so many processes.
+    """
+    n_procs = process_count(arguments)
+    n_threads = int(arguments.omp_nthreads or max(cpu_count() // n_procs, 1))
+    in_all = arguments.mem_gb * GB if arguments.mem_gb else 0.75 * _machine_bytes()
+    each = int(in_all / n_procs) - PROCESS_BYTES
+    if each < SMALLEST_BYTES:
+        if arguments.mem_gb:
+            least = n_procs * (PROCESS_BYTES + SMALLEST_BYTES) / GB
+            raise OutputError(
+                Problem(
+                    f"--mem-gb {arguments.mem_gb:g}",
+                    f"{n_procs} processes",
+                    f"{least:g} GB or more for so many",
+                    "give more memory, or a smaller --nprocs",
+                )
+            )
+        each = SMALLEST_BYTES
+    return Resources(n_threads, each)
+
+
+def _machine_bytes() -> int:
+    """Return the memory of the machine, or what this job may use of it."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(physical, int(CGROUP.read_text(encoding="ascii")))
+    except (OSError, ValueError):  # no such limit
+        return physical
+
+
+def prepare_kernels(work_dir: Path, console: Console) -> None:
+    """Compile what is not compiled yet, and say so, before processes that need it are started.
+
+    Parameters
+    ----------
+    work_dir : Path
+        Takes the compiled code where neither the installation nor the user's cache can be written.
+    console : rich.console.Console
+    """
+    if not can_be_cached():
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(work_dir / "kernels"))
+        console.print(
+            "numerical kernels are compiled now, about 10 seconds, and kept in the work directory: "
+            "neither the installation nor the user's cache can be written",
+            highlight=False,
+            soft_wrap=True,
+        )
+    elif not kernels_are_compiled():
+        console.print(
+            "compiling numerical kernels, once for this installation: about 10 seconds",
+            highlight=False,
+            soft_wrap=True,
+        )
+        compile_kernels()

@@ -1,0 +1,37 @@
+"""What a task may use: told by environment variables, for no result depends on it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from twolevel.numerics.resources import Resources
+
+__all__ = ["allow", "allowed"]
+
+THREADS, MEMORY = "TWOLEVEL_THREADS", "TWOLEVEL_MEMORY_BYTES"
+
+
+def allow(resources: Resources) -> None:
+    """Tell the tasks of this process, and of those it starts, what they may use.
+
+    Parameters
+    ----------
+    resources : Resources
+        Of each process.
+    """
+    os.environ[THREADS] = str(resources.n_threads)
+    os.environ[MEMORY] = str(resources.memory_bytes)
+
+
+def allowed() -> Resources:
+    """Return what a task may use.
+
+    Returns
+    -------
+    Resources
+        One thread, and memory without limit, where nothing was told.
+    """
+    return Resources(
+        int(os.environ.get(THREADS, "1")), int(os.environ.get(MEMORY, str(sys.maxsize)))
+    )

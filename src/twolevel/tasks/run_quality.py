@@ -1,0 +1,117 @@
+"""Quality of a run, from its fit and its design to tables and maps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from twolevel.bids.outputs import model_record, write_statmap
+from twolevel.bids.quality import write_quality, write_volume_quality
+from twolevel.stats.contrasts import contrast_vector
+from twolevel.stats.quality import outlier_rows, variance_inflation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from twolevel.bids.run_inputs import RunSpec
+    from twolevel.model.spec import Stage
+    from twolevel.tasks.fit_run import FittedRun
+
+__all__ = ["save_quality"]
+
+Rows = list[tuple[str, str, float]]
+
+
+def save_quality(
+    spec: RunSpec,
+    stage: Stage,
+    run: FittedRun,
+    design: tuple[pd.DataFrame, NDArray[np.intp]],
+    folder: Path,
+) -> None:
+    """Save what the fit of a run tells about its data, its design and its noise model.
+
+    Parameters
+    ----------
+    spec : RunSpec
+    stage : Stage
+        Of the run level.
+    run : FittedRun
+    design : (pandas.DataFrame, ndarray of int)
+        Design matrix, and the volumes of its rows.
+    folder : Path
+        The tree that is being made.
+    """
+    matrix, kept = design
+    entities = dict(spec.entities)
+    record = {**model_record(stage), "Sources": list(spec.sources)}
+    found = run.fit.diagnostics
+    # A change is from one volume to the next: not across one that was left out.
+    dvars = np.where(np.r_[False, np.diff(kept) == 1], found.dvars, np.nan)
+    outliers = outlier_rows(dvars)
+    volumes = pd.DataFrame({"volume": kept, "dvars": dvars, "outlier": outliers.astype(int)})
+    write_volume_quality(folder, entities, volumes, record)
+    rows: Rows = [
+        ("n_voxels", "brain mask", run.n_brain),
+        ("n_voxels", "analysis mask", int(run.mask.sum())),
+        ("n_voxels", "left out, a value is not finite", run.n_not_finite),
+        ("n_voxels", "left out, nothing changes over time", run.n_constant),
+        ("n_volumes", "image", spec.n_volumes),
+        ("n_volumes", "fit", len(kept)),
+        ("dof", "fit", run.fit.dof),
+        ("tsnr", "median", float(np.median(found.tsnr))),
+        ("dvars", "median", float(np.nanmedian(dvars)) if len(kept) > 1 else np.nan),
+        ("n_outliers", "fit", int(outliers.sum())),
+        ("r_squared", "median", float(np.median(found.r_squared))),
+        *(
+            ("noise_coefficient", f"lag {lag}", float(np.median(values)))
+            for lag, values in enumerate(found.noise_coefficients, start=1)
+        ),
+        *_percentiles("residual_autocorrelation", found.residual_autocorrelation),
+        *_inflation(matrix, stage),
+    ]
+    write_quality(folder, entities, rows, record)
+    maps = {
+        "tsnr": found.tsnr,
+        "rsquared": found.r_squared,
+        **{f"ar{lag}": v for lag, v in enumerate(found.noise_coefficients, start=1)},
+    }
+    smoothing = stage.node.run_settings.smoothing_fwhm_mm
+    for stat, values in maps.items():
+        own = {
+            "Units": "1",
+            "DegreesOfFreedom": run.fit.dof,
+            "SmoothingFWHM": smoothing,
+            "SmoothingFWHMUnits": "mm",
+        }
+        names = {**entities, "stat": stat}
+        write_statmap(folder, names, values, run.mask, run.affine, {**own, **record})
+
+
+def _percentiles(measure: str, values: NDArray[np.float64]) -> Rows:
+    low, middle, high = np.percentile(values, [5, 50, 95]).tolist()
+    return [
+        (measure, "5th percentile", low),
+        (measure, "median", middle),
+        (measure, "95th percentile", high),
+    ]
+
+
+def _inflation(matrix: pd.DataFrame, stage: Stage) -> Rows:
+    columns = [str(column) for column in matrix]
+    contrasts = {
+        c.label: contrast_vector(c.weight_of, columns)
+        for c in stage.node.contrasts
+        if set(c.weight_of) <= set(columns)
+    }
+    regressors = dict(zip(columns, np.eye(len(columns)), strict=True))
+    rows: Rows = []
+    for measure, vectors in (("vif_regressor", regressors), ("vif_contrast", contrasts)):
+        if vectors:
+            factors = variance_inflation(matrix, np.array(list(vectors.values())))
+            rows += [(measure, name, f) for name, f in zip(vectors, factors.tolist(), strict=True)]
+    return [row for row in rows if not np.isnan(row[2])]
