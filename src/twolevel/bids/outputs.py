@@ -194,7 +194,7 @@ def write_statmap(
         **sidecar,
     }
     write_json(sidecar_of(path), content)
-    return write_image(path, volume, affine, compression=4)
+    return write_image(path, volume, affine)
 
 
 def common_entities(names: Sequence[Mapping[str, str]]) -> dict[str, str]:

@@ -87,27 +87,22 @@ def _machine_bytes() -> int:
         return physical
 
 
-def prepare_kernels(work_dir: Path, console: Console) -> None:
+def prepare_kernels(console: Console) -> None:
     """Compile what is not compiled yet, and say so, before processes that need it are started.
 
     Parameters
     ----------
-    work_dir : Path
-        Takes the compiled code where neither the installation nor the user's cache can be written.
     console : rich.console.Console
     """
     if not can_be_cached():
-        os.environ.setdefault("NUMBA_CACHE_DIR", str(work_dir / "kernels"))
-        console.print(
-            "numerical kernels are compiled now, about 10 seconds, and kept in the work directory: "
-            "neither the installation nor the user's cache can be written",
-            highlight=False,
-            soft_wrap=True,
+        text = (
+            "each process compiles the numerical kernels, about 10 seconds: neither the "
+            "installation nor the user's cache can be written (NUMBA_CACHE_DIR names another)"
         )
     elif not kernels_are_compiled():
-        console.print(
-            "compiling numerical kernels, once for this installation: about 10 seconds",
-            highlight=False,
-            soft_wrap=True,
-        )
+        text = "compiling numerical kernels, once for this installation: about 10 seconds"
+    else:
+        return
+    console.print(text, highlight=False, soft_wrap=True)
+    if can_be_cached():
         compile_kernels()

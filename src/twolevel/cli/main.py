@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from twolevel.cli.parser import parse
 from twolevel.errors import InputError, TransferError, TwolevelError
+from twolevel.workflow.processes import start_server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,11 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         was computed; 4 internal error; 130 interrupted.
     """
     arguments = parse(sys.argv[1:] if argv is None else argv)
-    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
-    os.environ.setdefault("MPLBACKEND", "Agg")
-    for sign in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(sign) != signal.SIG_IGN:  # by nohup, say
-            signal.signal(sign, _interrupt)
+    _prepare_process()
+    if getattr(arguments, "worker", "") == "cf":
+        start_server()  # beside this process, which has as much to import
     try:
         return int(import_module(COMMANDS[arguments.command]).execute(arguments))
     except InputError as error:
@@ -71,6 +70,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not arguments.debug:
             _tell("Run again with --debug for the traceback.")
         return INTERNAL
+
+
+def _prepare_process() -> None:
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    for sign in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(sign) != signal.SIG_IGN:  # by nohup, say
+            signal.signal(sign, _interrupt)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -151,7 +151,7 @@ class _Run:
             "run": 0 if is_at_once(model) else sum(len(runs) for runs in plan.runs.values()),
             "subject": len(plan.runs),
         }
-        prepare_kernels(self.cache_root, self.console)
+        prepare_kernels(self.console)
         with StageProgress(self.console, "participant level", totals, self.log) as progress:
             outcome = run_participants(plan, model, self._execution(progress), self.fetching)
             progress.finish(ok=not outcome.failed)

@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["simulate_dataset"]
 
-COMPRESSION = 1  # noise does not get much smaller with more effort
-
 
 def simulate_dataset(
     output_dir: Path | str,
@@ -209,7 +207,6 @@ def _write_run(
         _volumes(content.bold, anatomy.support),
         anatomy.affine,
         repetition_time=repetition_time,
-        compression=COMPRESSION,
     )
     write_json(
         f"{derived}_{SPACE}_desc-preproc_bold.json",

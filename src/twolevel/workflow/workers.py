@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import os
-import signal
-import threading
 import traceback
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,10 +16,9 @@ from pydra.workers import base
 
 from twolevel.errors import AnalysisError, TwolevelError
 from twolevel.workflow.events import JobEvent, Listener, Status, describe_job
+from twolevel.workflow.processes import make_pool
 
 __all__ = ["ProcessWorker", "SerialWorker", "Supervisor"]
-
-PRELOADED = ["twolevel.tasks.fit_run", "twolevel.tasks.apply_test", "twolevel.workflow.group"]
 
 
 def _silent(_: JobEvent) -> None:
@@ -101,20 +96,6 @@ class SerialWorker(base.Worker):
         if self.supervisor is not None and not _is_leaf(job):
             self.supervisor.finish(job.task, result)
         return result
-
-
-def _start_child() -> None:
-    """Leave Ctrl-C to the parent, which ends the children itself; do not outlive it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent, killed without a chance to say so, is gone."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()  # a pipe that the parent's death closes, reaped or not
-        os._exit(1)
 
 
 def _run_pickled(pickled: bytes, rerun: bool) -> Any:
@@ -199,14 +180,8 @@ class ProcessWorker(base.Worker):
     def pool(self) -> ProcessPoolExecutor:
         """The pool, made when the first job needs it."""
         if self._pool is None:
-            # A server that forks from a clean state: no thread of this process (progress display)
-            # can hold a lock there, and the libraries are imported once.
-            context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload(PRELOADED)
             n_downloads = 0 if self.supervisor is None else self.supervisor.n_downloads
-            self._pool = ProcessPoolExecutor(
-                self.n_procs + n_downloads, mp_context=context, initializer=_start_child
-            )
+            self._pool = make_pool(self.n_procs + n_downloads)
         return self._pool
 
     def kill(self) -> None:

@@ -1,0 +1,65 @@
+"""Where the processes of a pool come from."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import forkserver
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["make_pool", "start_server"]
+
+PRELOADED = ["twolevel.tasks.fit_run", "twolevel.tasks.apply_test", "twolevel.workflow.group"]
+PREFIX = "TWOLEVEL_"  # of environment variables that tell tasks what they may use
+
+
+def start_server() -> None:
+    """Start the server from which processes are forked; it imports what they need meanwhile.
+
+    It forks from a clean state: no thread of this process (progress display) can hold a lock
+    there, and the libraries are imported once. A server that runs already is left as it is.
+    """
+    forkserver.set_forkserver_preload(PRELOADED)
+    forkserver.ensure_running()
+
+
+def make_pool(n_procs: int) -> ProcessPoolExecutor:
+    """Make a pool whose processes end with this one, and leave Ctrl-C to it.
+
+    Parameters
+    ----------
+    n_procs : int
+
+    Returns
+    -------
+    concurrent.futures.ProcessPoolExecutor
+    """
+    start_server()
+    told = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    return ProcessPoolExecutor(
+        n_procs,
+        mp_context=multiprocessing.get_context("forkserver"),
+        initializer=_start_child,
+        initargs=(told,),
+    )
+
+
+def _start_child(told: Mapping[str, str]) -> None:
+    """Take what the server, started earlier, was not told; do not outlive the parent."""
+    os.environ.update(told)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent, killed without a chance to say so, is gone."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()  # a pipe that the parent's death closes, reaped or not
+        os._exit(1)
