@@ -4,9 +4,7 @@ The stages as plain functions, usable without the command line and without the w
 
     data = twolevel.read_run(bold, mask, smoothing_fwhm_mm=5)
     design = twolevel.make_design_matrix(events, frame_times, high_pass_hz=1 / 128)
-    fit = twolevel.fit_run(
-        twolevel.percent_signal_change(data.data), design, {"faces": "face - house"}
-    )
+    fit = twolevel.fit_run(data.data, design, {"faces": "face - house"}, percent=True)
     subject = twolevel.combine_runs([fit.estimates["faces"], ...])
     group = twolevel.GroupContrast(maps, twolevel.fit_group(maps), mask)
     result = twolevel.permutation_fwe(group, n_perm=5000)

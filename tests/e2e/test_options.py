@@ -12,6 +12,8 @@ import pytest
 from command import Analysis, call
 from nilearn.glm.first_level import FirstLevelModel
 
+from twolevel.model.read import presets
+
 pytestmark = pytest.mark.slow
 
 PUMPS = "contrast-pumps"
@@ -182,3 +184,55 @@ def test_a_group_mask_limits_the_group(copied: tuple[Path, Analysis]):
     assert np.array_equal(nib.load(path).get_fdata(), half)
     (z,) = analysis.output_dir.glob("group/*_contrast-pumps_stat-z_statmap.nii.gz")
     assert np.array_equal(np.isfinite(nib.load(z).get_fdata()), half > 0)
+
+
+def test_nilearns_engine_gives_the_same_maps(runner, analysed: Analysis):
+    theirs = runner("nilearn", "--engine", "nilearn")
+    for stat in ("effect", "variance"):
+        ours = nib.load(subject_map(analysed.output_dir, stat)).get_fdata()
+        reference = nib.load(subject_map(theirs, stat)).get_fdata()
+        np.testing.assert_array_equal(np.isnan(ours), np.isnan(reference))
+        inside = np.isfinite(ours)
+        apart = np.abs(ours - reference)[inside] / np.median(np.abs(ours[inside]))
+        assert np.quantile(apart, 0.999) < 1e-4
+    (sidecar,) = theirs.glob("sub-01/func/*run-1_*_contrast-pumps_stat-effect_statmap.json")
+    assert json.loads(sidecar.read_text())["Model"]["Overrides"] == {"engine": "nilearn"}
+    nilearns, own = (
+        pd.read_csv(next(folder.glob("sub-01/func/*run-1_*_desc-run_quality.tsv")), sep="\t")
+        for folder in (theirs, analysed.output_dir)
+    )
+    pd.testing.assert_frame_equal(nilearns, own, rtol=1e-4, atol=1e-5)
+
+
+def test_noise_of_second_order_depends_on_the_seed_only(runner, tmp_path: Path):
+    model = json.loads(presets()["balloon"].read_text())
+    model["Nodes"][0]["Model"]["Software"]["twolevel"]["NoiseModel"] = "ar2"
+    path = tmp_path / "ar2.json"
+    path.write_text(json.dumps(model))
+    maps = {}
+    for name, words in {
+        "one": ("--omp-nthreads", "1"),
+        "three": ("--omp-nthreads", "3", "--clean-work-dir"),
+        "seed": ("--random-seed", "5"),
+    }.items():
+        folder = runner(name, "-m", path, "--run-label", "1", *words)
+        maps[name] = subject_map(folder, "effect").read_bytes()
+        assert len(list(folder.glob("sub-01/func/*run-1_*_stat-ar[12]_statmap.nii.gz"))) == 2
+    assert maps["one"] == maps["three"] != maps["seed"]
+
+
+def test_threads_and_memory_change_no_byte(runner, analysed: Analysis):
+    words = ("--nprocs", "1", "--omp-nthreads", "4", "--mem-gb", "0.6", "--clean-work-dir")
+    folder = runner("resources", *words)
+    for stat in ("effect", "variance", "t", "z"):
+        ours = subject_map(folder, stat).read_bytes()
+        assert ours == subject_map(analysed.output_dir, stat).read_bytes()
+
+
+def test_too_little_memory_for_the_processes_is_refused(dataset: Path, tmp_path: Path):
+    text = call(
+        "run", dataset, tmp_path / "out", "participant", "-m", "balloon", "-w", tmp_path / "work",
+        "--nprocs", "4", "--mem-gb", "1", status=3,
+    )  # fmt: skip
+    assert "--mem-gb 1" in text
+    assert "2 GB or more for so many" in text

@@ -177,7 +177,8 @@ def inflation_notes(files: Iterable[Path]) -> list[str]:
     for contrast, runs in sorted(found.items(), key=lambda item: (-max(item[1])[0], item[0])):
         runs.sort(key=lambda item: (-item[0], item[1]))
         where = ", ".join(f"{run}: {value:.3g}" for value, run in runs[:SHOWN])
-        more = f" and {len(runs) - SHOWN} more runs" if len(runs) > SHOWN else ""
+        n_more = len(runs) - SHOWN
+        more = f" and {n_more} more run{'s' * (n_more > 1)}" if n_more > 0 else ""
         notes.append(
             f"variance inflation, {inflation_level(runs[0][0])}: correlated regressors inflate "
             f"the variance of contrast {contrast} ({where}{more})"

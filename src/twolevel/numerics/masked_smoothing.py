@@ -157,7 +157,7 @@ class MaskedSmoother:
         Returns
         -------
         ndarray of shape (n_voxels,), bool, or None
-            Where the volume itself is not finite (there it counts as 0); None if nowhere.
+            Where the volume itself is not finite (there it counts as 0); None if nowhere near.
         """
         values = np.ascontiguousarray(scaled_values(volume[self.part].T, slope, intercept))
         with np.errstate(over="ignore", invalid="ignore"):

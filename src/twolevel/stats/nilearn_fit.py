@@ -9,6 +9,7 @@ from nilearn.glm.contrasts import compute_contrast
 from nilearn.glm.first_level import run_glm
 from threadpoolctl import threadpool_limits
 
+from twolevel.errors import AnalysisError
 from twolevel.stats.contrasts import estimable_contrasts
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.stats.noise import noise_order, yule_walker
@@ -53,10 +54,14 @@ def fit_blocks_as_nilearn(
     ------
     InputError
         As `fit_run`.
+    AnalysisError
+        No voxel is usable.
     """
-    order = noise_order(noise_model)
+    order = noise_order(noise_model, len(design_matrix))
     held = list(blocks)
     usable = np.concatenate([block.usable for block in held])
+    if not usable.any():
+        raise AnalysisError("no voxel has a usable time course")
     data = np.concatenate([block.data for block in held], axis=1)[:, usable]
     series = percent_signal_change(data) if percent else np.asarray(data, np.float64)
     vectors, not_estimable = estimable_contrasts(design_matrix, contrasts)

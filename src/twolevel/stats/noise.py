@@ -19,13 +19,15 @@ __all__ = ["clustered", "noise_order", "truncated", "yule_walker"]
 STEPS = 100  # coefficients in steps of 1 / 100, or as many groups, as nilearn
 
 
-def noise_order(noise_model: str) -> int:
+def noise_order(noise_model: str, n_rows: int | None = None) -> int:
     """Return the order of a noise model.
 
     Parameters
     ----------
     noise_model : str
         ``ols`` or ``arN``.
+    n_rows : int, optional
+        Of the data, which must be more than the order.
 
     Returns
     -------
@@ -35,7 +37,7 @@ def noise_order(noise_model: str) -> int:
     Raises
     ------
     InputError
-        Something else.
+        Something else, or an order that the data are too short for.
     """
     if noise_model == "ols":
         return 0
@@ -49,7 +51,17 @@ def noise_order(noise_model: str) -> int:
                 "correct NoiseModel",
             )
         )
-    return int(found[1])
+    order = int(found[1])
+    if n_rows is not None and order >= n_rows:
+        raise InputError(
+            Problem(
+                "noise model",
+                f"order {order} for {n_rows} rows",
+                "an order below the number of rows",
+                "choose a smaller order: 1 is common",
+            )
+        )
+    return order
 
 
 def yule_walker(products: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:
@@ -109,7 +121,7 @@ def truncated(
 
 
 def clustered(
-    coefficients: NDArray[np.float64], seed: int
+    coefficients: NDArray[np.float64], usable: NDArray[np.bool_], seed: int
 ) -> tuple[NDArray[np.intp], dict[int, NDArray[np.float64]]]:
     """Group voxels by k-means of their coefficients, as nilearn does for higher orders.
 
@@ -119,6 +131,8 @@ def clustered(
     Parameters
     ----------
     coefficients : ndarray of shape (order, n_voxels)
+    usable : ndarray of shape (n_voxels,), bool
+        The others form no groups, and are put into group 0.
     seed : int
         Of the choice of first centres.
 
@@ -130,7 +144,12 @@ def clustered(
     """
     from sklearn.cluster import KMeans  # noqa: PLC0415  # takes half a second, and few need it
 
-    points = np.ascontiguousarray(coefficients.T)
+    groups = np.zeros(len(usable), np.intp)
+    if not usable.any():
+        return groups, {0: np.zeros(len(coefficients))}
+    points = np.ascontiguousarray(coefficients[:, usable].T)
+    n_groups = min(STEPS, len(np.unique(points, axis=0)))
     with threadpool_limits(1):  # its sums change with the number of threads
-        found = KMeans(min(STEPS, len(points)), n_init=10, random_state=seed).fit(points)
-    return found.labels_.astype(np.intp), dict(enumerate(found.cluster_centers_))
+        found = KMeans(n_groups, n_init=10, random_state=seed).fit(points)
+    groups[usable] = found.labels_
+    return groups, dict(enumerate(found.cluster_centers_))

@@ -59,7 +59,8 @@ def variance_inflation(
     Returns
     -------
     ndarray of shape (n_contrasts,)
-        1 or more; infinite where the design does not determine the contrast; NaN for contrasts
+        For one regressor 1 or more; for several, correlation may also help, and it is less than 1.
+        Infinite where the design does not determine the contrast; NaN for contrasts
         that weigh a constant or nothing.
     """
     X = design_matrix.to_numpy(np.float64)
@@ -67,9 +68,11 @@ def variance_inflation(
     has_constant = bool((constant & (X[0] != 0)).any())
     centred = X - X.mean(axis=0) if has_constant else X
     varying = ~constant
+    result = np.full(len(weights), np.nan)
+    if not varying.any():
+        return result
     X, kept = centred[:, varying], weights[:, varying]
     scale, _, singular, rows = scaled_svd(X)
-    result = np.full(len(weights), np.nan)
     for i, vector in enumerate(kept):
         if not vector.any() or weights[i, constant].any():
             continue

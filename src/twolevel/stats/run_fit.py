@@ -48,6 +48,7 @@ class VoxelBlock:
     Attributes
     ----------
     data : ndarray of shape (n_rows, n_voxels)
+        Finite.
     usable : ndarray of shape (n_voxels,), bool
         The others are carried along, so that every voxel has its place whatever is found out
         about its neighbours, but do not count.
@@ -280,29 +281,28 @@ def fit_blocks(
     InputError
         As `fit_run`.
     """
-    order = noise_order(noise_model)
+    order = noise_order(noise_model, len(design_matrix))
     n_workers = n_threads if n_threads > 1 else 0  # this thread only hands out the work
-    model = _Model.of(design_matrix, contrasts)
     if len(blocks) == 1:
         blocks = list(blocks)  # read once, however often it is gone through
-    ordinary = partial(_fit_ordinary, model, percent, order)
     firsts: list[_Ordinary] = []
     seconds: list[_General] = []
     with threadpool_limits(limits=1, user_api="blas"):
+        model = _Model.of(design_matrix, contrasts)
+        ordinary = partial(_fit_ordinary, model, percent, order)
         for block in blocks:
             new = list(map_ahead(ordinary, _units(block), n_workers))
             firsts += new
             if order <= 1:
-                groups = truncated(_joined([first.coefficients for first in new]))
-                seconds += _fit_general(model, percent, block, *groups, n_workers)
+                found = truncated(_joined([first.coefficients for first in new]))
+                seconds += _fit_general(model, percent, block, *found, n_workers)
         if order > 1:
             usable = np.concatenate([first.usable for first in firsts])
             coefficients = _joined([first.coefficients for first in firsts])
-            groups = np.zeros(len(usable), np.intp), {}
-            groups[0][usable], shared = clustered(coefficients[:, usable], seed)
+            groups, shared = clustered(coefficients, usable, seed)
             start = 0
             for block in blocks:
-                of_block = groups[0][start : start + len(block.usable)]
+                of_block = groups[start : start + len(block.usable)]
                 seconds += _fit_general(model, percent, block, of_block, shared, n_workers)
                 start += len(of_block)
     return _assemble(model, firsts, seconds)

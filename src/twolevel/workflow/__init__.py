@@ -2,3 +2,5 @@
 
 No mathematics here, and no file is opened while a workflow is built.
 """
+
+import twolevel.tasks  # noqa: F401  # first of all: see there

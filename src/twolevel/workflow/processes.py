@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["make_pool", "start_server"]
 
 PRELOADED = ["twolevel.tasks.fit_run", "twolevel.tasks.apply_test", "twolevel.workflow.group"]
-PREFIX = "TWOLEVEL_"  # of environment variables that tell tasks what they may use
 
 
 def start_server() -> None:
@@ -41,18 +40,17 @@ def make_pool(n_procs: int) -> ProcessPoolExecutor:
     concurrent.futures.ProcessPoolExecutor
     """
     start_server()
-    told = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
     return ProcessPoolExecutor(
         n_procs,
         mp_context=multiprocessing.get_context("forkserver"),
         initializer=_start_child,
-        initargs=(told,),
+        initargs=(dict(os.environ),),
     )
 
 
-def _start_child(told: Mapping[str, str]) -> None:
-    """Take what the server, started earlier, was not told; do not outlive the parent."""
-    os.environ.update(told)
+def _start_child(environment: Mapping[str, str]) -> None:
+    """Take on the environment, which is younger than the server; do not outlive the parent."""
+    os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

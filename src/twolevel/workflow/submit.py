@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-os.environ["NO_ET"] = "1"  # before pydra is imported: it would look up a host on the internet
-
 import pydra.engine  # noqa: F401  # must come before other parts of pydra
 from pydra.engine.job import Job
 from pydra.engine.submitter import Submitter

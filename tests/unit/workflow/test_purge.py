@@ -7,9 +7,6 @@ import annexed
 import cloudpickle
 import pytest
 from filelock import FileLock
-
-os.environ["NO_ET"] = "1"  # before pydra is imported: it would look up a host on the internet
-
 from pydra.compose import python
 
 from twolevel.bids.annex import is_absent

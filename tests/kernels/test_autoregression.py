@@ -1,0 +1,115 @@
+"""The kernels of the noise model equal their slow twins, written out term by term."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from twolevel.numerics.autoregression import (
+    lagged_products,
+    squared_steps,
+    whiten,
+    whiten_columns,
+)
+
+RTOL, ATOL = 1e-12, 1e-12
+orders = pytest.mark.parametrize("order", [0, 1, 3])
+shapes = pytest.mark.parametrize("shape", [(1, 5), (2, 7), (3, 1), (40, 1), (40, 33)])
+
+
+def random(*shape: int, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def slow_products(x: Any, order: int) -> list[list[float]]:
+    n_rows, n_series = x.shape
+    return [
+        [
+            sum(float(x[t, i]) * float(x[t - k, i]) for t in range(k, n_rows))
+            for i in range(n_series)
+        ]
+        for k in range(order + 1)
+    ]
+
+
+def slow_whitening(series: Any, coefficients: Any) -> Any:
+    """Whiten one series, time after time."""
+    return [
+        x - sum(a * series[t - k] for k, a in enumerate(coefficients, start=1) if k <= t)
+        for t, x in enumerate(series)
+    ]
+
+
+@orders
+@shapes
+def test_lagged_products_are_sums_over_time(shape, order):
+    x = random(*shape)
+    np.testing.assert_allclose(
+        lagged_products(x, order), slow_products(x, order), rtol=RTOL, atol=ATOL
+    )
+
+
+def test_lags_beyond_the_rows_have_no_products():
+    assert lagged_products(np.array([[2.0], [3.0]]), 3).tolist() == [[13.0], [6.0], [0.0], [0.0]]
+
+
+@pytest.mark.parametrize("shape", [(1, 8), (2, 8), (9, 8), (30, 64)])
+def test_squared_steps_are_summed_over_the_series_that_count(shape):
+    x = random(*shape)
+    counted = (random(shape[1], seed=1) > 0).astype(float)
+    expected = np.zeros(shape[0])
+    expected[1:] = (np.diff(x, axis=0) ** 2)[:, counted == 1].sum(axis=1)
+    np.testing.assert_allclose(squared_steps(x, counted), expected, rtol=RTOL, atol=ATOL)
+
+
+def test_series_that_do_not_count_leave_no_steps():
+    assert squared_steps(random(5, 16), np.zeros(16)).tolist() == [0.0] * 5
+
+
+@orders
+@shapes
+def test_every_series_is_whitened_with_its_own_coefficients_and_put_in_order(shape, order):
+    n_series = shape[1]
+    x, coefficients = random(*shape), random(order, n_series, seed=1)
+    places = np.random.default_rng(2).permutation(n_series)
+    out = np.full(shape, np.nan)
+    whiten_columns(x, coefficients, places, out)
+    expected = [slow_whitening(x[:, i].tolist(), coefficients[:, i].tolist()) for i in places]
+    np.testing.assert_allclose(out, np.transpose(expected), rtol=RTOL, atol=ATOL)
+
+
+def test_only_as_many_series_as_fit_are_whitened():
+    x, out = random(6, 8), np.full((6, 3), np.nan)
+    whiten_columns(x, np.full((1, 3), 0.5), np.array([2, 0, 1]), out)
+    expected = [slow_whitening(x[:, i].tolist(), [0.5]) for i in (2, 0, 1)]
+    np.testing.assert_allclose(out, np.transpose(expected), rtol=RTOL, atol=ATOL)
+
+
+@orders
+@shapes
+def test_a_matrix_is_whitened_column_by_column(shape, order):
+    matrix, coefficients = random(*shape), random(order, seed=1)
+    before = matrix.copy()
+    expected = [slow_whitening(column.tolist(), coefficients.tolist()) for column in matrix.T]
+    np.testing.assert_allclose(
+        whiten(matrix, coefficients), np.transpose(expected), rtol=RTOL, atol=ATOL
+    )
+    np.testing.assert_array_equal(matrix, before)
+
+
+def test_data_and_design_are_whitened_alike():
+    x, coefficients = random(25, 16), np.array([0.6, -0.3, 0.1])
+    out = np.empty_like(x)
+    whiten_columns(x, np.repeat(coefficients[:, np.newaxis], 16, axis=1), np.arange(16), out)
+    np.testing.assert_allclose(out, whiten(x, coefficients), rtol=RTOL, atol=ATOL)
+
+
+def test_whitening_brings_back_the_innovations_of_a_process():
+    innovations, coefficients = random(50, 8), np.array([0.5, 0.2, -0.3])
+    process = innovations.copy()
+    for t in range(50):
+        for k in range(1, min(3, t) + 1):
+            process[t] += coefficients[k - 1] * process[t - k]
+    np.testing.assert_allclose(whiten(process, coefficients), innovations, rtol=0, atol=1e-12)
