@@ -87,12 +87,18 @@ def assert_read_as_nibabel(path: Path, mask: tuple[np.ndarray, Path]) -> None:
     check_length(path)
 
 
-ENDIANS = pytest.mark.parametrize("endian", ["<", ">"], ids=["little-endian", "big-endian"])
+CONTAINERS = [
+    *((version, ".nii.gz", endian) for version in SINGLE for endian in "<>"),
+    ("nifti1", ".nii", ">"),
+    ("nifti2", ".nii", "<"),
+    ("nifti1", ".img", "<"),
+    ("nifti2", ".img", ">"),
+    ("nifti1", ".img.gz", ">"),
+    ("nifti2", ".img.gz", "<"),
+]
 
 
-@ENDIANS
-@pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".img", ".img.gz"])
-@pytest.mark.parametrize("version", SINGLE)
+@pytest.mark.parametrize(("version", "ending", "endian"), CONTAINERS)
 @pytest.mark.parametrize("dtype", TYPES)
 def test_every_format_with_slope_and_intercept_is_read_as_nibabel_reads_it(
     tmp_path, mask, dtype, version, ending, endian
@@ -109,7 +115,7 @@ def test_every_format_with_slope_and_intercept_is_read_as_nibabel_reads_it(
     np.testing.assert_array_equal(np.stack(list(opened.volumes), axis=-1), stored)
 
 
-@ENDIANS
+@pytest.mark.parametrize("endian", ["<", ">"], ids=["little-endian", "big-endian"])
 @pytest.mark.parametrize("dtype", TYPES)
 def test_without_scaling_numbers_are_only_rounded_to_single_precision(
     tmp_path, mask, dtype, endian

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from twolevel.bids.images import open_volumes, read_header, read_mask
-from twolevel.errors import AnalysisError
+from twolevel.errors import AnalysisError, InputError, Problem
 from twolevel.numerics.masked_smoothing import MaskedSmoother
 from twolevel.numerics.resources import UNLIMITED, Resources
 from twolevel.numerics.scaling import scaled_values
@@ -157,9 +157,20 @@ class RunBlocks:
             (self.rows[i], volume) for i, volume in enumerate(stored.volumes) if i in self.rows
         )
         finite = np.ones(data.shape[1], bool)
+        n_filled = 0
         for not_finite in map_ahead(fill, wanted, self.n_threads - 1):
+            n_filled += 1
             if not_finite is not None:
                 finite &= ~not_finite
+        if n_filled < len(self.rows):
+            raise InputError(
+                Problem(
+                    str(self.bold),
+                    f"{n_filled} of the {len(self.rows)} volumes that are wanted",
+                    f"a volume {max(self.rows)}, counted from 0",
+                    "check which volumes are kept; do not change the file while it is read",
+                )
+            )
         constant = finite & _is_constant(data)
         self.n_not_finite += int((~finite).sum())
         self.n_constant += int(constant.sum())
