@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from twolevel.numerics import autoregression, masked_smoothing
+from twolevel.numerics import masked_smoothing, time_courses
 from twolevel.numerics.compiled import is_cached
 
 __all__ = ["can_be_cached", "compile_kernels", "kernels_are_compiled"]
 
 KERNELS = (
-    autoregression.lagged_products,
-    autoregression.squared_steps,
-    autoregression.whiten_columns,
+    time_courses.residual_products,
+    time_courses.scale_series,
+    time_courses.squared_steps,
+    time_courses.whiten_columns,
     masked_smoothing.smooth_and_gather,
 )
 
@@ -39,11 +40,14 @@ def kernels_are_compiled() -> bool:
 
 def compile_kernels() -> None:
     """Call every kernel on a few numbers, of the types that it will be called with."""
-    series = np.ones((2, 8))
-    autoregression.lagged_products(series, 1)
-    autoregression.squared_steps(series, np.ones(8))
+    series, fitted = np.ones((2, 2, 8))
+    for dtype in (np.float32, np.float64):
+        # A part of a larger array, as in use: neighbours in time are not side by side.
+        time_courses.scale_series(np.ones((2, 9), dtype)[:, :8], True, series)
+    time_courses.residual_products(series, fitted, 1)
+    time_courses.squared_steps(series, np.ones(8))
     for order in (1, 2):
         out = np.empty_like(series)
-        autoregression.whiten_columns(series, np.zeros((order, 8)), np.arange(8), out)
+        time_courses.whiten_columns(series, np.zeros((order, 8)), np.arange(8), out)
     smoother = masked_smoothing.MaskedSmoother(np.ones((2, 2, 2), bool), np.eye(4), 1.0)
     smoother(np.ones((2, 2, 2), np.float32), 1.0, 0.0, np.empty(8, np.float32))

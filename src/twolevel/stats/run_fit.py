@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from twolevel.numerics.autoregression import (
-    lagged_products,
+from twolevel.numerics.threads import map_ahead
+from twolevel.numerics.time_courses import (
+    residual_products,
+    scale_series,
     squared_steps,
     whiten,
     whiten_columns,
 )
-from twolevel.numerics.threads import map_ahead
 from twolevel.stats.contrasts import estimable_contrasts, scaled_svd
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.stats.noise import clustered, noise_order, truncated, yule_walker
@@ -289,22 +290,23 @@ def fit_blocks(
     seconds: list[_General] = []
     with threadpool_limits(limits=1, user_api="blas"):
         model = _Model.of(design_matrix, contrasts)
-        ordinary = partial(_fit_ordinary, model, percent, order)
+        fit = _UnitFit(model, order, percent=percent)
         for block in blocks:
-            new = list(map_ahead(ordinary, _units(block), n_workers))
-            firsts += new
             if order <= 1:
-                found = truncated(_joined([first.coefficients for first in new]))
-                seconds += _fit_general(model, percent, block, *found, n_workers)
+                for first, second in map_ahead(fit.both, _units(block), n_workers):
+                    firsts.append(first)
+                    seconds.append(second)
+            else:
+                firsts += map_ahead(fit.ordinary, _units(block), n_workers)
         if order > 1:
             usable = np.concatenate([first.usable for first in firsts])
-            coefficients = _joined([first.coefficients for first in firsts])
-            groups, shared = clustered(coefficients, usable, seed)
-            start = 0
+            coefficients = _joined(first.coefficients for first in firsts)
+            groups, fit.shared = clustered(coefficients, usable, seed)
+            width = unit_width(len(design_matrix))
+            of_unit = iter(np.split(groups, range(width, len(groups), width)))
             for block in blocks:
-                of_block = groups[start : start + len(block.usable)]
-                seconds += _fit_general(model, percent, block, of_block, shared, n_workers)
-                start += len(of_block)
+                parts = zip(_units(block), of_unit)  # noqa: B905  # the next block goes on
+                seconds += map_ahead(fit.grouped, parts, n_workers)
     return _assemble(model, firsts, seconds)
 
 
@@ -383,87 +385,88 @@ def _units(block: VoxelBlock) -> Iterator[VoxelBlock]:
         yield VoxelBlock(block.data[:, start:stop], block.usable[start:stop])
 
 
-def _series(unit: VoxelBlock, *, percent: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the time courses that are fitted, filled up with zeros, and the means of the data."""
-    n_rows, n_voxels = unit.data.shape
-    series = np.empty((n_rows, unit_width(n_rows)))
-    series[:, :n_voxels] = unit.data
-    series[:, n_voxels:] = 0
-    mean = series.mean(axis=0)
-    if percent:
-        series *= 100 / np.maximum(mean, 1)
-        series -= 100
-    return series, mean[:n_voxels]
+class _Scratch(threading.local):
+    """Arrays that a thread works in again and again: fresh ones would take as long as the work."""
+
+    def __init__(self, n_rows: int) -> None:
+        self.series, self.white, self.fitted = np.empty((3, n_rows, unit_width(n_rows)))
 
 
-def _fit_ordinary(model: _Model, percent: bool, order: int, unit: VoxelBlock) -> _Ordinary:
-    series, mean = _series(unit, percent=percent)
-    n_rows, n_voxels = unit.data.shape
-    residuals = model.basis @ (model.basis.T @ series)
-    np.subtract(series, residuals, out=residuals)
-    products = lagged_products(residuals, max(order, 1))[:, :n_voxels]
-    centred = series[:, :n_voxels] - series[:, :n_voxels].mean(axis=0)
-    total = (centred**2).sum(axis=0)
-    counted = np.zeros(series.shape[1])
-    counted[:n_voxels] = unit.usable
-    unit_of_fit = np.maximum(mean, 1) / 100 if percent else 1.0
-    with np.errstate(divide="ignore", invalid="ignore"):  # voxels that are not usable
-        return _Ordinary(
-            unit.usable,
-            mean,
-            mean / (np.sqrt(total / n_rows) * unit_of_fit),
-            1 - products[0] / total,
-            yule_walker(products[: order + 1], n_rows),
-            squared_steps(series, counted),
+class _UnitFit:
+    """The fit of one unit of voxels after the other, in several threads at a time.
+
+    `shared` holds the noise coefficients of each group of voxels.
+    """
+
+    def __init__(self, model: _Model, order: int, *, percent: bool) -> None:
+        self.model, self.order, self.percent = model, order, percent
+        self.scratch = _Scratch(len(model.basis))
+        self.shared: dict[int, NDArray[np.float64]] = {}
+        self.whitened: dict[int, _Model] = {}
+
+    def both(self, unit: VoxelBlock) -> tuple[_Ordinary, _General]:
+        """Fit a unit whose groups follow from its own coefficients."""
+        first = self.ordinary(unit)
+        groups, shared = truncated(first.coefficients)
+        self.shared.update(shared)
+        return first, self._general(groups)
+
+    def grouped(self, part: tuple[VoxelBlock, NDArray[np.intp]]) -> _General:
+        """Fit a unit with given groups."""
+        unit, groups = part
+        scale_series(unit.data, self.percent, self.scratch.series)
+        return self._general(groups)
+
+    def ordinary(self, unit: VoxelBlock) -> _Ordinary:
+        """Fit a unit by ordinary least squares."""
+        series, fitted, basis = self.scratch.series, self.scratch.fitted, self.model.basis
+        n_rows, n_voxels = unit.data.shape
+        mean, total = scale_series(unit.data, self.percent, series)
+        np.matmul(basis, basis.T @ series, out=fitted)
+        products = residual_products(series, fitted, self.order)[:, :n_voxels]
+        counted = np.zeros(series.shape[1])
+        counted[:n_voxels] = unit.usable
+        unit_of_fit = np.maximum(mean, 1) / 100 if self.percent else 1.0
+        with np.errstate(divide="ignore", invalid="ignore"):  # voxels that are not usable
+            return _Ordinary(
+                unit.usable,
+                mean,
+                mean / (np.sqrt(total / n_rows) * unit_of_fit),
+                1 - products[0] / total,
+                yule_walker(products, n_rows),
+                squared_steps(series, counted),
+            )
+
+    def _general(self, groups: NDArray[np.intp]) -> _General:
+        """Whiten and fit, voxels with the same noise coefficients side by side."""
+        n_voxels = len(groups)
+        white, fitted = (a[:, :n_voxels] for a in (self.scratch.white, self.scratch.fitted))
+        order = np.argsort(groups, kind="stable")
+        coefficients = np.array([self.shared[group] for group in groups.tolist()])
+        whiten_columns(
+            self.scratch.series, coefficients.T.reshape(self.order, n_voxels).copy(), order, white
         )
+        effect, scale = np.empty((2, len(self.model.names), n_voxels))
+        in_order = groups[order]
+        bounds = np.flatnonzero(np.r_[True, in_order[1:] != in_order[:-1], True])
+        for start, stop in itertools.pairwise(bounds.tolist()):
+            own = self._model_of(int(in_order[start]))
+            coordinates = own.basis.T @ white[:, start:stop]
+            np.matmul(own.basis, coordinates, out=fitted[:, start:stop])
+            np.matmul(own.weights, coordinates, out=effect[:, start:stop])
+            scale[:, start:stop] = own.scale
+        sum_of_squares, lagged = residual_products(white, fitted, 1)
+        with np.errstate(invalid="ignore"):  # voxels in which nothing changes
+            autocorrelation = lagged / sum_of_squares
+        back = np.argsort(order, kind="stable")
+        variance = scale * (sum_of_squares / self.model.dof)
+        return _General(effect[:, back], variance[:, back], autocorrelation[back])
 
-
-def _fit_general(
-    model: _Model,
-    percent: bool,
-    block: VoxelBlock,
-    groups: NDArray[np.intp],
-    shared: Mapping[int, NDArray[np.float64]],
-    n_workers: int,
-) -> Iterable[_General]:
-    """Whiten and fit a block, voxels with the same noise coefficients together."""
-    whitened = {group: model.whitened(coefficients) for group, coefficients in shared.items()}
-    width = unit_width(len(block.data))
-    parts = ((unit, groups[i * width : (i + 1) * width]) for i, unit in enumerate(_units(block)))
-    return map_ahead(partial(_fit_unit, whitened, shared, percent), parts, n_workers)
-
-
-def _fit_unit(
-    whitened: Mapping[int, _Model],
-    shared: Mapping[int, NDArray[np.float64]],
-    percent: bool,
-    part: tuple[VoxelBlock, NDArray[np.intp]],
-) -> _General:
-    unit, groups = part
-    n_voxels = len(groups)
-    series, _ = _series(unit, percent=percent)
-    order = np.argsort(groups, kind="stable")
-    coefficients = np.array([shared[group] for group in groups.tolist()]).T.reshape(-1, n_voxels)
-    white = np.empty((len(series), n_voxels))
-    whiten_columns(series, np.ascontiguousarray(coefficients), order, white)
-    fitted = np.empty_like(white)
-    effect = np.empty((len(next(iter(whitened.values())).names), n_voxels))
-    scale = np.empty_like(effect)
-    in_order = groups[order]
-    bounds = np.flatnonzero(np.r_[True, in_order[1:] != in_order[:-1], True])
-    for start, stop in itertools.pairwise(bounds.tolist()):
-        own = whitened[int(in_order[start])]
-        coordinates = own.basis.T @ white[:, start:stop]
-        np.matmul(own.basis, coordinates, out=fitted[:, start:stop])
-        np.matmul(own.weights, coordinates, out=effect[:, start:stop])
-        scale[:, start:stop] = own.scale
-    residuals = np.subtract(white, fitted, out=white)
-    sum_of_squares, lagged = lagged_products(residuals, 1)
-    with np.errstate(invalid="ignore"):  # voxels in which nothing changes
-        autocorrelation = lagged / sum_of_squares
-    back = np.argsort(order, kind="stable")
-    variance = scale * (sum_of_squares / own.dof)
-    return _General(effect[:, back], variance[:, back], autocorrelation[back])
+    def _model_of(self, group: int) -> _Model:
+        # Two threads may make the same one: it is the same to the last digit.
+        if group not in self.whitened:
+            self.whitened[group] = self.model.whitened(self.shared[group])
+        return self.whitened[group]
 
 
 def _joined(arrays: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:

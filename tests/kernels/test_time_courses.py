@@ -1,4 +1,4 @@
-"""The kernels of the noise model equal their slow twins, written out term by term."""
+"""The kernels of the fit equal their slow twins, written out term by term."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twolevel.numerics.autoregression import (
-    lagged_products,
+from twolevel.numerics.time_courses import (
+    residual_products,
+    scale_series,
     squared_steps,
     whiten,
     whiten_columns,
@@ -44,15 +45,32 @@ def slow_whitening(series: Any, coefficients: Any) -> Any:
 
 @orders
 @shapes
-def test_lagged_products_are_sums_over_time(shape, order):
-    x = random(*shape)
-    np.testing.assert_allclose(
-        lagged_products(x, order), slow_products(x, order), rtol=RTOL, atol=ATOL
-    )
+def test_lagged_products_of_residuals_are_sums_over_time(shape, order):
+    series, fitted = random(*shape), random(*shape, seed=1)
+    residuals = series - fitted
+    products = residual_products(series, fitted, order)
+    np.testing.assert_array_equal(fitted, residuals)
+    np.testing.assert_allclose(products, slow_products(residuals, order), rtol=RTOL, atol=ATOL)
 
 
 def test_lags_beyond_the_rows_have_no_products():
-    assert lagged_products(np.array([[2.0], [3.0]]), 3).tolist() == [[13.0], [6.0], [0.0], [0.0]]
+    series, fitted = np.array([[2.0], [3.0]]), np.zeros((2, 1))
+    assert residual_products(series, fitted, 3).tolist() == [[13.0], [6.0], [0.0], [0.0]]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("level", [1000.0, 0.2, -50.0], ids=["usual", "below 1", "negative"])
+@pytest.mark.parametrize("percent", [True, False])
+def test_time_courses_are_scaled_and_described(dtype, level, percent):
+    whole = (level + random(30, 11)).astype(dtype)
+    data, out = whole[:, 2:9], np.full((30, 8), np.nan)
+    mean, total = scale_series(data, percent, out)
+    exact = data.astype(np.float64)
+    expected = 100 * (exact / np.maximum(exact.mean(axis=0), 1) - 1) if percent else exact
+    np.testing.assert_allclose(out[:, :7], expected, rtol=RTOL, atol=1e-10)
+    np.testing.assert_array_equal(out[:, 7], 0)
+    np.testing.assert_allclose(mean, exact.mean(axis=0), rtol=RTOL, atol=ATOL)
+    np.testing.assert_allclose(total, 30 * expected.var(axis=0), rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize("shape", [(1, 8), (2, 8), (9, 8), (30, 64)])

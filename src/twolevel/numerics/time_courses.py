@@ -1,4 +1,4 @@
-"""Kernels of the autoregressive noise model: autocovariance and whitening."""
+"""Kernels of the fit of a run: scaling, autocovariance of residuals, whitening."""
 
 from __future__ import annotations
 
@@ -6,18 +6,62 @@ import numpy as np
 
 from twolevel.numerics.compiled import kernel
 
-__all__ = ["lagged_products", "squared_steps", "whiten", "whiten_columns"]
+__all__ = ["residual_products", "scale_series", "squared_steps", "whiten", "whiten_columns"]
 
 LANES = 8  # sums side by side, so that the processor need not wait for one to end
 
 
 @kernel
-def lagged_products(series, order):  # type: ignore[no-untyped-def]
-    """Sum ``x[t] x[t - k]`` over time, for k = 0 ... order.
+def scale_series(data, percent, out):  # type: ignore[no-untyped-def]
+    """Copy time courses as they are fitted, and describe them.
+
+    Parameters
+    ----------
+    data : ndarray of shape (n_rows, n_data), float32 or float64
+    percent : bool
+        As percent signal change: ``100 (y / max(mean, 1) - 1)``.
+    out : ndarray of shape (n_rows, n_series), float64
+        Is filled; with 0 beyond the data.
+
+    Returns
+    -------
+    mean : ndarray of shape (n_data,), float64
+        Of the data, over time.
+    total : ndarray of shape (n_data,), float64
+        Sum over time of the squared differences of `out` from its mean.
+    """
+    n_rows, n_data = data.shape
+    mean, total = np.zeros(n_data), np.zeros(n_data)
+    factor, offset = np.ones(n_data), np.zeros(n_data)
+    for t in range(n_rows):
+        for i in range(n_data):
+            out[t, i] = data[t, i]
+            mean[i] += out[t, i]
+    for i in range(n_data):
+        mean[i] /= n_rows
+        if percent:
+            factor[i], offset[i] = 100 / max(mean[i], 1.0), 100.0
+    centre = mean * factor - offset
+    for t in range(n_rows):
+        for i in range(n_data):
+            out[t, i] = out[t, i] * factor[i] - offset[i]
+            total[i] += (out[t, i] - centre[i]) ** 2
+        for i in range(n_data, out.shape[1]):
+            out[t, i] = 0.0
+    return mean, total
+
+
+@kernel
+def residual_products(series, fitted, order):  # type: ignore[no-untyped-def]
+    """Subtract what was fitted, and sum lagged products of the residuals e over time.
+
+    ``sums[k] = sum_t e[t] e[t - k]`` for k = 0 ... order.
 
     Parameters
     ----------
     series : ndarray of shape (n_rows, n_series), float64
+    fitted : ndarray of shape (n_rows, n_series), float64
+        Is replaced by the residuals ``series - fitted``.
     order : int
 
     Returns
@@ -27,9 +71,11 @@ def lagged_products(series, order):  # type: ignore[no-untyped-def]
     n_rows, n_series = series.shape
     sums = np.zeros((order + 1, n_series))
     for t in range(n_rows):
+        for i in range(n_series):
+            fitted[t, i] = series[t, i] - fitted[t, i]
         for k in range(min(order, t) + 1):
             for i in range(n_series):
-                sums[k, i] += series[t, i] * series[t - k, i]
+                sums[k, i] += fitted[t, i] * fitted[t - k, i]
     return sums
 
 
