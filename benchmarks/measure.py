@@ -44,19 +44,22 @@ class _Watch(threading.Thread):
         self.session = session
         self.peak_kb = 0
         self.ticks: dict[str, int] = {}
+        self.others: set[str] = set()  # of other sessions: looked at once
         self.over = threading.Event()
 
     def run(self) -> None:
         while not self.over.wait(PAUSE_S):
-            for process in Path("/proc").glob("[0-9]*"):
-                try:
-                    self._look(process)
-                except (OSError, ValueError, IndexError):
-                    continue  # it has ended
+            for name in os.listdir("/proc"):  # noqa: PTH208  # names are enough
+                if name.isdigit() and name not in self.others:
+                    try:
+                        self._look(Path("/proc", name))
+                    except (OSError, ValueError, IndexError):
+                        continue  # it has ended
 
     def _look(self, process: Path) -> None:
         stat = (process / "stat").read_text().rpartition(")")[2].split()
         if int(stat[3]) != self.session:
+            self.others.add(process.name)
             return
         # A child has the memory of its parent until it is another program.
         self.ticks[process.name] = int(stat[11]) + int(stat[12])

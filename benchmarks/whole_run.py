@@ -33,10 +33,10 @@ def main() -> None:
     ways: dict[str, Callable[[], Cost]] = {
         "nilearn, a script for one run": lambda: _nilearn(arguments.data, dataset),
         "twolevel run, one run": lambda: _twolevel(arguments.data, dataset, *one_run),
-        "twolevel run, 3 runs, --nprocs 1 --omp-nthreads 1": lambda: _twolevel(
+        "twolevel run, 4 runs, --nprocs 1 --omp-nthreads 1": lambda: _twolevel(
             arguments.data, dataset, "--nprocs", "1", "--omp-nthreads", "1"
         ),
-        "twolevel run, 3 runs, --nprocs 2": lambda: _twolevel(
+        "twolevel run, 4 runs, --nprocs 2": lambda: _twolevel(
             arguments.data, dataset, "--nprocs", "2"
         ),
     }
@@ -59,13 +59,13 @@ def main() -> None:
 
 
 def _make_dataset(data: Path) -> Path:
-    """Return a dataset of one subject and three runs, with images of real size."""
+    """Return a dataset of one subject and four runs, with images of real size."""
     dataset = data / "dataset"
     if not dataset.is_dir():
         partial = data / "partial-dataset"
         shutil.rmtree(partial, ignore_errors=True)
         twolevel.simulate_dataset(
-            partial, n_subjects=1, n_runs=3, n_volumes=REAL.n_volumes, voxel_size_mm=6
+            partial, n_subjects=1, n_runs=4, n_volumes=REAL.n_volumes, voxel_size_mm=6
         )
         bold, mask = image_of(Case("real"), data)
         for ending, image in (("preproc_bold", bold), ("brain_mask", mask)):

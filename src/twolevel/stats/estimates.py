@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,8 +63,9 @@ def z_from_t(t: NDArray[np.floating], dof: float) -> NDArray[np.float64]:
     -------
     ndarray of the shape of `t`, float64
     """
-    tail = np.maximum(stats.t.sf(np.abs(t), dof), SMALLEST_P)
-    return np.sign(t) * stats.norm.isf(tail)  # type: ignore[no-any-return]
+    tail = np.maximum(special.stdtr(dof, -np.abs(t)), SMALLEST_P)
+    z: NDArray[np.float64] = -np.sign(t) * special.ndtri(tail)
+    return z
 
 
 def p_from_t(t: NDArray[np.floating], dof: float, *, sides: int) -> NDArray[np.float64]:
@@ -82,6 +83,7 @@ def p_from_t(t: NDArray[np.floating], dof: float, *, sides: int) -> NDArray[np.f
     -------
     ndarray of the shape of `t`, float64
     """
-    if sides == 2:
-        return 2 * stats.t.sf(np.abs(t), dof)  # type: ignore[no-any-return]
-    return stats.t.sf(t, dof)  # type: ignore[no-any-return]
+    p: NDArray[np.float64] = (
+        2 * special.stdtr(dof, -np.abs(t)) if sides == 2 else special.stdtr(dof, -np.asarray(t))
+    )
+    return p

@@ -14,7 +14,6 @@ from twolevel.bids.outputs import folder_of, write_statmap
 from twolevel.bids.sidecars import write_json
 from twolevel.bids.tables import write_tsv
 from twolevel.model.spec import ContrastName, GroupSettings, GroupSpec, TestSettings
-from twolevel.report.figures import plot_group_map
 from twolevel.stats.cluster_table import cluster_table
 from twolevel.stats.inference.cluster_extent import cluster_extent
 from twolevel.stats.inference.height_control import height_control
@@ -77,6 +76,9 @@ def apply_test(
     Path
         `folder`.
     """
+    # The command imports this module too, and draws nothing.
+    from twolevel.report.figures import plot_group_map  # noqa: PLC0415
+
     entities = dict(spec.entities)
     data = load_group(fitted)
     result = carry_out(data.contrast, test, spec.stage.node.group_settings, spec.seed)

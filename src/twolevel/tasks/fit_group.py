@@ -15,7 +15,6 @@ from twolevel.bids.images import read_map, read_mask
 from twolevel.bids.outputs import model_record, write_mask, write_statmap
 from twolevel.errors import AnalysisError
 from twolevel.model.spec import ContrastName, GroupSettings, GroupSpec
-from twolevel.report.figures import plot_group_map
 from twolevel.stats.estimates import p_from_t
 from twolevel.stats.group_fit import fit_group
 from twolevel.stats.inference.result import GroupContrast
@@ -101,6 +100,9 @@ def fit_group_files(
     Path
         `folder`.
     """
+    # The command imports this module too, and draws nothing.
+    from twolevel.report.figures import plot_group_map  # noqa: PLC0415
+
     subjects = list(files)
     if len(subjects) < FEWEST:
         raise AnalysisError(

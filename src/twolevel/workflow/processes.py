@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["make_pool", "start_server"]
 
-PRELOADED = ["twolevel.tasks.fit_run", "twolevel.tasks.apply_test", "twolevel.workflow.group"]
+PRELOADED = ["twolevel.tasks.preloaded", "twolevel.workflow.group"]
 
 
 def start_server() -> None:
