@@ -122,10 +122,11 @@ def design_matrix(n_volumes: int) -> pd.DataFrame:
         {"onset": onsets, "duration": 2.0, "trial_type": np.resize(CONDITIONS, len(onsets))}
     )
     times = frame_times_of(n_volumes, REPETITION_TIME, 0.0)
-    design = make_design_matrix(events, times, high_pass_hz=1 / 128)
+    high_pass_hz = min(1 / 128, 4.7 / length)  # 9 cosines, however long the run
+    design = make_design_matrix(events, times, high_pass_hz=high_pass_hz)
     n_confounds = 51 - design.shape[1]
     steps = rng.normal(size=(n_volumes, n_confounds))
     confounds = pd.DataFrame(
         steps + 0.3 * steps.cumsum(axis=0), columns=[f"confound_{i}" for i in range(n_confounds)]
     )
-    return make_design_matrix(events, times, confounds=confounds, high_pass_hz=1 / 128)
+    return make_design_matrix(events, times, confounds=confounds, high_pass_hz=high_pass_hz)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +11,10 @@ import pandas as pd
 import pytest
 
 from twolevel.bids.images import write_image
-from twolevel.bids.run_data import read_run, run_blocks
+from twolevel.bids.run_data import RunBlocks, read_run, run_blocks
 from twolevel.numerics.resources import Resources
 from twolevel.stats import noise, run_fit
-from twolevel.stats.run_fit import fit_blocks, fit_run, unit_width
+from twolevel.stats.run_fit import VoxelBlock, fit_blocks, fit_run, unit_width
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,3 +170,20 @@ def test_a_voxel_has_the_same_bits_whatever_the_others_of_its_unit_hold(design, 
     )
     for name in ("mean", "tsnr", "r_squared", "noise_coefficients"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+
+@noise_models
+def test_one_block_is_held_at_a_time(files, design, monkeypatch, noise_model):
+    read = RunBlocks._read
+    held: list[weakref.ref[Any]] = []
+
+    def read_alone(self: RunBlocks, part: Any) -> VoxelBlock:
+        assert all(data() is None for data in held)
+        block = read(self, part)
+        held.append(weakref.ref(block.data))
+        return block
+
+    monkeypatch.setattr(RunBlocks, "_read", read_alone)
+    blocks = run_blocks(files["bold"], files["mask"], resources=RESOURCES["both"])
+    fit_blocks(blocks, design, CONTRASTS, noise_model=noise_model, percent=True, n_threads=3)
+    assert len(held) == len(blocks) * (2 if noise_model == "ar2" else 1) > 3

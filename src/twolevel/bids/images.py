@@ -144,11 +144,14 @@ class StoredVolumes:
         Of the stored type; Fortran order, as in the file.
     slope, intercept : float
         ``slope * number + intercept`` is the value.
+    compressed : bool
+        Taking a volume costs time.
     """
 
     volumes: Iterator[NDArray[np.generic]]
     slope: float
     intercept: float
+    compressed: bool
 
 
 def open_volumes(path: Path | str) -> StoredVolumes:
@@ -173,7 +176,8 @@ def open_volumes(path: Path | str) -> StoredVolumes:
     path = Path(path)
     read_header(path)  # refuses a damaged one
     proxy = _open_image(path).dataobj
-    return StoredVolumes(_stream(path, proxy), float(proxy.slope), float(proxy.inter))
+    compressed = _is_gzip(_data_file(path))
+    return StoredVolumes(_stream(path, proxy), float(proxy.slope), float(proxy.inter), compressed)
 
 
 def _stream(path: Path, proxy: Any) -> Iterator[NDArray[np.generic]]:

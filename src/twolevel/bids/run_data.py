@@ -108,7 +108,7 @@ class RunBlocks:
     downsample : int
     voxels_per_block : int
     n_threads : int
-        One of them decompresses, the others smooth; with 1, in turn.
+        For a compressed file one decompresses and the others smooth; with 1, in turn.
     usable : ndarray of shape (n_voxels,), bool
         Which of the voxels, of all blocks gone through, have a usable time course.
     n_not_finite, n_constant : int
@@ -142,6 +142,7 @@ class RunBlocks:
             block = self._read(part.reshape(self.brain.shape))
             self.usable[start : start + len(block.usable)] = block.usable
             yield block
+            del block  # before the next one is read
 
     def _read(self, part: NDArray[np.bool_]) -> VoxelBlock:
         reduce = self.reducer(part)
@@ -158,7 +159,9 @@ class RunBlocks:
         )
         finite = np.ones(data.shape[1], bool)
         n_filled = 0
-        for not_finite in map_ahead(fill, wanted, self.n_threads - 1):
+        # This thread decompresses; where there is nothing to decompress, it only hands out.
+        n_busy = int(stored.compressed or self.n_threads == 1)
+        for not_finite in map_ahead(fill, wanted, self.n_threads - n_busy):
             n_filled += 1
             if not_finite is not None:
                 finite &= ~not_finite

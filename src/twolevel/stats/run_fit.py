@@ -298,6 +298,7 @@ def fit_blocks(
                     seconds.append(second)
             else:
                 firsts += map_ahead(fit.ordinary, _units(block), n_workers)
+            del block  # before the next one is read
         if order > 1:
             usable = np.concatenate([first.usable for first in firsts])
             coefficients = _joined(first.coefficients for first in firsts)
@@ -307,6 +308,7 @@ def fit_blocks(
             for block in blocks:
                 parts = zip(_units(block), of_unit)  # noqa: B905  # the next block goes on
                 seconds += map_ahead(fit.grouped, parts, n_workers)
+                del block, parts
     return _assemble(model, firsts, seconds)
 
 
