@@ -109,9 +109,11 @@ def test_edited_code_recomputes(dataset: Path, tmp_path: Path):
     first = call(*words, environment=environment)
     assert "run sub-01 run-1" in jobs(first, "done")
     assert jobs(call(*words, environment=environment), "done") == set()
-    helper = package / "stats" / "run_fit.py"
+    helper = package / "stats" / "unit_fit.py"
     source = helper.read_text(encoding="utf-8")
-    helper.write_text(source.replace("series *= 100 /", "series *= 200 /"), encoding="utf-8")
+    helper.write_text(
+        source.replace("variance = scale *", "variance = 2 * scale *"), encoding="utf-8"
+    )
     assert helper.read_text(encoding="utf-8") != source
     assert "run sub-01 run-1" in jobs(call(*words, environment=environment), "done")
 

@@ -15,14 +15,15 @@ from twolevel.bids.images import write_image
 from twolevel.bids.run_data import read_run, run_blocks
 from twolevel.errors import InputError
 from twolevel.numerics.resources import Resources
-from twolevel.stats.run_fit import fit_blocks, unit_width
+from twolevel.stats.run_fit import fit_blocks
+from twolevel.stats.unit_fit import unit_width
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from twolevel.bids.run_data import RunBlocks
-    from twolevel.stats.run_fit import VoxelBlock
+    from twolevel.stats.unit_fit import VoxelBlock
 
     Use = Callable[[Path, "Intact", int], None]
 

@@ -13,8 +13,9 @@ import pytest
 from twolevel.bids.images import write_image
 from twolevel.bids.run_data import RunBlocks, read_run, run_blocks
 from twolevel.numerics.resources import Resources
-from twolevel.stats import noise, run_fit
-from twolevel.stats.run_fit import VoxelBlock, fit_blocks, fit_run, unit_width
+from twolevel.stats import noise, unit_fit
+from twolevel.stats.run_fit import fit_blocks, fit_run
+from twolevel.stats.unit_fit import VoxelBlock, unit_width
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,7 @@ noise_models = pytest.mark.parametrize("noise_model", ["ols", "ar1", "ar2"])
 
 @pytest.fixture(autouse=True)
 def many_units(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_fit, "UNIT_SIZE", WIDTH * N_ROWS)
+    monkeypatch.setattr(unit_fit, "UNIT_SIZE", WIDTH * N_ROWS)
     monkeypatch.setattr(noise, "STEPS", 20)  # groups of the k-means: enough to share voxels
 
 

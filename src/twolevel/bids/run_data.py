@@ -15,7 +15,7 @@ from twolevel.numerics.resources import UNLIMITED, Resources
 from twolevel.numerics.scaling import scaled_values
 from twolevel.numerics.smoothing import smooth_volume
 from twolevel.numerics.threads import map_ahead
-from twolevel.stats.run_fit import VoxelBlock, unit_width
+from twolevel.stats.unit_fit import VoxelBlock, unit_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
