@@ -7,7 +7,6 @@ import json
 import os
 import resource
 import time
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,8 +81,6 @@ def _twolevel(arguments: argparse.Namespace) -> Callable[[], None]:
 def _nilearn(arguments: argparse.Namespace) -> Callable[[], None]:
     from nibabel import load
     from nilearn.glm.first_level import FirstLevelModel
-
-    warnings.simplefilter("ignore")
 
     def work() -> None:
         bold, mask = load(arguments.bold), load(arguments.mask)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,6 @@ MAPS = {"effect": "effect_size", "variance": "effect_variance", "t": "stat", "z"
 
 def main(dataset: Path, bold: Path, output_dir: Path) -> None:
     """Fit a run and save effect, variance, t and z of five contrasts."""
-    warnings.simplefilter("ignore")
     sidecar = json.loads(Path(str(bold).replace(".nii.gz", ".json")).read_text())
     confounds, kept = load_confounds_strategy(str(bold), denoise_strategy="simple")
     number = bold.name.split("_run-")[1].split("_")[0]

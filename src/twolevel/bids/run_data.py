@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -48,19 +48,6 @@ class RunData:
     affine: NDArray[np.float64]
     n_not_finite: int
     n_constant: int
-
-    def restricted_to(self, mask: NDArray[np.bool_]) -> RunData:
-        """Keep only the voxels of a mask that lies within this one.
-
-        Parameters
-        ----------
-        mask : ndarray of shape (x, y, z), bool
-
-        Returns
-        -------
-        RunData
-        """
-        return replace(self, data=self.data[:, mask[self.mask]], mask=mask)
 
 
 def downsampled_affine(affine: NDArray[np.float64], step: int) -> NDArray[np.float64]:
