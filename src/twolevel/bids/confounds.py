@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from nilearn.interfaces.fmriprep import load_confounds_strategy
-from nilearn.interfaces.fmriprep.load_confounds_utils import MissingConfoundError
 
 from twolevel.bids.tables import read_tsv
 from twolevel.errors import InputError, Problem
@@ -130,6 +128,12 @@ def _by_strategy(
     table: Path, metadata: Path | str | None, strategy: str
 ) -> tuple[pd.DataFrame, NDArray[np.intp] | None]:
     """Call nilearn's loader, which looks for files by name: lay them side by side for it."""
+    # These imports take most of a second, and not every model has a strategy.
+    from nilearn.interfaces.fmriprep import load_confounds_strategy  # noqa: PLC0415
+    from nilearn.interfaces.fmriprep.load_confounds_utils import (  # noqa: PLC0415
+        MissingConfoundError,
+    )
+
     with tempfile.TemporaryDirectory() as folder:
         beside = Path(folder)
         (beside / "sub-1_task-t_desc-confounds_timeseries.tsv").symlink_to(table.resolve())

@@ -79,6 +79,7 @@ def _import(name: str) -> Any:
     try:
         return import_module(name)
     finally:
+        gc.freeze()
         gc.enable()
 
 

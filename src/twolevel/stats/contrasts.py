@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from nilearn.glm.contrasts import expression_to_contrast_vector
 
 from twolevel.errors import InputError, Problem, did_you_mean
 
@@ -50,6 +49,9 @@ def contrast_vector(
 
 
 def _vector_of_expression(expression: str, columns: Sequence[str]) -> NDArray[np.float64]:
+    # The import takes half a second, and not every process computes.
+    from nilearn.glm.contrasts import expression_to_contrast_vector  # noqa: PLC0415
+
     if expression in columns:
         return np.array([column == expression for column in columns], np.float64)
     # Names such as trial_type.face are no Python identifiers: nilearn takes them in backticks.

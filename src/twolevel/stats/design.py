@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from nilearn.glm.first_level import compute_regressor
-from nilearn.glm.first_level.design_matrix import create_cosine_drift
 
 from twolevel.errors import InputError, Problem
 
@@ -84,6 +82,10 @@ def make_design_matrix(
     InputError
         Names that occur twice, confounds of another length, values that are missing.
     """
+    # These imports take half a second, and not every process computes.
+    from nilearn.glm.first_level import compute_regressor  # noqa: PLC0415
+    from nilearn.glm.first_level.design_matrix import create_cosine_drift  # noqa: PLC0415
+
     names = list(dict.fromkeys(events["trial_type"].dropna()))
     if isinstance(hrf_model, (str, type(None))):
         hrf_of = dict.fromkeys(names, hrf_model)

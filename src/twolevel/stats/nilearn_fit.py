@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from nilearn.glm.contrasts import compute_contrast
-from nilearn.glm.first_level import run_glm
 from threadpoolctl import threadpool_limits
 
 from twolevel.errors import AnalysisError
@@ -57,6 +55,10 @@ def fit_blocks_as_nilearn(
     AnalysisError
         No voxel is usable.
     """
+    # These imports take half a second, and not every process computes.
+    from nilearn.glm.contrasts import compute_contrast  # noqa: PLC0415
+    from nilearn.glm.first_level import run_glm  # noqa: PLC0415
+
     order = noise_order(noise_model, len(design_matrix))
     held = list(blocks)
     usable = np.concatenate([block.usable for block in held])

@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cloudpickle
+from fileformats.generic import File
 from filelock import FileLock, Timeout
+from pydra.utils.hash import hash_function
 
 from twolevel.bids.annex import is_absent
 from twolevel.errors import OutputError, Problem
+from twolevel.numerics.threads import map_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["locked_work_dir", "purge"]
+__all__ = ["digest_files", "locked_work_dir", "purge"]
 
 RESULT = "_result.pklz"
 
@@ -68,6 +71,21 @@ def locked_work_dir(work_dir: Path, *, clean: bool = False) -> Iterator[Path]:
         yield cache_root
     finally:
         lock.release()
+
+
+def digest_files(paths: Iterable[Path], n_threads: int) -> None:
+    """Take the digests of files that a result's place in the cache depends on, several at a time.
+
+    The engine takes them one after the other before the first job starts; it finds them in its
+    cache of hashes then. A work directory is held.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+    n_threads : int
+    """
+    for _ in map_ahead(hash_function, map(File, paths), n_threads):
+        pass
 
 
 def purge(cache_root: Path, hashes: Path) -> None:

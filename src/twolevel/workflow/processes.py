@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["make_pool", "start_server"]
 
-PRELOADED = ["twolevel.tasks.preloaded", "twolevel.workflow.group"]
+PRELOADED = ["twolevel.workflow.preloaded"]
 
 
 def start_server() -> None:

@@ -22,6 +22,7 @@ from twolevel.bids.publish import publish
 from twolevel.bids.run_inputs import output_entities
 from twolevel.model.spec import ContrastName, GroupSpec, StatsModel, stage_of
 from twolevel.tasks.fingerprint import software_fingerprint
+from twolevel.workflow.cache import digest_files
 from twolevel.workflow.downloads import Downloads
 from twolevel.workflow.events import JobEvent, Listener
 from twolevel.workflow.group import GroupLevel
@@ -126,6 +127,9 @@ def run_participants(
     )
     downsample = model.nodes[0].run_settings.downsample
     entities = {s: output_entities(plan.runs[s][0], downsample) for s in subjects}
+    if fetching is None:
+        inputs = [run.files.values() for runs in plan.inputs.values() for run in runs]
+        digest_files(set().union(*inputs), execution.n_procs)
     recorder = _Recorder(execution.listener)
     publisher = SubjectPublisher(
         level, execution.output_dir, entities, fetching.downloads if fetching else None
