@@ -28,6 +28,8 @@ format: $(VENV)/installed-test
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks.first_level
 	$(BIN)/python -m benchmarks.whole_run
+	$(BIN)/python -m benchmarks.group_inference
+	$(BIN)/python -m benchmarks.null_simulations
 
 $(VENV)/created:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

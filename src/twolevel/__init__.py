@@ -6,8 +6,11 @@ The stages as plain functions, usable without the command line and without the w
     design = twolevel.make_design_matrix(events, frame_times, high_pass_hz=1 / 128)
     fit = twolevel.fit_run(data.data, design, {"faces": "face - house"}, percent=True)
     subject = twolevel.combine_runs([fit.estimates["faces"], ...])
-    group = twolevel.GroupContrast(maps, twolevel.fit_group(maps), mask)
-    result = twolevel.permutation_fwe(group, n_perm=5000)
+    group = twolevel.GroupContrast(twolevel.fit_group(maps), mask)
+    result = twolevel.height_control(group, method="fdr")
+    relabeled = twolevel.make_permutation_model(design, contrast, n_perm=5000)
+    permuted = twolevel.permute_group(maps, mask, relabeled)
+    result = twolevel.permutation_fwe(permuted, test="tfceFWE")
 
 Everything is imported when it is first used, so that importing the package costs nothing.
 """
@@ -31,14 +34,20 @@ if TYPE_CHECKING:
     from twolevel.stats.inference.cluster_extent import cluster_extent
     from twolevel.stats.inference.height_control import height_control
     from twolevel.stats.inference.parametric_fwe import parametric_fwe
+    from twolevel.stats.inference.permutation_fdr import permutation_fdr
     from twolevel.stats.inference.permutation_fwe import permutation_fwe
     from twolevel.stats.inference.result import GroupContrast, GroupTest
+    from twolevel.stats.permutation import PermutationSettings, Permuted, permute_group
+    from twolevel.stats.permutation_model import PermutationModel, make_permutation_model
     from twolevel.stats.run_fit import RunFit, fit_run, percent_signal_change
 
 __all__ = [
     "ContrastEstimate",
     "GroupContrast",
     "GroupTest",
+    "PermutationModel",
+    "PermutationSettings",
+    "Permuted",
     "RunFit",
     "cluster_extent",
     "cluster_table",
@@ -49,10 +58,13 @@ __all__ = [
     "frame_times_of",
     "height_control",
     "make_design_matrix",
+    "make_permutation_model",
     "p_from_t",
     "parametric_fwe",
     "percent_signal_change",
+    "permutation_fdr",
     "permutation_fwe",
+    "permute_group",
     "read_confounds",
     "read_events",
     "read_model",
@@ -75,8 +87,11 @@ _HOMES = {
     "twolevel.stats.inference.cluster_extent": ("cluster_extent",),
     "twolevel.stats.inference.height_control": ("height_control",),
     "twolevel.stats.inference.parametric_fwe": ("parametric_fwe",),
+    "twolevel.stats.inference.permutation_fdr": ("permutation_fdr",),
     "twolevel.stats.inference.permutation_fwe": ("permutation_fwe",),
     "twolevel.stats.inference.result": ("GroupContrast", "GroupTest"),
+    "twolevel.stats.permutation": ("Permuted", "PermutationSettings", "permute_group"),
+    "twolevel.stats.permutation_model": ("PermutationModel", "make_permutation_model"),
     "twolevel.stats.run_fit": ("RunFit", "fit_run", "percent_signal_change"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

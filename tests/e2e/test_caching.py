@@ -31,7 +31,7 @@ def test_second_run_computes_nothing(dataset: Path, analysed: Analysis):
     )
     assert jobs(text, "done") == set()
     assert "6 runs (6 cached), 3 subjects (3 cached)" in text
-    assert "5 contrasts (5 cached), 30 tests (30 cached)" in text
+    assert "5 contrasts (5 cached), 45 tests (45 cached)" in text
     assert contents(analysed.output_dir) == before
 
 
@@ -83,7 +83,7 @@ def test_options_of_the_group_leave_subjects_alone(copied: tuple[Path, Analysis]
         "z",
     )
     assert "6 runs (6 cached), 3 subjects (3 cached)" in text
-    assert "5 contrasts (5 done), 30 tests (30 done)" in text
+    assert "5 contrasts (5 done), 45 tests (45 done)" in text
 
 
 def test_edited_code_recomputes(dataset: Path, tmp_path: Path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from pathlib import Path
 
 import nibabel as nib
@@ -11,6 +13,7 @@ import pandas as pd
 import pytest
 from command import Analysis, call
 from nilearn.glm.first_level import FirstLevelModel
+from scipy import stats
 
 from twolevel.model.read import presets
 
@@ -236,3 +239,58 @@ def test_too_little_memory_for_the_processes_is_refused(dataset: Path, tmp_path:
     )  # fmt: skip
     assert "--mem-gb 1" in text
     assert "2 GB or more for so many" in text
+
+
+def test_another_error_rate_leaves_the_permutations_alone(copied: tuple[Path, Analysis]):
+    data, analysis = copied
+    words = ("run", data, analysis.output_dir, "group", "-m", "balloon", "-w", analysis.work_dir)
+    call(*words, "--alpha", "0.3")
+    assert jobs_of("PermuteGroup", analysis.output_dir) == {"cached": 5}
+    call(*words, "--alpha", "0.3", "--cluster-forming-p", "0.01", "--connectivity", "26")
+    assert jobs_of("PermuteGroup", analysis.output_dir) == {"queued": 5, "running": 5, "done": 5}
+    (sidecar,) = analysis.output_dir.glob(
+        "group/*pumps_stat-logp_desc-clusterSizeFWE_statmap.json"
+    )
+    record = json.loads(sidecar.read_text())
+    assert (record["ClusterFormingP"], record["Connectivity"]) == (0.01, 26)
+    assert record["ClusterFormingThreshold"] == pytest.approx(stats.t.isf(0.005, 2), rel=1e-12)
+
+
+def jobs_of(task: str, output_dir: Path) -> dict[str, int]:
+    """Count the events of a task in the latest log, by their status."""
+    log = max(output_dir.glob("logs/*.log"), key=lambda path: path.stat().st_mtime_ns)
+    found = re.findall(rf"  {task} of \w+: (\w+)", log.read_text())
+    return dict(Counter(found))
+
+
+def test_a_tail_that_cannot_be_fitted_leaves_p_as_they_are(copied: tuple[Path, Analysis]):
+    """Eight flips are too few for a tail: the same maps, and nothing says otherwise."""
+    data, analysis = copied
+    (path,) = analysis.output_dir.glob("group/*-pumps_stat-logp_desc-tfceFWE_statmap.nii.gz")
+    before = path.read_bytes()
+    words = ("run", data, analysis.output_dir, "group", "-m", "balloon", "-w", analysis.work_dir)
+    call(*words, "--tail", "gpd")
+    assert path.read_bytes() == before
+    record = json.loads(Path(str(path).replace(".nii.gz", ".json")).read_text())
+    assert record["Tail"] == "gpd"
+    assert "tail fitted" not in record["Controls"]
+
+
+def test_the_null_distribution_gives_the_corrected_p(analysed: Analysis):
+    group = analysed.output_dir / "group"
+    (null,) = group.glob("*_contrast-pumps_desc-permutation_null.tsv")
+    table = pd.read_csv(null, sep="\t")
+    assert list(table["permutation"]) == list(range(1, 9))
+    for column, stat, test in (
+        ("largest_t", "t", "permutationFWE"),
+        ("largest_tfce", "tfce", "tfceFWE"),
+    ):
+        (values,) = group.glob(f"*_contrast-pumps_stat-{stat}_statmap.nii.gz")
+        (logp,) = group.glob(f"*_contrast-pumps_stat-logp_desc-{test}_statmap.nii.gz")
+        observed = np.abs(nib.load(values).get_fdata())
+        inside = np.isfinite(observed)
+        largest = table[column].to_numpy()
+        p = (largest >= observed[inside][:, None] * (1 - 1e-6)).mean(axis=1)
+        np.testing.assert_allclose(
+            nib.load(logp).get_fdata()[inside], -np.log10(p), rtol=1e-6, atol=1e-6
+        )

@@ -45,7 +45,9 @@ def test_every_map_and_table_has_a_sidecar_that_says_what_it_is(analysed: Analys
     maps = [
         path
         for path in analysed.output_dir.rglob("*")
-        if re.search(r"_(statmap|mask|design|quality|clusters|tests)\.(nii\.gz|tsv)$", path.name)
+        if re.search(
+            r"_(statmap|mask|design|quality|clusters|null|tests)\.(nii\.gz|tsv)$", path.name
+        )
     ]
     assert len(maps) > 100
     for path in maps:
@@ -89,7 +91,7 @@ def test_maps_are_nan_outside_the_mask_and_finite_inside(analysed: Analysis):
     ]
     mask = nib.load(mask_path).get_fdata() > 0
     maps = list(group.glob("*_statmap.nii.gz"))
-    assert len(maps) == 5 * (5 + 6)
+    assert len(maps) == 5 * (5 + 9 + 2)
     for path in maps:
         data = nib.load(path).get_fdata()
         assert np.array_equal(np.isfinite(data), mask), path.name
@@ -111,9 +113,11 @@ def test_control_minus_pumps_is_the_negative_of_pumps_minus_control(analysed: An
 def test_tests_table_has_a_row_for_each_contrast_and_test(analysed: Analysis):
     (path,) = (analysed.output_dir / "group").glob("*_tests.tsv")
     table = pd.read_csv(path, sep="\t", na_values="n/a")
-    assert len(table) == 5 * 6
+    assert len(table) == 5 * 9
     assert set(table["sides"]) == {2}
-    permutation = table[table["test"] == "permutationFWE"]
+    permuted = ("permutationFWE", "clusterSizeFWE", "clusterMassFWE", "tfceFWE")
+    permutation = table[table["test"].isin(permuted)]
+    assert len(permutation) == 5 * 4
     assert set(permutation["n_permutations"]) == {2**3}
     np.testing.assert_allclose(permutation["smallest_attainable_p"], 2 / 2**3, rtol=1e-12)
     for row in table.itertuples():

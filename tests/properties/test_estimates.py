@@ -129,7 +129,7 @@ def test_cluster_sizes_sum_to_the_survivors(seed, height, min_voxels):
     rng = np.random.default_rng(seed)
     mask = rng.random((6, 7, 5)) < 0.8
     z = rng.normal(size=int(mask.sum()))
-    group = GroupContrast(np.zeros((2, z.size)), ContrastEstimate(z, np.ones_like(z), 1e9), mask)
+    group = GroupContrast(ContrastEstimate(z, np.ones_like(z), 1e9), mask)
     test = cluster_extent(group, height=height, min_voxels=min_voxels)
     table = cluster_table(group, test, np.diag([2.0, 2.0, 3.0, 1.0]))
     assert table["n_voxels"].sum() == test.surviving.sum()

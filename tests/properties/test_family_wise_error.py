@@ -1,83 +1,86 @@
-"""The family-wise error over 300 null data sets stays near the level that can be attained.
+"""The family-wise error over some hundred null data sets stays near the attainable level.
 
-A permutation test with all 256 flips of 8 subjects is exact: without ties, the share of null data
-sets in which anything survives is ``floor(alpha / step) * step``, where p moves in steps of 1/256
-(one side) or 2/256 (two sides, because a flip and its negative tie). Bonferroni only promises an
-upper bound; with smooth noise its rate lies below alpha.
+A permutation test is exact, also with relabelings that are drawn, as long as the identity is one
+of them: without ties, the share of null data sets in which anything survives is the largest
+multiple of the smallest p up to alpha. The size of clusters has ties, which can only lower its
+rate; with a nuisance covariate (Freedman - Lane) the level is approximate. `benchmarks/RESULTS.md`
+has the same with a thousand data sets of each design. Bonferroni only promises an upper bound.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from functools import cache
+from typing import Literal
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 from scipy.ndimage import gaussian_filter
 
 from twolevel.stats.group_fit import fit_group
 from twolevel.stats.inference.height_control import height_control
 from twolevel.stats.inference.parametric_fwe import parametric_fwe
-from twolevel.stats.inference.permutation_fwe import permutation_fwe
+from twolevel.stats.inference.permutation_fwe import STATISTIC_OF, permutation_fwe
 from twolevel.stats.inference.result import GroupContrast
+from twolevel.stats.permutation import PermutationSettings, permute_group
+from twolevel.stats.permutation_model import make_permutation_model
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+N_SETS, ALPHA, SHAPE, MASK = 300, 0.05, (9, 9, 9), np.ones((9, 9, 9), bool)
 
-    from twolevel.stats.inference.result import GroupTest
+N_SUBJECTS, N_PERM = 16, 100  # more relabelings than are enumerated: they are drawn
+AGES = np.random.default_rng(0).normal(size=N_SUBJECTS)
+GROUPS = np.repeat(np.eye(2), [7, 9], axis=0)
+DESIGNS = {
+    "one sample": (np.ones((N_SUBJECTS, 1)), [1]),
+    "one sample, covariate": (np.column_stack([np.ones(N_SUBJECTS), AGES]), [1, 0]),
+    "two samples": (GROUPS, [1, -1]),
+    "two samples, covariate": (np.column_stack([GROUPS, AGES]), [1, -1, 0]),
+}
 
-N_SETS, N_SUBJECTS, ALPHA, SHAPE = 300, 8, 0.05, (12, 12, 12)
+
+def noise(number: int) -> NDArray[np.float32]:
+    maps = np.random.default_rng(number).standard_normal((N_SUBJECTS, *SHAPE), np.float32)
+    smooth: NDArray[np.float32] = gaussian_filter(maps, (0, 1, 1, 1)).reshape(N_SUBJECTS, -1)
+    return smooth
+
+
+@cache
+def counts_of(name: str, sides: Literal[1, 2]) -> Counter[str]:
+    """Count, by test, the null data sets in which anything survives."""
+    design, contrast = DESIGNS[name]
+    settings = PermutationSettings(sides=sides, cluster_forming_p=0.01)
+    counts: Counter[str] = Counter()
+    for number in range(N_SETS):
+        model = make_permutation_model(design, np.array(contrast), n_perm=N_PERM, seed=number)
+        permuted = permute_group(noise(number), MASK, model, settings)
+        counts.update(
+            test
+            for test in STATISTIC_OF
+            if permutation_fwe(permuted, test=test, alpha=ALPHA).surviving.any()
+        )
+    return counts
+
+
+@pytest.mark.parametrize("test", STATISTIC_OF)
+@pytest.mark.parametrize("sides", [1, 2])
+@pytest.mark.parametrize("name", DESIGNS)
+def test_permutations_keep_the_attainable_level(name, sides, test):
+    step = sides if name.startswith("one sample") else 1
+    level = np.floor(ALPHA * N_PERM / step + 1e-9) * step / N_PERM
+    low, high = stats.binom.interval(0.999, N_SETS, level)
+    assert low <= counts_of(name, sides)[test] <= high
 
 
 @pytest.fixture(scope="module")
 def null_sets():
-    rng = np.random.default_rng(20)
-    mask = np.ones(SHAPE, bool)
-    sets = []
-    for _ in range(N_SETS):
-        noise = rng.normal(size=(N_SUBJECTS, *SHAPE)).astype(np.float32)
-        maps = gaussian_filter(noise, (0, 1, 1, 1)).reshape(N_SUBJECTS, -1)
-        sets.append(GroupContrast(maps, fit_group(maps), mask))
-    return sets
-
-
-def n_with_survivors(sets: list[GroupContrast], test: Callable[[GroupContrast], GroupTest]) -> int:
-    return sum(bool(test(group).surviving.any()) for group in sets)
-
-
-def attainable(sides: int) -> float:
-    step = sides / 2**N_SUBJECTS
-    return float(np.floor(ALPHA / step) * step)
-
-
-@pytest.mark.parametrize("sides", [1, 2])
-def test_permutations_keep_the_attainable_level(null_sets, sides):
-    count = n_with_survivors(null_sets, lambda g: permutation_fwe(g, alpha=ALPHA, sides=sides))
-    low, high = stats.binom.interval(0.999, N_SETS, attainable(sides))
-    assert low <= count <= high
-
-
-@pytest.mark.parametrize("sides", [1, 2])
-def test_drawn_flips_keep_the_level_too(sides):
-    """Sixteen subjects, 100 flips of 65,536: p moves in steps of sides / 100."""
-    rng = np.random.default_rng(21)
-    sets = []
-    for _ in range(N_SETS):
-        maps = rng.normal(size=(16, 60))
-        sets.append(GroupContrast(maps, fit_group(maps), np.ones((60, 1, 1), bool)))
-    seeds = iter(range(N_SETS))
-    count = n_with_survivors(
-        sets,
-        lambda g: permutation_fwe(g, n_perm=100, alpha=ALPHA, sides=sides, seed=next(seeds)),
-    )
-    level = np.floor(ALPHA * 100 / sides + 1e-9) * sides / 100
-    low, high = stats.binom.interval(0.999, N_SETS, level)
-    assert low <= count <= high
+    return [GroupContrast(fit_group(noise(number)), MASK) for number in range(N_SETS)]
 
 
 @pytest.mark.parametrize("sides", [1, 2])
 def test_the_parametric_test_stays_below_its_level(null_sets, sides):
-    count = n_with_survivors(null_sets, lambda g: parametric_fwe(g, alpha=ALPHA, sides=sides))
+    count = sum(parametric_fwe(g, alpha=ALPHA, sides=sides).surviving.any() for g in null_sets)
     # Conservative by construction: only the upper bound is promised. That it is a test at all
     # shows in the lower bound of one data set.
     assert 1 <= count <= stats.binom.interval(0.999, N_SETS, ALPHA)[1]
@@ -93,7 +96,7 @@ def test_bonferroni_on_z_rejects_the_same_sets_as_the_parametric_test(null_sets,
 
 def test_an_uncorrected_threshold_does_not_keep_the_level(null_sets):
     """The same data tell control from no control."""
-    count = n_with_survivors(
-        null_sets, lambda g: height_control(g, method="fpr", alpha=0.001, sides=2)
+    count = sum(
+        height_control(g, method="fpr", alpha=0.001, sides=2).surviving.any() for g in null_sets
     )
-    assert count > 0.5 * N_SETS
+    assert count > 0.3 * N_SETS

@@ -10,20 +10,26 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage, stats
 
-from twolevel.stats.group_fit import fit_group
 from twolevel.stats.inference.permutation_fwe import permutation_fwe
-from twolevel.stats.inference.result import GroupContrast, GroupTest
+from twolevel.stats.inference.result import GroupTest
+from twolevel.stats.permutation import PermutationSettings, Permuted, permute_group
+from twolevel.stats.permutation_model import make_permutation_model
 
 
 def p_of(maps: Any, **options: Any) -> Any:
     return 10.0 ** -run_test(maps, **options).map_values
 
 
-def run_test(maps: Any, **options: Any) -> GroupTest:
+def run_test(
+    maps: Any, *, sides: Any = 2, n_perm: int = 10_000, seed: int = 0, alpha: float = 0.05
+) -> GroupTest:
     maps = np.asarray(maps)
     mask = np.ones((maps.shape[1], 1, 1), bool)
-    return permutation_fwe(GroupContrast(maps, fit_group(maps), mask), **options)
+    model = make_permutation_model(np.ones((len(maps), 1)), np.ones(1), n_perm=n_perm, seed=seed)
+    settings = PermutationSettings(sides=sides, statistics=("voxel",))
+    return permutation_fwe(permute_group(maps, mask, model, settings), alpha=alpha)
 
 
 def signed_t_squared(values: tuple[int, ...]) -> Fraction:
@@ -207,3 +213,171 @@ def test_the_seed_changes_p_only_when_flips_are_drawn():
 def test_more_voxels_never_make_p_smaller():
     maps = np.random.default_rng(2).normal(0.6, 1, (8, 40))
     assert (p_of(maps)[:10] >= p_of(maps[:, :10]) - 1e-12).all()
+
+
+MASK = np.ones((4, 3, 2), bool)
+MASK[1, 1, 0] = MASK[3, 2, 1] = MASK[2, 0, 1] = False
+TESTS = {
+    "voxel": "permutationFWE",
+    "clusterSize": "clusterSizeFWE",
+    "clusterMass": "clusterMassFWE",
+    "tfce": "tfceFWE",
+}
+
+
+def neighbourhood(connectivity: int) -> Any:
+    return ndimage.generate_binary_structure(3, {6: 1, 18: 2, 26: 3}[connectivity])
+
+
+def volume(values: Any) -> Any:
+    image = np.full(MASK.shape, -np.inf)
+    image[MASK] = values
+    return image
+
+
+def slow_tfce(t: Any, connectivity: int) -> Any:
+    """Add up the integral from each height to the next one at which a voxel appears."""
+    image, scores, below = volume(t), np.zeros(MASK.shape), 0.0
+    for height in np.unique(t[t > 0]):
+        labels, n = ndimage.label(image >= height, neighbourhood(connectivity))
+        for number in range(1, n + 1):
+            cluster = labels == number
+            scores[cluster] += np.sqrt(cluster.sum()) * (height**3 - below**3) / 3
+        below = height
+    return scores[MASK]
+
+
+def slow_clusters(t: Any, threshold: float, connectivity: int) -> Any:
+    image, size, mass = volume(t), np.zeros(MASK.shape), np.zeros(MASK.shape)
+    labels, n = ndimage.label(image > threshold, neighbourhood(connectivity))
+    for number in range(1, n + 1):
+        cluster = labels == number
+        size[cluster], mass[cluster] = cluster.sum(), (image[cluster] - threshold).sum()
+    return size[MASK], mass[MASK]
+
+
+def slow_scores(t: Any, threshold: float, sides: int, connectivity: int) -> dict[str, Any]:
+    """Score every voxel, without sign; for two sides the tails never overlap."""
+    scores = {"voxel": np.abs(t) if sides == 2 else t}
+    tails = [t, -t][:sides]
+    clusters = [slow_clusters(tail, threshold, connectivity) for tail in tails]
+    scores["clusterSize"], scores["clusterMass"] = np.sum(clusters, axis=0)
+    scores["tfce"] = np.sum([slow_tfce(tail, connectivity) for tail in tails], axis=0)
+    return scores
+
+
+def enumerated(maps: Any, sides: int, p_forming: float, connectivity: int) -> Any:
+    """Return by statistic: the p, the largest values sorted; and the uncorrected p."""
+    n = len(maps)
+    threshold = stats.t.isf(p_forming / sides, n - 1)
+    every = []
+    for signs in itertools.product([1, -1], repeat=n):
+        flipped = np.array(signs)[:, None] * maps
+        t = flipped.mean(axis=0) / np.sqrt(flipped.var(axis=0, ddof=1) / n)
+        every.append(slow_scores(t, threshold, sides, connectivity))
+    p, largest = {}, {}
+    for name in TESTS:
+        top = np.array([scores[name].max() for scores in every])
+        own = every[0][name]
+        p[name] = (top >= (own - 1e-6 * np.abs(own))[:, None]).mean(1)
+        if name != "voxel":
+            p[name][own == 0] = 1.0
+        largest[name] = np.sort(top)
+    voxel = np.array([scores["voxel"] for scores in every])
+    uncorrected = (voxel >= voxel[0] - 1e-6 * np.abs(voxel[0])).mean(axis=0)
+    return p, largest, uncorrected
+
+
+def blobs(n_subjects: int) -> Any:
+    """Noise with a positive cluster at one end and a negative one at the other."""
+    maps = np.random.default_rng(20 + n_subjects).normal(0, 1, (n_subjects, MASK.sum()))
+    maps[:, :5] += 1.5
+    maps[:, -4:] -= 1.0
+    return maps
+
+
+def permuted_blobs(
+    n_subjects: int, sides: Any, p_forming: float, connectivity: Any = 6
+) -> Permuted:
+    model = make_permutation_model(np.ones((n_subjects, 1)), np.ones(1))
+    settings = PermutationSettings(
+        sides=sides, cluster_forming_p=p_forming, connectivity=connectivity
+    )
+    return permute_group(blobs(n_subjects), MASK, model, settings)
+
+
+ENUMERATED = [(3, 0.2, 6), (4, 0.1, 6), (5, 0.1, 18), (5, 0.3, 6), (6, 0.05, 26)]
+
+
+@pytest.mark.parametrize("sides", [1, 2])
+@pytest.mark.parametrize(("n_subjects", "p_forming", "connectivity"), ENUMERATED)
+def test_p_of_every_statistic_equals_a_plain_enumeration(
+    n_subjects, p_forming, connectivity, sides
+):
+    permuted = permuted_blobs(n_subjects, sides, p_forming, connectivity)
+    p, largest, uncorrected = enumerated(blobs(n_subjects), sides, p_forming, connectivity)
+    for name, test in TESTS.items():
+        result = permutation_fwe(permuted, test=test)
+        np.testing.assert_allclose(10.0**-result.map_values, p[name], rtol=1e-12, atol=0)
+        np.testing.assert_allclose(
+            np.sort(permuted.largest[name]), largest[name], rtol=1e-5, atol=1e-6, err_msg=name
+        )
+        assert len(set(p[name])) > 1
+    np.testing.assert_allclose(permuted.p_uncorrected, uncorrected, rtol=1e-12, atol=0)
+    assert len(set(uncorrected)) > 1
+
+
+@pytest.mark.parametrize("sides", [1, 2])
+def test_the_observed_maps_are_scores_with_the_sign_of_t(sides):
+    permuted = permuted_blobs(5, sides, 0.2)
+    maps = blobs(5)
+    t = maps.mean(axis=0) / np.sqrt(maps.var(axis=0, ddof=1) / 5)
+    threshold = stats.t.isf(0.2 / sides, 4)
+    assert permuted.cluster_threshold == pytest.approx(threshold, rel=1e-9)
+    np.testing.assert_allclose(permuted.observed["voxel"], t, rtol=1e-10, atol=1e-12)
+    for name, scores in slow_scores(t, threshold, sides, 6).items():
+        signed = t if name == "voxel" else scores * np.sign(t)
+        np.testing.assert_allclose(
+            permuted.observed[name], signed, rtol=1e-5, atol=1e-6, err_msg=name
+        )
+    negative = permuted.observed["clusterSize"] < 0
+    assert negative.any() == (sides == 2)
+    assert (permuted.observed["clusterSize"] > 0).any()
+
+
+@pytest.mark.parametrize("sides", [1, 2])
+@pytest.mark.parametrize("statistic", list(TESTS))
+def test_p_of_every_statistic_lies_on_the_lattice_of_counts(statistic, sides):
+    permuted = permuted_blobs(6, sides, 0.1)
+    assert (permuted.n_used, permuted.exhaustive, permuted.exact) == (64, True, True)
+    for p in (permuted.p_corrected(statistic), permuted.p_uncorrected):
+        counts = p * 64
+        np.testing.assert_allclose(counts, np.round(counts), rtol=0, atol=1e-9)
+        assert sides <= counts.min() < counts.max() <= 64
+        if sides == 2:
+            np.testing.assert_array_equal(np.round(counts) % 2, 0)
+
+
+@pytest.mark.parametrize("sides", [1, 2])
+def test_without_any_cluster_p_is_one_everywhere(sides):
+    permuted = permuted_blobs(5, sides, 1e-9)
+    for name in ("clusterSize", "clusterMass"):
+        np.testing.assert_array_equal(permuted.observed[name], 0.0)
+        np.testing.assert_array_equal(permuted.p_corrected(name), 1.0)
+    assert permuted.p_corrected("tfce").min() < 1
+
+
+def test_the_powers_of_tfce_are_those_that_are_asked_for():
+    """With E = 0 the score is t^(H + 1) / (H + 1), whatever the neighbours are."""
+    maps = blobs(5)
+    model = make_permutation_model(np.ones((5, 1)), np.ones(1))
+    settings = PermutationSettings(statistics=("tfce",), extent_power=0.0, height_power=1.0)
+    permuted = permute_group(maps, MASK, model, settings)
+    t = permuted.observed["voxel"]
+    np.testing.assert_allclose(
+        permuted.observed["tfce"], np.sign(t) * t**2 / 2, rtol=1e-5, atol=1e-9
+    )
+    np.testing.assert_allclose(
+        permuted.largest["tfce"], permuted.largest["voxel"] ** 2 / 2, rtol=1e-5, atol=0
+    )
+    assert set(permuted.largest) == {"voxel", "tfce"}

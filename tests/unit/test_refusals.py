@@ -12,9 +12,8 @@ from twolevel.errors import InputError, ModelError, did_you_mean
 from twolevel.model.read import presets, read_model
 from twolevel.stats.contrasts import contrast_vector
 from twolevel.stats.design import make_design_matrix
-from twolevel.stats.group_fit import fit_group
-from twolevel.stats.inference.permutation_fwe import permutation_fwe
-from twolevel.stats.inference.result import GroupContrast
+from twolevel.stats.permutation import PermutationSettings, permute_group
+from twolevel.stats.permutation_model import make_permutation_model
 from twolevel.stats.run_fit import fit_run
 
 FT = np.arange(50, dtype=np.float64) * 2
@@ -24,8 +23,11 @@ INSTRUCTIONS = ["Nodes", 0, "Transformations", "Instructions"]
 
 def test_t_of_zero_ties_with_its_negative():
     maps = np.array([[-1.0], [2.0], [-2.0], [1.0]])  # sum 0; 10 of 16 flips have sum >= 0
-    r = permutation_fwe(GroupContrast(maps, fit_group(maps), np.ones((1, 1, 1), bool)), sides=1)
-    assert 10 ** -r.map_values[0] == pytest.approx(10 / 16, rel=1e-9)
+    model = make_permutation_model(np.ones((4, 1)), np.ones(1))
+    one_sided = PermutationSettings(sides=1, statistics=("voxel",))
+    permuted = permute_group(maps, np.ones((1, 1, 1), bool), model, one_sided)
+    assert permuted.p_corrected("voxel")[0] == pytest.approx(10 / 16, rel=1e-9)
+    assert permuted.p_uncorrected[0] == pytest.approx(10 / 16, rel=1e-9)
 
 
 @pytest.mark.parametrize(("n_rows", "n_columns"), [(5, 5), (5, 6)])

@@ -119,6 +119,9 @@ def _load_model(arguments: argparse.Namespace, bids_dir: Path) -> StatsModel:
         "sides": arguments.sides,
         "alpha": arguments.alpha,
         "n_perm": arguments.n_perm,
+        "cluster_forming_p": arguments.cluster_forming_p,
+        "connectivity": arguments.connectivity,
+        "tail": arguments.tail,
     }
     return override(model, options)
 

@@ -215,6 +215,23 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="permutations; with few subjects all sign flips are used instead",
     )
     group.add_argument(
+        "--cluster-forming-p",
+        type=_number(float, 0, 1, inside=True),
+        metavar="P",
+        help="voxels with a smaller p form the clusters of the permutation tests",
+    )
+    group.add_argument(
+        "--connectivity",
+        type=int,
+        choices=[6, 18, 26],
+        help="neighbours of a voxel in these clusters and in TFCE: by faces, edges, corners",
+    )
+    group.add_argument(
+        "--tail",
+        choices=["gpd"],
+        help="read small permutation p from a fitted generalised Pareto tail (approximate)",
+    )
+    group.add_argument(
         "--group-mask", type=_file, metavar="FILE", help="analyse the group only within this mask"
     )
     group.add_argument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Self
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
     from types import TracebackType
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["StageProgress", "format_seconds", "show_notes"]
 
 NOTES_SHOWN = 6
+SECONDS_PER_LOOK, SECONDS_PER_LINE = 1.0, 30.0
 
 # Quick steps are not worth a line.
 SHOWN = {
@@ -60,9 +63,18 @@ class StageProgress:
         How many runs, subjects, contrasts, tests there are.
     log : Path
         Every event goes there too.
+    shares : callable, optional
+        Tells how much is done of long steps that are under way: label and share of each.
     """
 
-    def __init__(self, console: Console, stage: str, totals: dict[str, int], log: Path) -> None:
+    def __init__(
+        self,
+        console: Console,
+        stage: str,
+        totals: dict[str, int],
+        log: Path,
+        shares: Callable[[], Iterable[tuple[str, float]]] = tuple,
+    ) -> None:
         self.console = console
         self.stage = stage
         self.totals = {unit: n for unit, n in totals.items() if n}
@@ -80,9 +92,14 @@ class StageProgress:
             disable=not console.is_terminal,
         )
         self.task = self.bar.add_task(stage, total=sum(self.totals.values()), status="")
+        self.shares = shares
+        self.lock = threading.Lock()  # between events and the thread that watches the shares
+        self.over = threading.Event()
+        self.watch = threading.Thread(target=self._watch_shares, daemon=True)
 
     def __enter__(self) -> Self:
         self.bar.start()
+        self.watch.start()
         return self
 
     def __exit__(
@@ -91,6 +108,8 @@ class StageProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.over.set()
+        self.watch.join()
         self.bar.stop()
 
     def __call__(self, event: JobEvent) -> None:
@@ -100,6 +119,10 @@ class StageProgress:
         ----------
         event : JobEvent
         """
+        with self.lock:
+            self._take(event)
+
+    def _take(self, event: JobEvent) -> None:
         elapsed = time.monotonic() - self.started
         name = f"{event.task} of {event.label}"
         with self.log.open("a", encoding="utf-8") as stream:
@@ -187,6 +210,16 @@ class StageProgress:
                 soft_wrap=True,
             )
 
+    def _watch_shares(self) -> None:
+        """Show how far long steps have got: always on a terminal, now and then elsewhere."""
+        pause = SECONDS_PER_LOOK if self.console.is_terminal else SECONDS_PER_LINE
+        while not self.over.wait(pause):
+            with self.lock:
+                elapsed = time.monotonic() - self.started
+                self._refresh(elapsed)
+                for label, share in self.shares():
+                    self._line(f"permutations of {label}: {share:.0%}", elapsed)
+
     def _refresh(self, elapsed: float) -> None:
         totals = {
             status: sum(n for (_, s), n in self.counts.items() if s == status)
@@ -198,7 +231,9 @@ class StageProgress:
         ]
         words += [f"{n} {status}" for status, n in totals.items() if n and status != "done"]
         if self.running:
-            words.append(f"running {', '.join(list(self.running)[:3])}")
+            share_of = {label: f" ({share:.0%})" for label, share in self.shares()}
+            running = [label + share_of.get(label, "") for label in list(self.running)[:3]]
+            words.append(f"running {', '.join(running)}")
         if left := self.time_left(elapsed):
             words.append(left)
         self.bar.update(self.task, completed=sum(totals.values()), status=" · ".join(words))

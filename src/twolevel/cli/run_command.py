@@ -6,10 +6,12 @@ import os
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from twolevel.bids.checkpoints import unfinished_shares
 from twolevel.bids.group_inputs import find_subject_maps
 from twolevel.bids.publish import write_dataset_files
 from twolevel.bids.quality import inflation_notes
@@ -23,7 +25,7 @@ from twolevel.cli.options import JOBS
 from twolevel.cli.progress import StageProgress, format_seconds, show_notes
 from twolevel.errors import InputError, Problems
 from twolevel.tasks.resources import allow
-from twolevel.workflow.cache import locked_work_dir
+from twolevel.workflow.cache import UNFINISHED, locked_work_dir
 from twolevel.workflow.submit import Execution, is_at_once, run_group, run_participants
 
 if TYPE_CHECKING:
@@ -177,7 +179,9 @@ class _Run:
         n_tests = len(node.group_settings.tests) if node else 0
         n_contrasts = sum(bool(maps) for maps in inputs.maps.values())
         totals = {"contrast": n_contrasts, "test": n_contrasts * n_tests}
-        with StageProgress(self.console, "group level", totals, self.log) as progress:
+        prepare_kernels(self.console)
+        shares = partial(unfinished_shares, self.cache_root.parent / UNFINISHED)
+        with StageProgress(self.console, "group level", totals, self.log, shares) as progress:
             outcome = run_group(
                 inputs,
                 model,
@@ -258,13 +262,19 @@ def _show_tests(console: Console, path: Path) -> None:
     """Print how many voxels survive each test."""
     table = read_tsv(path)
     table["survive"] = [f"{r.n_voxels} ({r.n_clusters})" for r in table.itertuples()]
-    shown = table.pivot_table("survive", "contrast", "test", aggfunc="first", sort=False)
+    shown = table.pivot_table("survive", "test", "contrast", aggfunc="first", sort=False)
     shown = shown.rename_axis(index=None, columns="voxels (clusters)")
     console.print(f"\n{shown.to_string()}\n", highlight=False, markup=False, soft_wrap=True)
+    uncorrected = [test for test in shown.index if test in ("clusterExtent", "fpr")]
+    if uncorrected:
+        console.print(
+            f"{' and '.join(uncorrected)}: not corrected for the number of voxels", highlight=False
+        )
     console.print(
-        "clusterExtent and fpr are not corrected for the number of voxels; fdr controls the false "
-        "discovery rate, the others the family-wise error.",
+        "names with FDR or fdr: the false discovery rate is controlled; with FWE, and bonferroni: "
+        "the family-wise error",
         highlight=False,
+        soft_wrap=True,
     )
     for test, rows in table.groupby("test", sort=False):
         smallest, alpha = rows["smallest_attainable_p"].max(), rows["alpha"].min()

@@ -52,7 +52,18 @@ class _Subject(_Software):
 
 
 class _Test(_Software):
-    Test: Literal["clusterExtent", "fdr", "fpr", "bonferroni", "parametricFWE", "permutationFWE"]
+    Test: Literal[
+        "clusterExtent",
+        "fdr",
+        "fpr",
+        "bonferroni",
+        "parametricFWE",
+        "permutationFWE",
+        "clusterSizeFWE",
+        "clusterMassFWE",
+        "tfceFWE",
+        "permutationFDR",
+    ]
     Alpha: Rate | None = None
     Height: Annotated[float, Field(gt=0)] = 3.29
     MinVoxels: Annotated[int, Field(ge=1)] = 11
@@ -68,6 +79,11 @@ class _Dataset(_Software):
     Alpha: Rate = 0.05
     NPerm: Annotated[int, Field(ge=2)] = 10_000
     Tests: list[_Test] | None = None
+    ClusterFormingP: Rate = 0.001
+    Connectivity: Literal[6, 18, 26] = 6
+    Tail: Literal["gpd"] | None = None
+    TfceExtentPower: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.5
+    TfceHeightPower: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2.0
 
     @field_validator("Tests")
     @classmethod
@@ -79,7 +95,18 @@ class _Dataset(_Software):
 
     def settings(self) -> GroupSettings:
         tests = ALL_TESTS if self.Tests is None else tuple(t.settings() for t in self.Tests)
-        return GroupSettings(self.GroupInput, self.Sides, self.Alpha, self.NPerm, tests)
+        return GroupSettings(
+            self.GroupInput,
+            self.Sides,
+            self.Alpha,
+            self.NPerm,
+            tests,
+            self.ClusterFormingP,
+            self.Connectivity,
+            self.Tail,
+            self.TfceExtentPower,
+            self.TfceHeightPower,
+        )
 
 
 SCHEMAS: dict[str, type[_Run] | type[_Subject] | type[_Dataset]] = {

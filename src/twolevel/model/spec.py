@@ -187,6 +187,9 @@ ALL_TESTS = (
     TestSettings("bonferroni"),
     TestSettings("parametricFWE"),
     TestSettings("permutationFWE"),
+    TestSettings("clusterSizeFWE"),
+    TestSettings("clusterMassFWE"),
+    TestSettings("tfceFWE"),
 )
 
 
@@ -205,6 +208,15 @@ class GroupSettings:
     n_perm : int
         Sign flips where there are too many to use all.
     tests : tuple of TestSettings
+    cluster_forming_p : float
+        Of the permutation tests of clusters: voxels with a smaller p (of `sides`) form them.
+    connectivity : {6, 18, 26}
+        Neighbours of a voxel in the permutation tests.
+    tail : {"gpd"} or None
+        How p of the permutation tests are read in the tail: from a fitted generalised Pareto
+        distribution, or as shares.
+    tfce_extent_power, tfce_height_power : float
+        E and H of TFCE.
     """
 
     group_input: Literal["effect", "t", "z"] = "effect"
@@ -212,6 +224,11 @@ class GroupSettings:
     alpha: float = 0.05
     n_perm: int = 10_000
     tests: tuple[TestSettings, ...] = ALL_TESTS
+    cluster_forming_p: float = 0.001
+    connectivity: Literal[6, 18, 26] = 6
+    tail: Literal["gpd"] | None = None
+    tfce_extent_power: float = 0.5
+    tfce_height_power: float = 2.0
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ COLUMNS = (
     "t_at_peak",
     "effect_at_peak",
     "logp_at_peak",
+    "p_at_peak",
 )
 
 
@@ -40,7 +41,7 @@ def cluster_table(
     ----------
     group : GroupContrast
     test : GroupTest
-        Its survivors are grouped by shared faces, signs apart.
+        Its survivors are grouped with their neighbours, signs apart.
     affine : ndarray of shape (4, 4)
         Voxel indices to millimetres.
 
@@ -48,13 +49,13 @@ def cluster_table(
     -------
     pandas.DataFrame
         One row per cluster: number, sign, size in voxels and mm^3, and at the voxel with the
-        largest |t| its coordinates in mm, z, t, effect and (for tests that give p) -log10 p.
+        largest |t| its coordinates in mm, z, t, effect and (for tests that give p) -log10 p and p.
     """
     t, z = group.estimate.t, group.estimate.z
     volume = np.zeros((2, *group.mask.shape), bool)
     volume[0][group.mask] = test.surviving & (t > 0)
     volume[1][group.mask] = test.surviving & (t < 0)
-    labels = label_clusters(volume[0], volume[1])[0][group.mask]
+    labels = label_clusters(volume[0], volume[1], test.connectivity)[0][group.mask]
     voxel_mm3 = float(abs(np.linalg.det(affine[:3, :3])))
     indices = np.argwhere(group.mask)
     rows = []
@@ -75,6 +76,7 @@ def cluster_table(
                 t[peak],
                 group.estimate.effect[peak],
                 logp,
+                10.0**-logp,
             )
         )
     rows.sort(key=lambda row: (-row[1], -abs(row[7])))

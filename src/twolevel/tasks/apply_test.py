@@ -18,10 +18,15 @@ from twolevel.stats.cluster_table import cluster_table
 from twolevel.stats.inference.cluster_extent import cluster_extent
 from twolevel.stats.inference.height_control import height_control
 from twolevel.stats.inference.parametric_fwe import parametric_fwe
+from twolevel.stats.inference.permutation_fdr import permutation_fdr
 from twolevel.stats.inference.permutation_fwe import permutation_fwe
 from twolevel.stats.inference.result import GroupContrast, GroupTest
+from twolevel.stats.permutation import Permuted
+from twolevel.tasks.describe_permutations import permutation_record
 from twolevel.tasks.fit_group import figure_path
 from twolevel.tasks.group_data import load_group
+from twolevel.tasks.permute_group import BY_PERMUTATION
+from twolevel.tasks.permuted_data import load_permuted
 
 __all__ = ["ROW", "ApplyTest", "apply_test", "carry_out"]
 
@@ -29,7 +34,7 @@ ROW = "_row.json"
 
 
 def carry_out(
-    group: GroupContrast, test: TestSettings, settings: GroupSettings, seed: int
+    group: GroupContrast, test: TestSettings, settings: GroupSettings, permuted: Permuted | None
 ) -> GroupTest:
     """Carry out a test by its settings.
 
@@ -39,8 +44,8 @@ def carry_out(
     test : TestSettings
     settings : GroupSettings
         For what the test does not state itself.
-    seed : int
-        Of everything random.
+    permuted : Permuted or None
+        None only for tests that need no relabelings.
 
     Returns
     -------
@@ -51,13 +56,20 @@ def carry_out(
         return cluster_extent(group, height=test.height, min_voxels=test.min_voxels, sides=sides)
     if test.test == "parametricFWE":
         return parametric_fwe(group, alpha=alpha, sides=sides)
-    if test.test == "permutationFWE":
-        return permutation_fwe(group, n_perm=settings.n_perm, alpha=alpha, sides=sides, seed=seed)
+    if permuted is not None:
+        if test.test == "permutationFDR":
+            return permutation_fdr(permuted, alpha=alpha)
+        return permutation_fwe(permuted, test=test.test, alpha=alpha, tail=settings.tail)
     return height_control(group, method=test.test, alpha=alpha, sides=sides)  # type: ignore[arg-type]
 
 
 def apply_test(
-    spec: GroupSpec, contrast: ContrastName, test: TestSettings, fitted: Path, folder: Path
+    spec: GroupSpec,
+    contrast: ContrastName,
+    test: TestSettings,
+    fitted: Path,
+    permutations: Path,
+    folder: Path,
 ) -> Path:
     """Carry out a test and save map, cluster table, figure and summary.
 
@@ -68,6 +80,8 @@ def apply_test(
     test : TestSettings
     fitted : Path
         What `fit_group_files` wrote.
+    permutations : Path
+        What `permute_group_files` wrote.
     folder : Path
         Where the tree is written.
 
@@ -81,9 +95,12 @@ def apply_test(
 
     entities = dict(spec.entities)
     data = load_group(fitted)
-    result = carry_out(data.contrast, test, spec.stage.node.group_settings, spec.seed)
+    permuted = load_permuted(permutations) if test.test in BY_PERMUTATION else None
+    result = carry_out(data.contrast, test, spec.stage.node.group_settings, permuted)
     names = {**entities, "contrast": contrast.label}
-    record = {**describe_test(result, spec.seed), **data.record}
+    tail = {"Tail": spec.stage.node.group_settings.tail}
+    relabeled = {**permutation_record(permuted, spec.seed), **tail} if permuted else {}
+    record = {**relabeled, **describe_test(result, spec.seed), **data.record}
     write_statmap(
         folder,
         {**names, "stat": result.statistic, "desc": result.test},
@@ -104,7 +121,8 @@ def apply_test(
     sign = np.sign(data.contrast.estimate.t) if logp and two_sided else 1
     volume = np.full(data.contrast.mask.shape, np.nan)
     volume[data.contrast.mask] = result.map_values * sign
-    label = ("signed " * two_sided) + "-log10 p (FWE)" if logp else "z"
+    rate = "FDR" if result.test == "permutationFDR" else "FWE"
+    label = ("signed " * two_sided) + f"-log10 p ({rate})" if logp else "z"
     plot_group_map(
         figure_path(folder, names, result.test),
         volume,
@@ -130,11 +148,7 @@ def describe_test(result: GroupTest, seed: int) -> dict[str, Any]:
     -------
     dict
     """
-    permuted = {
-        "NumberOfPermutations": result.n_permutations,
-        "AllPermutations": result.exhaustive,
-        "SmallestAttainableP": result.smallest_p,
-    }
+    smallest = {"SmallestAttainableP": result.smallest_p} if result.smallest_p else {}
     return {
         "Test": result.test,
         "Controls": result.controls,
@@ -143,12 +157,13 @@ def describe_test(result: GroupTest, seed: int) -> dict[str, Any]:
         "Threshold": result.threshold,
         "ThresholdUnits": "z" if result.statistic == "z" else "-log10 of corrected p",
         "RandomSeed": seed,
-        **(permuted if result.n_permutations is not None else {}),
+        **smallest,
     }
 
 
 CLUSTER_COLUMNS = {
-    "Description": "Clusters of surviving voxels: neighbours share a face, signs apart",
+    "Description": "Clusters of surviving voxels, signs apart; neighbours share a face where "
+    "Connectivity does not say otherwise",
     "cluster": "number, largest first",
     "sign": "sign of the contrast there",
     "n_voxels": "size in voxels",
@@ -160,6 +175,7 @@ CLUSTER_COLUMNS = {
     "t_at_peak": "t at the peak",
     "effect_at_peak": "effect at the peak, in the units of the effect map",
     "logp_at_peak": "-log10 of the corrected p at the peak, n/a for tests without one",
+    "p_at_peak": "the corrected p itself; in tests of clusters that of the cluster",
 }
 
 
@@ -197,7 +213,13 @@ def _title(contrast: ContrastName, result: GroupTest) -> str:
 
 @python.define(outputs={"out": Directory})
 def ApplyTest(
-    spec: GroupSpec, contrast: ContrastName, test: TestSettings, fitted: Directory, software: str
+    spec: GroupSpec,
+    contrast: ContrastName,
+    test: TestSettings,
+    fitted: Directory,
+    permutations: Directory,
+    software: str,
 ):
     """Carry out one test of one contrast."""
-    return apply_test(spec, contrast, test, Path(fitted), Path.cwd() / "out")
+    folder = Path.cwd() / "out"
+    return apply_test(spec, contrast, test, Path(fitted), Path(permutations), folder)

@@ -11,21 +11,25 @@ from numpy.typing import NDArray
 from pydra.compose import python
 
 from twolevel.bids.exclusions import Exclusion, write_exclusions
-from twolevel.bids.images import read_map, read_mask
+from twolevel.bids.images import read_mask
 from twolevel.bids.outputs import model_record, write_mask, write_statmap
+from twolevel.bids.stacked_maps import StackedMaps
 from twolevel.errors import AnalysisError
 from twolevel.model.spec import ContrastName, GroupSettings, GroupSpec
-from twolevel.stats.estimates import p_from_t
+from twolevel.numerics.relabeled_statistics import WHOLE
+from twolevel.stats.estimates import ContrastEstimate, p_from_t
 from twolevel.stats.group_fit import fit_group
 from twolevel.stats.inference.result import GroupContrast
 from twolevel.tasks.design_group import GROUP_MASK
 from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fit_run import UNITS
 from twolevel.tasks.group_data import GroupData, save_group
+from twolevel.tasks.permuted_data import stack_for_permutations
 
 __all__ = ["FitGroup", "figure_path", "fit_group_files", "group_record"]
 
 FEWEST = 2
+VOXELS_PER_BLOCK = 16_384
 
 
 def group_record(spec: GroupSpec, contrast: ContrastName, subjects: list[str]) -> dict[str, Any]:
@@ -81,7 +85,8 @@ def fit_group_files(
     files: dict[str, dict[str, Path]],
     design: Path,
     folder: Path,
-) -> Path:
+    data: Path,
+) -> tuple[Path, Path]:
     """Fit the group model of a contrast and save effect, variance, t, z and p.
 
     Parameters
@@ -94,11 +99,13 @@ def fit_group_files(
         What `design_group` wrote; its mask is that of the level.
     folder : Path
         Where the tree is written.
+    data : Path
+        Where the data for permutations are written: see `stack_for_permutations`.
 
     Returns
     -------
-    Path
-        `folder`.
+    Path, Path
+        `folder` and `data`.
     """
     # The command imports this module too, and draws nothing.
     from twolevel.report.figures import plot_group_map  # noqa: PLC0415
@@ -112,8 +119,9 @@ def fit_group_files(
     (mask_path,) = design.rglob("*_desc-analysis_mask.nii.gz")
     level_mask, affine = read_mask(mask_path)
     mask = _mask_of_contrast([f["mask"] for f in files.values()], design)
-    maps = np.stack([read_map(f["map"])[0][mask] for f in files.values()]).astype(np.float64)
-    group, n_flat = _fit_where_subjects_vary(maps, mask, contrast)
+    group, n_flat = _fit_where_subjects_vary([f["map"] for f in files.values()], mask, data)
+    if not group.n_voxels:
+        raise AnalysisError(f'contrast "{contrast.name}": no voxel varies between subjects')
     names = {**dict(spec.entities), "contrast": contrast.label}
     record = {
         "DegreesOfFreedom": group.estimate.dof,
@@ -142,24 +150,41 @@ def fit_group_files(
         signed=True,
         space=names.get("space"),
     )
-    return folder
+    return folder, data
 
 
 def _fit_where_subjects_vary(
-    maps: NDArray[np.float64], mask: NDArray[np.bool_], contrast: ContrastName
+    paths: list[Path], mask: NDArray[np.bool_], data: Path
 ) -> tuple[GroupContrast, int]:
-    """Fit the group, without voxels in which all subjects are equal: they have no t."""
-    estimate = fit_group(maps)
-    varies = estimate.variance > (1e-12 * np.abs(estimate.effect)) ** 2
+    """Fit the group, without voxels in which all subjects are equal: they have no t.
+
+    The maps lie in a file and are fitted block by block, so that memory does not grow with the
+    number of subjects.
+    """
+    maps = stack_for_permutations(data, paths, mask)
+    estimate = _fit_in_blocks(maps)
+    # Beyond this, t is rounding: permutations could not tell it from an infinite one.
+    varies = estimate.dof * estimate.variance > 10 * WHOLE * estimate.effect**2
     n_flat = int(np.count_nonzero(~varies))
-    if n_flat == len(varies):
-        raise AnalysisError(f'contrast "{contrast.name}": no voxel varies between subjects')
     if n_flat:
-        maps, estimate = maps[:, varies], fit_group(maps[:, varies])
         smaller = np.zeros_like(mask)
         smaller[mask] = varies
         mask = smaller
-    return GroupContrast(maps, estimate, mask), n_flat
+        stack_for_permutations(data, paths, mask)
+        estimate = ContrastEstimate(
+            estimate.effect[varies], estimate.variance[varies], estimate.dof
+        )
+    return GroupContrast(estimate, mask), n_flat
+
+
+def _fit_in_blocks(maps: StackedMaps) -> ContrastEstimate:
+    starts = range(0, maps.shape[1], VOXELS_PER_BLOCK)
+    fits = [fit_group(maps[:, start : start + VOXELS_PER_BLOCK]) for start in starts]
+    return ContrastEstimate(
+        np.concatenate([fit.effect for fit in fits]),
+        np.concatenate([fit.variance for fit in fits]),
+        fits[0].dof,
+    )
 
 
 def _write_group_maps(
@@ -199,7 +224,7 @@ def _mask_of_contrast(paths: list[Path], design: Path) -> NDArray[np.bool_]:
     return mask
 
 
-@python.define(outputs={"out": Directory})
+@python.define(outputs={"out": Directory, "maps": Directory})
 def FitGroup(
     spec: GroupSpec,
     contrast: ContrastName,
@@ -209,4 +234,5 @@ def FitGroup(
 ):
     """Fit the group model of one contrast."""
     paths = {s: {k: Path(v) for k, v in kinds.items()} for s, kinds in files.items()}
-    return fit_group_files(spec, contrast, paths, Path(design), Path.cwd() / "out")
+    here = Path.cwd()
+    return fit_group_files(spec, contrast, paths, Path(design), here / "out", here / "maps")

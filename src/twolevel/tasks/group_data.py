@@ -47,7 +47,6 @@ def save_group(folder: Path, data: GroupData) -> None:
     (folder / FOLDER).mkdir(parents=True)
     estimate = data.contrast.estimate
     arrays: dict[str, NDArray[Any]] = {
-        "maps": data.contrast.maps,
         "mask": data.contrast.mask,
         "effect": estimate.effect,
         "variance": estimate.variance,
@@ -70,8 +69,8 @@ def load_group(folder: Path) -> GroupData:
     -------
     GroupData
     """
-    names = ("maps", "mask", "effect", "variance", "dof", "affine")
+    names = ("mask", "effect", "variance", "dof", "affine")
     a = {name: np.load(folder / FOLDER / f"{name}.npy") for name in names}
     estimate = ContrastEstimate(a["effect"], a["variance"], float(a["dof"]))
     record = read_json(folder / FOLDER / RECORD)
-    return GroupData(GroupContrast(a["maps"], estimate, a["mask"]), a["affine"], record)
+    return GroupData(GroupContrast(estimate, a["mask"]), a["affine"], record)

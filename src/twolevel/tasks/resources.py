@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from twolevel.numerics.resources import Resources
 
-__all__ = ["allow", "allowed"]
+__all__ = ["allow", "allowed", "keep_unfinished_in", "unfinished_folder"]
 
 THREADS, MEMORY = "TWOLEVEL_THREADS", "TWOLEVEL_MEMORY_BYTES"
+UNFINISHED = "TWOLEVEL_UNFINISHED"
 
 
 def allow(resources: Resources) -> None:
@@ -35,3 +37,25 @@ def allowed() -> Resources:
     return Resources(
         int(os.environ.get(THREADS, "1")), int(os.environ.get(MEMORY, str(sys.maxsize)))
     )
+
+
+def keep_unfinished_in(folder: Path) -> None:
+    """Tell the tasks where to save what an interruption would lose.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+    os.environ[UNFINISHED] = str(folder)
+
+
+def unfinished_folder() -> Path | None:
+    """Return where a task saves what an interruption would lose.
+
+    Returns
+    -------
+    Path or None
+        None where nothing was told.
+    """
+    folder = os.environ.get(UNFINISHED)
+    return Path(folder) if folder else None

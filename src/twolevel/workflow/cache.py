@@ -16,13 +16,15 @@ from pydra.utils.hash import hash_function
 from twolevel.bids.annex import is_absent
 from twolevel.errors import OutputError, Problem
 from twolevel.numerics.threads import map_ahead
+from twolevel.tasks.resources import keep_unfinished_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["digest_files", "locked_work_dir", "purge"]
+__all__ = ["UNFINISHED", "digest_files", "locked_work_dir", "purge"]
 
 RESULT = "_result.pklz"
+UNFINISHED = "unfinished"
 
 
 @contextmanager
@@ -47,6 +49,7 @@ def locked_work_dir(work_dir: Path, *, clean: bool = False) -> Iterator[Path]:
         Another run holds the directory.
     """
     cache_root, hashes = work_dir / "cache", work_dir / "hashes"
+    unfinished = work_dir / UNFINISHED
     work_dir.mkdir(parents=True, exist_ok=True)
     # Hashes of files must not go to a place that all runs of this user share: see `purge`.
     os.environ["PYDRA_HASH_CACHE"] = str(hashes)
@@ -63,11 +66,12 @@ def locked_work_dir(work_dir: Path, *, clean: bool = False) -> Iterator[Path]:
             )
         ) from error
     try:
-        for folder in (cache_root, hashes):
+        for folder in (cache_root, hashes, unfinished):
             if clean:
                 shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(exist_ok=True)
         purge(cache_root, hashes)
+        keep_unfinished_in(unfinished)
         yield cache_root
     finally:
         lock.release()

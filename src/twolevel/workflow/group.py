@@ -8,13 +8,15 @@ from pydra.compose import workflow
 from twolevel.model.spec import ContrastName, GroupSpec, TestSettings
 from twolevel.tasks.apply_test import ApplyTest
 from twolevel.tasks.compare_tests import CompareTests
+from twolevel.tasks.describe_permutations import DescribePermutations
 from twolevel.tasks.design_group import DesignGroup
 from twolevel.tasks.fit_group import FitGroup
+from twolevel.tasks.permute_group import PermuteGroup, permutation_spec
 
 __all__ = ["ContrastLevel", "GroupLevel"]
 
 
-@workflow.define(outputs={"fit": Directory, "tests": list[Directory]})
+@workflow.define(outputs={"fit": Directory, "permutations": Directory, "tests": list[Directory]})
 def ContrastLevel(
     spec: GroupSpec,
     contrast: ContrastName,
@@ -23,22 +25,46 @@ def ContrastLevel(
     tests: list[TestSettings],
     software: str,
 ):
-    """Fit the group model of one contrast and split over its tests."""
+    """Fit the group model of one contrast, relabel its subjects, and split over its tests."""
     fit = workflow.add(
         FitGroup(spec=spec, contrast=contrast, files=files, design=design, software=software)
     )
+    permuted = workflow.add(
+        PermuteGroup(
+            spec=permutation_spec(spec.stage.node.group_settings, spec.seed),
+            contrast=contrast,
+            data=fit.maps,
+            software=software,
+        )
+    )
+    described = workflow.add(
+        DescribePermutations(
+            spec=spec,
+            contrast=contrast,
+            fitted=fit.out,
+            permutations=permuted.out,
+            software=software,
+        )
+    )
     tested = workflow.add(
-        ApplyTest(spec=spec, contrast=contrast, fitted=fit.out, software=software)
+        ApplyTest(
+            spec=spec,
+            contrast=contrast,
+            fitted=fit.out,
+            permutations=permuted.out,
+            software=software,
+        )
         .split("test", test=tests)
         .combine("test")
     )
-    return fit.out, tested.out
+    return fit.out, described.out, tested.out
 
 
 @workflow.define(
     outputs={
         "design": Directory,
         "fits": list[Directory],
+        "permutations": list[Directory],
         "tests": list[list[Directory]],
         "comparison": Directory,
     }
@@ -70,4 +96,4 @@ def GroupLevel(
             software=software,
         )
     )
-    return design.out, levels.fit, levels.tests, comparison.out
+    return design.out, levels.fit, levels.permutations, levels.tests, comparison.out

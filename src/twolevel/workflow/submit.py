@@ -233,7 +233,7 @@ def run_group(
             outcome.failed["group"] = recorder.error_of("")
             return outcome
         outputs = result.outputs
-        trees = [outputs.design, *outputs.fits, outputs.comparison]
+        trees = [outputs.design, *outputs.fits, *outputs.permutations, outputs.comparison]
         trees += [test for of_contrast in outputs.tests for test in of_contrast]
         outcome.files = publish(
             [Path(tree) for tree in trees],

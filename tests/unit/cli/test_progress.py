@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -175,3 +176,21 @@ def test_a_terminal_shows_a_bar_and_no_lines(clock, tmp_path):
     assert "1/2" in text
     assert "run sub-01 run-1: done" not in text
     assert "about 4 s left" in text
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_share_of_a_long_step_is_shown_while_it_runs(tmp_path, monkeypatch, terminal):
+    monkeypatch.setattr("twolevel.cli.progress.SECONDS_PER_LOOK", 0.01)
+    monkeypatch.setattr("twolevel.cli.progress.SECONDS_PER_LINE", 0.01)
+    expected = "running pumps (34%)" if terminal else "group level 0/1  permutations of pumps: 34%"
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=terminal, width=200)
+    watched = StageProgress(
+        console, "group level", {"contrast": 1}, tmp_path / "log", lambda: [("pumps", 0.34)]
+    )
+    with watched as progress:
+        progress(JobEvent("PermuteGroup", "pumps", "running"))
+        give_up = time.monotonic() + 10
+        while expected not in screen.getvalue() and time.monotonic() < give_up:
+            time.sleep(0.02)
+    assert expected in screen.getvalue()

@@ -51,7 +51,8 @@ def test_alpha_applies_to_every_test_but_the_uncorrected_one(model):
     assert group.alpha == 0.01
     assert {t.test: t.alpha for t in group.tests} == {
         "clusterExtent": None, "fdr": None, "fpr": 0.001, "bonferroni": None,
-        "parametricFWE": None, "permutationFWE": None,
+        "parametricFWE": None, "permutationFWE": None, "clusterSizeFWE": None,
+        "clusterMassFWE": None, "tfceFWE": None,
     }  # fmt: skip
 
 

@@ -102,8 +102,11 @@ def test_settings_that_the_file_does_not_state_have_their_defaults(read, content
     assert group.n_perm == 10_000
     assert [t.test for t in group.tests] == [
         "clusterExtent", "fdr", "fpr", "bonferroni", "parametricFWE", "permutationFWE",
+        "clusterSizeFWE", "clusterMassFWE", "tfceFWE",
     ]  # fmt: skip
-    assert [t.alpha for t in group.tests] == [None, None, 0.001, None, None, None]
+    assert [t.alpha for t in group.tests] == [None, None, 0.001, *6 * [None]]
+    assert (group.cluster_forming_p, group.connectivity, group.tail) == (0.001, 6, None)
+    assert (group.tfce_extent_power, group.tfce_height_power) == (0.5, 2.0)
 
 
 def test_a_model_without_dataset_node_is_read(read, content):

@@ -37,3 +37,13 @@ def test_nothing_gives_no_cluster():
     labels, n_clusters = label_clusters(volume(), volume())
     assert n_clusters == 0
     assert not labels.any()
+
+
+def test_neighbours_share_a_face_an_edge_or_a_corner():
+    volume = np.zeros((3, 3, 3), bool)
+    nothing = np.zeros_like(volume)
+    volume[0, 0, 0] = volume[1, 1, 0] = True
+    counts = [label_clusters(volume, nothing, c)[1] for c in (6, 18, 26)]
+    volume[1, 1, 0], volume[1, 1, 1] = False, True
+    counts += [label_clusters(volume, nothing, c)[1] for c in (6, 18, 26)]
+    assert counts == [2, 1, 1, 2, 2, 1]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ COLUMNS = [
     "t_at_peak",
     "effect_at_peak",
     "logp_at_peak",
+    "p_at_peak",
 ]
 
 
@@ -37,7 +39,7 @@ def group():
     mask = np.ones(t.shape, bool)
     mask[2] = False
     estimate = ContrastEstimate(0.5 * t[mask], np.full(mask.sum(), 0.25), 1e9)
-    return GroupContrast(np.zeros((2, int(mask.sum()))), estimate, mask)
+    return GroupContrast(estimate, mask)
 
 
 def table_of(group: GroupContrast, **options: Any) -> Any:
@@ -70,9 +72,7 @@ def test_clusters_of_one_size_come_by_their_peak(group):
     group.estimate.effect[group.estimate.effect == 4.5] = 2.0
     effect = group.estimate.effect.copy()
     effect[0], effect[2] = 0.0, 0.0  # the first cluster shrinks to its peak, t = 6
-    smaller = GroupContrast(
-        group.maps, ContrastEstimate(effect, group.estimate.variance, 1e9), group.mask
-    )
+    smaller = GroupContrast(ContrastEstimate(effect, group.estimate.variance, 1e9), group.mask)
     assert table_of(smaller)["t_at_peak"].tolist() == [-7.0, 6.0, 4.0]
 
 
@@ -83,7 +83,24 @@ def test_a_test_that_gives_p_lists_it_at_the_peak(group):
         pytest.approx(test.map_values[np.flatnonzero(group.estimate.t == t)[0]], rel=1e-12)
         for t in table["t_at_peak"]
     ]
-    assert table_of(group)["logp_at_peak"].isna().all()
+    np.testing.assert_allclose(
+        table["p_at_peak"], 10.0 ** -table["logp_at_peak"], rtol=1e-12, atol=0
+    )
+
+
+def test_a_test_that_gives_no_p_lists_none(group):
+    assert table_of(group)[["logp_at_peak", "p_at_peak"]].isna().all(axis=None)
+
+
+def test_clusters_are_joined_as_the_test_joins_them():
+    mask = np.ones((2, 2, 2), bool)
+    effect = np.zeros((2, 2, 2))
+    effect[0, 0, 0] = effect[1, 1, 1] = 5.0  # they share a corner
+    group = GroupContrast(ContrastEstimate(effect.ravel(), np.ones(8), 1e9), mask)
+    by_faces = cluster_extent(group, min_voxels=1)
+    by_corners = replace(by_faces, connectivity=26)
+    assert cluster_table(group, by_faces, AFFINE)["n_voxels"].tolist() == [1, 1]
+    assert cluster_table(group, by_corners, AFFINE)["n_voxels"].tolist() == [2]
 
 
 def test_where_nothing_survives_the_table_has_its_columns_and_no_row(group):

@@ -1,4 +1,5 @@
 """The tests: which voxels of a group map are more than noise.
 
-Every test takes a `GroupContrast` and its own keywords, and returns a `GroupTest`.
+A parametric test takes a `GroupContrast`, one by relabeling a `Permuted`, each with its own
+keywords; all return a `GroupTest`.
 """

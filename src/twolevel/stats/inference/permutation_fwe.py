@@ -1,67 +1,108 @@
-"""Test 4: family-wise error p from sign flips and the largest t."""
+"""Test 4: family-wise error p by relabeling: of voxels, clusters and enhanced values."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal
+
 import numpy as np
 
-from twolevel.numerics.sign_flips import draw_sign_flips, max_t_of_flips
-from twolevel.stats.inference.result import GroupContrast, GroupTest, tail_statistic
+from twolevel.stats.inference.result import GroupTest
+from twolevel.stats.tail import fit_tail
 
-__all__ = ["permutation_fwe"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-TIE = 1e-6
-"""Values that differ by less, relatively, are ties: rounding must not decide about p."""
-TIE_AT_ZERO = 1e-9
-"""The same where t is 0, in units of t."""
+    from twolevel.stats.permutation import Permuted, Statistic
+
+__all__ = ["STATISTIC_OF", "permutation_fwe"]
+
+STATISTIC_OF: dict[str, Statistic] = {
+    "permutationFWE": "voxel",
+    "clusterSizeFWE": "clusterSize",
+    "clusterMassFWE": "clusterMass",
+    "tfceFWE": "tfce",
+}
+"""What each test compares with its largest value in the brain."""
+
+WORDS = {
+    "voxel": "largest {kind}",
+    "clusterSize": "largest cluster, {kind} > {threshold:.3g}",
+    "clusterMass": "largest cluster mass, {kind} > {threshold:.3g}",
+    "tfce": "largest TFCE score",
+}
+SMALLEST_TAIL_P = 0.01
+"""Times 1 / permutations: no p below it is read from a fitted tail."""
 
 
 def permutation_fwe(
-    group: GroupContrast,
+    permuted: Permuted,
     *,
-    n_perm: int = 10_000,
+    test: str = "permutationFWE",
     alpha: float = 0.05,
-    sides: int = 2,
-    seed: int = 0,
+    tail: Literal["gpd"] | None = None,
 ) -> GroupTest:
-    """Compare each voxel's t with the largest t of the brain under sign flips.
+    """Compare each voxel with the largest value of the brain under relabelings.
 
-    Under the null hypothesis a subject's effect is as likely to be x as -x. A voxel's corrected p
-    is the share of flips, the identity included, whose largest t over voxels is at least the
-    voxel's own (Nichols & Holmes 2002, doi:10.1002/hbm.1058).
+    Under the null hypothesis a relabeling of the subjects (for a mean: a sign flip) gives data
+    that are as likely as those observed. A corrected p is the share of relabelings, the identity
+    included, whose largest value is at least the observed one (Nichols & Holmes 2002,
+    doi:10.1002/hbm.1058).
 
     Parameters
     ----------
-    group : GroupContrast
-        Of a one-sample model.
-    n_perm : int
-        Number of flips where there are too many to use all (see `draw_sign_flips`).
+    permuted : Permuted
+        See `permute_group`.
+    test : {"permutationFWE", "clusterSizeFWE", "clusterMassFWE", "tfceFWE"}
+        By t, by the size or mass of clusters, by threshold-free cluster enhancement.
     alpha : float
         Family-wise error rate at which voxels survive.
-    sides : {1, 2}
-        2: |t|.
-    seed : int
-        Of the draw.
+    tail : {"gpd"}, optional
+        Read p in the tail of the distribution from a generalised Pareto one that is fitted to it
+        (`fit_tail`): approximate, for small p from few relabelings. Where none fits, p are the
+        shares.
 
     Returns
     -------
     GroupTest
     """
-    flips = draw_sign_flips(len(group.maps), n_perm, seed)
-    observed, largest = max_t_of_flips(group.maps, flips, sides=sides)
-    compared = tail_statistic(observed, sides)
-    at_least = compared * np.where(compared > 0, 1 - TIE, 1 + TIE) - TIE_AT_ZERO
-    n_below = np.searchsorted(np.sort(largest), at_least, side="left")
-    p = (flips.n_used - n_below) / flips.n_used
+    statistic = STATISTIC_OF[test]
+    p = permuted.p_corrected(statistic)
+    smallest, fitted = permuted.smallest_p, None
+    if tail == "gpd":
+        p, fitted = _with_tail(p, permuted, statistic)
+        if fitted:
+            smallest = SMALLEST_TAIL_P / permuted.n_used
+    kind = {"t": "|t|" if permuted.settings.sides == 2 else "t", "F": "F"}[permuted.kind]
+    words = WORDS[statistic].format(kind=kind, threshold=permuted.cluster_threshold)
+    approximate = "" if permuted.exact else ", Freedman - Lane: approximate"
+    fit = ", tail fitted: approximate" if fitted else ""
     return GroupTest(
-        test="permutationFWE",
-        controls="family-wise error rate (sign flips, largest t)",
+        test=test,
+        controls=f"family-wise error rate ({permuted.scheme}, {words}{approximate}{fit})",
         statistic="logp",
         map_values=-np.log10(p) + 0.0,  # + 0.0 turns -0.0 into 0.0
         surviving=p <= alpha,
         threshold=float(-np.log10(alpha)),
-        sides=sides,
+        sides=permuted.settings.sides,
         alpha=alpha,
-        smallest_p=sides / flips.n_used,
-        n_permutations=flips.n_used,
-        exhaustive=flips.exhaustive,
+        smallest_p=smallest,
+        n_permutations=permuted.n_used,
+        exhaustive=permuted.exhaustive,
+        connectivity=permuted.settings.connectivity,
     )
+
+
+def _with_tail(
+    p: NDArray[np.float64], permuted: Permuted, statistic: str
+) -> tuple[NDArray[np.float64], bool]:
+    """Replace the p of values in the tail of the distribution, if one can be fitted."""
+    largest = permuted.largest[statistic]
+    twice = permuted.scheme == "sign flips" and permuted.settings.sides == 2
+    once = largest[: len(largest) // 2] if twice else largest  # mirror images are no new values
+    tail = fit_tail(once[1:])  # without the observed value
+    if tail is None:
+        return p, False
+    values = permuted.compared(statistic)
+    in_tail = values > tail.threshold
+    floor = SMALLEST_TAIL_P / permuted.n_used
+    return np.where(in_tail, np.maximum(tail.p(values), floor), p), True

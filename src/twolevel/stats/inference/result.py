@@ -21,22 +21,19 @@ class GroupContrast:
 
     Attributes
     ----------
-    maps : ndarray of shape (n_subjects, n_voxels)
-        What the subjects gave, inside the mask; no voxel has zero variance over subjects.
     estimate : ContrastEstimate
-        The group's.
+        The group's; no voxel has zero variance over subjects.
     mask : ndarray of shape (x, y, z), bool
         True in `n_voxels` voxels, in the order of ``array[mask]``.
     """
 
-    maps: NDArray[np.floating]
     estimate: ContrastEstimate
     mask: NDArray[np.bool_]
 
     @property
     def n_voxels(self) -> int:
         """Number of tests that a correction has to count."""
-        return int(self.maps.shape[1])
+        return len(self.estimate.effect)
 
 
 @dataclass(frozen=True)
@@ -64,6 +61,8 @@ class GroupTest:
         Used, the identity included.
     exhaustive : bool or None
         All permutations there are were used.
+    connectivity : {6, 18, 26}
+        Which voxels are neighbours in clusters of survivors.
     """
 
     test: str
@@ -77,6 +76,7 @@ class GroupTest:
     smallest_p: float | None = None
     n_permutations: int | None = None
     exhaustive: bool | None = None
+    connectivity: int = 6
 
 
 def tail_statistic(values: NDArray[np.float64], sides: int) -> NDArray[np.float64]:

@@ -1,0 +1,129 @@
+"""What relabelings give besides the tests: maps, and the distributions themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from fileformats.generic import Directory
+from pydra.compose import python
+
+from twolevel.bids.entities import build_name
+from twolevel.bids.outputs import folder_of, write_statmap
+from twolevel.bids.sidecars import write_json
+from twolevel.bids.tables import write_tsv
+from twolevel.model.spec import ContrastName, GroupSpec
+from twolevel.stats.permutation import Permuted
+from twolevel.tasks.group_data import load_group
+from twolevel.tasks.permuted_data import load_permuted
+
+__all__ = ["DescribePermutations", "describe_permutations", "permutation_record"]
+
+LARGEST = {
+    "voxel": ("largest_t", "the largest t (absolute, for two sides) of all voxels"),
+    "clusterSize": ("largest_cluster_size", "voxels of the largest cluster; 0 without any"),
+    "clusterMass": (
+        "largest_cluster_mass",
+        "largest sum over a cluster of what t exceeds the cluster-forming threshold by",
+    ),
+    "tfce": ("largest_tfce", "the largest TFCE score of all voxels"),
+}
+
+
+def permutation_record(permuted: Permuted, seed: int) -> dict[str, Any]:
+    """Describe relabelings for sidecars.
+
+    Parameters
+    ----------
+    permuted : Permuted
+    seed : int
+
+    Returns
+    -------
+    dict
+    """
+    settings = permuted.settings
+    return {
+        "Relabelings": permuted.scheme,
+        "NumberOfPermutations": permuted.n_used,
+        "AllPermutations": permuted.exhaustive,
+        "ExactTest": permuted.exact,
+        "SmallestAttainableP": permuted.smallest_p,
+        "Sidedness": "two-sided" if settings.sides == 2 else "one-sided, greater than 0",
+        "ClusterFormingP": settings.cluster_forming_p,
+        "ClusterFormingThreshold": permuted.cluster_threshold,
+        "Connectivity": settings.connectivity,
+        "TFCE": {"E": settings.extent_power, "H": settings.height_power},
+        "RandomSeed": seed,
+    }
+
+
+def describe_permutations(
+    spec: GroupSpec, contrast: ContrastName, fitted: Path, permutations: Path, folder: Path
+) -> Path:
+    """Save uncorrected p, TFCE scores and the distributions of the largest values.
+
+    Parameters
+    ----------
+    spec : GroupSpec
+    contrast : ContrastName
+    fitted : Path
+        What `fit_group_files` wrote.
+    permutations : Path
+        What `permute_group_files` wrote.
+    folder : Path
+        Where the tree is written; it stays empty where there were no relabelings.
+
+    Returns
+    -------
+    Path
+        `folder`.
+    """
+    folder.mkdir(parents=True)
+    if not any(permutations.iterdir()):
+        return folder
+    data, permuted = load_group(fitted), load_permuted(permutations)
+    names = {**dict(spec.entities), "contrast": contrast.label}
+    record = {"Units": "1", **permutation_record(permuted, spec.seed), **data.record}
+    mask, affine = data.contrast.mask, data.affine
+    uncorrected = {
+        "Description": "-log10 of the p of each voxel by itself: the share of relabelings under "
+        "which its t is at least the observed one"
+    }
+    write_statmap(
+        folder,
+        {**names, "stat": "logp", "desc": "permutationUncorrected"},
+        -np.log10(permuted.p_uncorrected) + 0.0,  # + 0.0 turns -0.0 into 0.0
+        mask,
+        affine,
+        {**record, **uncorrected},
+    )
+    if "tfce" in permuted.observed:
+        tfce = {**names, "stat": "tfce"}
+        write_statmap(folder, tfce, permuted.observed["tfce"], mask, affine, record)
+    path = folder / folder_of(names) / build_name({**names, "desc": "permutation"}, "null", ".tsv")
+    columns = {LARGEST[name][0]: values for name, values in permuted.largest.items()}
+    write_tsv(path, pd.DataFrame({"permutation": np.arange(1, permuted.n_used + 1), **columns}))
+    description = {
+        "Description": "The largest values of the brain under every relabeling of the subjects. "
+        "The corrected p of a value is the share of rows that are at least as large",
+        "permutation": "number; 1 is the identity",
+        **{LARGEST[name][0]: LARGEST[name][1] for name in permuted.largest},
+    }
+    write_json(path.with_suffix(".json"), {**description, **record})
+    return folder
+
+
+@python.define(outputs={"out": Directory})
+def DescribePermutations(
+    spec: GroupSpec,
+    contrast: ContrastName,
+    fitted: Directory,
+    permutations: Directory,
+    software: str,
+):
+    """Save what relabelings give besides the tests."""
+    folder = Path.cwd() / "out"
+    return describe_permutations(spec, contrast, Path(fitted), Path(permutations), folder)

@@ -1,0 +1,127 @@
+"""Relabeling the subjects of one contrast, for all tests that need it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from fileformats.generic import Directory
+from pydra.compose import python
+
+from twolevel.bids.checkpoints import Checkpoint
+from twolevel.model.spec import ContrastName, GroupSettings
+from twolevel.stats.inference.permutation_fwe import STATISTIC_OF
+from twolevel.stats.permutation import STATISTICS, PermutationSettings, permute_group
+from twolevel.stats.permutation_model import make_permutation_model
+from twolevel.tasks.permuted_data import load_for_permutations, save_permuted
+from twolevel.tasks.resources import allowed, unfinished_folder
+
+__all__ = [
+    "BY_PERMUTATION",
+    "PermutationSpec",
+    "PermuteGroup",
+    "permutation_spec",
+    "permute_group_files",
+]
+
+BY_PERMUTATION = {*STATISTIC_OF, "permutationFDR"}
+"""Tests that need relabelings."""
+
+
+@dataclass(frozen=True)
+class PermutationSpec:
+    """What the relabelings depend on, of all settings of the group.
+
+    Attributes
+    ----------
+    settings : PermutationSettings
+        Without any statistic where no test needs relabelings.
+    n_perm : int
+    seed : int
+    """
+
+    settings: PermutationSettings
+    n_perm: int
+    seed: int
+
+
+def permutation_spec(group: GroupSettings, seed: int) -> PermutationSpec:
+    """Cut what relabelings depend on from the settings of the group.
+
+    Another error rate, say, then leaves them valid.
+
+    Parameters
+    ----------
+    group : GroupSettings
+    seed : int
+
+    Returns
+    -------
+    PermutationSpec
+    """
+    tests = {test.test for test in group.tests} & BY_PERMUTATION
+    wanted = {STATISTIC_OF.get(test, "voxel") for test in tests} | ({"voxel"} if tests else set())
+    settings = PermutationSettings(
+        sides=group.sides,
+        statistics=tuple(name for name in STATISTICS if name in wanted),
+        cluster_forming_p=group.cluster_forming_p,
+        connectivity=group.connectivity,
+        extent_power=group.tfce_extent_power,
+        height_power=group.tfce_height_power,
+    )
+    return PermutationSpec(settings, group.n_perm, seed)
+
+
+def permute_group_files(
+    spec: PermutationSpec, contrast: ContrastName, data: Path, folder: Path, key: str
+) -> Path:
+    """Relabel the subjects, and save what that tells.
+
+    Parameters
+    ----------
+    spec : PermutationSpec
+    contrast : ContrastName
+    data : Path
+        What `stack_for_permutations` wrote.
+    folder : Path
+        Where the results are written; it stays empty where no test needs them.
+    key : str
+        Of this computation, under which its unfinished state is kept.
+
+    Returns
+    -------
+    Path
+        `folder`.
+    """
+    if not spec.settings.statistics:
+        folder.mkdir(parents=True)
+        return folder
+    maps, mask = load_for_permutations(data)
+    n_subjects = maps.shape[0]
+    model = make_permutation_model(
+        np.ones((n_subjects, 1)), np.ones(1), n_perm=spec.n_perm, seed=spec.seed
+    )
+    unfinished = unfinished_folder()
+    checkpoint = Checkpoint(unfinished, key, contrast.label) if unfinished else None
+    permuted = permute_group(
+        maps,
+        mask,
+        model,
+        spec.settings,
+        resources=allowed(),
+        state=checkpoint.load() if checkpoint else None,
+        after_block=checkpoint.save if checkpoint else None,
+    )
+    save_permuted(folder, permuted)
+    if checkpoint:
+        checkpoint.remove()
+    return folder
+
+
+@python.define(outputs={"out": Directory})
+def PermuteGroup(spec: PermutationSpec, contrast: ContrastName, data: Directory, software: str):
+    """Relabel the subjects of one contrast."""
+    # The folder's name is the digest of the inputs, the same when an interrupted run goes on.
+    here = Path.cwd()
+    return permute_group_files(spec, contrast, Path(data), here / "out", here.name)

@@ -1,0 +1,110 @@
+"""What is permuted, and what that told, as the steps of the group level hand them on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twolevel.bids.images import read_map
+from twolevel.bids.sidecars import read_json, write_json
+from twolevel.bids.stacked_maps import StackedMaps, stack_maps
+from twolevel.stats.permutation import PermutationSettings, Permuted
+
+__all__ = ["load_for_permutations", "load_permuted", "save_permuted", "stack_for_permutations"]
+
+MAPS, MASK = "maps.npy", "mask.npy"
+RECORD = "record.json"
+SCALARS = (
+    "n_used",
+    "exhaustive",
+    "exact",
+    "smallest_p",
+    "cluster_threshold",
+    "kind",
+    "scheme",
+)
+
+
+def stack_for_permutations(
+    folder: Path, paths: Sequence[Path], mask: NDArray[np.bool_]
+) -> StackedMaps:
+    """Write the subjects' maps of a contrast into one file, without holding them all.
+
+    Parameters
+    ----------
+    folder : Path
+    paths : sequence of Path
+        Map of each subject.
+    mask : ndarray of shape (x, y, z), bool
+
+    Returns
+    -------
+    StackedMaps
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / MASK, mask)
+    shape = (len(paths), int(mask.sum()))
+    stack_maps(folder / MAPS, (read_map(path)[0][mask] for path in paths), shape)
+    return StackedMaps(folder / MAPS)
+
+
+def load_for_permutations(folder: Path) -> tuple[StackedMaps, NDArray[np.bool_]]:
+    """Open what `stack_for_permutations` wrote.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    maps : StackedMaps
+    mask : ndarray of shape (x, y, z), bool
+    """
+    return StackedMaps(folder / MAPS), np.load(folder / MASK)
+
+
+def save_permuted(folder: Path, permuted: Permuted) -> None:
+    """Save it in the work directory.
+
+    Parameters
+    ----------
+    folder : Path
+    permuted : Permuted
+    """
+    folder.mkdir(parents=True)
+    for name in permuted.observed:
+        np.save(folder / f"observed_{name}.npy", permuted.observed[name])
+        np.save(folder / f"largest_{name}.npy", permuted.largest[name])
+    np.save(folder / "n_reached.npy", permuted.n_reached)
+    record = {name: getattr(permuted, name) for name in SCALARS}
+    write_json(folder / RECORD, {**record, "settings": vars(permuted.settings)})
+
+
+def load_permuted(folder: Path) -> Permuted:
+    """Load what `save_permuted` saved.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    Permuted
+    """
+    record = read_json(folder / RECORD)
+    settings = record.pop("settings")
+    statistics = tuple(settings.pop("statistics"))
+    arrays: dict[str, Any] = {
+        kind: {name: np.load(folder / f"{kind}_{name}.npy") for name in statistics}
+        for kind in ("observed", "largest")
+    }
+    return Permuted(
+        **arrays,
+        n_reached=np.load(folder / "n_reached.npy"),
+        **record,
+        settings=PermutationSettings(statistics=statistics, **settings),
+    )
