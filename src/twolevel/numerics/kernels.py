@@ -21,7 +21,7 @@ KERNELS = (
     time_courses.squared_steps,
     time_courses.whiten_columns,
     masked_smoothing.smooth_and_gather,
-    relabeled_statistics.count_and_compare,
+    relabeled_statistics.count_reached,
     relabeled_statistics.form_shares,
     relabeled_statistics.write_statistics,
     cluster_measures.measure_clusters,
@@ -60,11 +60,11 @@ def compile_kernels() -> None:
     for order in (1, 2):
         out = np.empty_like(series)
         time_courses.whiten_columns(series, np.zeros((order, 8)), np.arange(8), out)
-    rows, statistics = np.zeros(2), np.ones((2, 9), np.float32)
+    statistics = np.ones((2, 9), np.float32)
     # Parts of larger arrays, as in use.
     for shares in (np.zeros((2, 8)), np.zeros((1, 3, 8))[0, :2]):
         counts, limits = np.zeros(9, np.int64)[:8], np.zeros(8)
-        relabeled_statistics.count_and_compare(shares, 8, limits, 1, rows, rows, counts)
+        relabeled_statistics.count_reached(shares, limits, 1, counts)
         relabeled_statistics.write_statistics(shares, 1.0, 1, 1.0, statistics[:, :8])
     relabeled_statistics.form_shares(np.zeros((2, 2, 8)), 1, np.empty((2, 8)))
     neighbours, scores = np.full((9, 6), -1, np.int32), np.empty((2, 9))

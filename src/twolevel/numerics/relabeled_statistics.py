@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "WHOLE",
-    "count_and_compare",
+    "count_reached",
     "form_shares",
     "shares_of",
     "statistics_of",
@@ -63,31 +63,23 @@ def form_shares(products, n_effects, shares):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def count_and_compare(shares, n_voxels, limits, tails, lowest, highest, counts):  # type: ignore[no-untyped-def]
-    """Take the extremes over voxels, and count how often the observed value is reached.
+def count_reached(shares, limits, tails, counts):  # type: ignore[no-untyped-def]
+    """Count how often the observed value is reached.
 
     Parameters
     ----------
     shares : ndarray of shape (n_rows, >= n_voxels), float64
-        Of relabelings.
-    n_voxels : int
-        Further columns hold nothing.
-    limits : ndarray of shape (>= n_voxels,), float64
+        Of relabelings; further columns hold nothing.
+    limits : ndarray of shape (n_voxels,), float64
         What counts as reaching the observed value.
     tails : {1, 2, 3}
         1: at least the limit; 2: its absolute value is; 3: both tails count for themselves, as a
         row stands for its negative, too.
-    lowest, highest : ndarray of shape (n_rows,), float64
-        Are updated.
-    counts : ndarray of shape (>= n_voxels,), int64
+    counts : ndarray of shape (n_voxels,), int64
         Are added to.
     """
+    n_voxels = len(counts)
     for row in range(shares.shape[0]):
-        low, high = lowest[row], highest[row]
-        for v in range(n_voxels):
-            value = shares[row, v]
-            low, high = min(low, value), max(high, value)
-        lowest[row], highest[row] = low, high
         if tails == 1:
             for v in range(n_voxels):
                 counts[v] += shares[row, v] >= limits[v]

@@ -14,7 +14,7 @@ from twolevel.errors import InputError, Problem
 from twolevel.numerics.cluster_measures import measure_clusters
 from twolevel.numerics.neighbours import CONNECTIVITIES, neighbour_table
 from twolevel.numerics.relabeled_statistics import (
-    count_and_compare,
+    count_reached,
     form_shares,
     shares_of,
     statistics_of,
@@ -55,7 +55,9 @@ LARGEST = 1e9
 # Blocks have one shape whatever the machine: a matrix product differs in its last bits with the
 # width of its operands.
 ROWS_PER_BLOCK = 256
-VOXELS_PER_BLOCK = 1024
+VOXELS_PER_BLOCK = 2048
+BLOCKS_AT_A_TIME = 10
+"""Blocks of relabelings for which a block of voxels is prepared once, where no maps are formed."""
 
 
 class Maps(Protocol):
@@ -316,17 +318,20 @@ class _Loop:
             self.statistics = np.empty(shape, np.float32)
 
     def advance(self, state: PermutationState) -> None:
-        """Work on the next block of relabelings."""
+        """Work on the next relabelings: one block for maps, several where none are formed."""
         first = state.n_done
-        weights = self.model.weights(first, first + ROWS_PER_BLOCK)
-        n_bases, n_here, n_subjects = weights.shape
-        padded = np.zeros((n_bases, ROWS_PER_BLOCK, n_subjects))
-        padded[:, :n_here] = weights
+        n_rows = ROWS_PER_BLOCK if self.forms_maps else BLOCKS_AT_A_TIME * ROWS_PER_BLOCK
+        weights = self.model.weights(first, first + n_rows)
+        n_here = weights.shape[1]
+        blocks = [
+            _padded(weights[:, start : start + ROWS_PER_BLOCK])
+            for start in range(0, n_here, ROWS_PER_BLOCK)
+        ]
         starts = range(0, self.maps.shape[1], VOXELS_PER_BLOCK)
-        work = partial(self._voxels, padded.reshape(-1, n_subjects), n_here, state)
+        work = partial(self._voxels, blocks, n_here, state)
+        rows = slice(first, first + n_here)
         n_missing = n_flat = 0
         for lowest, highest, missing, flat in map_ahead(work, starts, self.n_workers):
-            rows = slice(first, first + n_here)
             np.minimum(state.lowest[rows], lowest, out=state.lowest[rows])
             np.maximum(state.highest[rows], highest, out=state.highest[rows])
             n_missing, n_flat = n_missing + missing, n_flat + flat
@@ -339,9 +344,9 @@ class _Loop:
         state.n_done += n_here
 
     def _voxels(
-        self, weights: NDArray[np.float64], n_rows: int, state: PermutationState, start: int
+        self, blocks: list[NDArray[np.float64]], n_rows: int, state: PermutationState, start: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], int, int]:
-        """Take from a block of voxels under a block of relabelings what is wanted.
+        """Take from a block of voxels under blocks of relabelings what is wanted.
 
         Returns the extreme shares under each relabeling, and the numbers of voxels that have no
         statistic: because values are missing, because nothing varies.
@@ -351,30 +356,38 @@ class _Loop:
         n_here = stop - start
         data = np.zeros((len(block), VOXELS_PER_BLOCK))
         data[:, :n_here] = block
+        own, counts = state.observed[start:stop], state.counts[start:stop]
+        dof = float(self.model.dof)
+        lowest, highest = np.empty((2, n_rows))
+        products = np.empty((len(blocks[0]), VOXELS_PER_BLOCK))
         with np.errstate(invalid="ignore"):  # infinite values are refused at the end
             length, left = self._scale(data)
-            products = (weights @ data).reshape(-1, ROWS_PER_BLOCK, VOXELS_PER_BLOCK)
-        if len(products) == 1:
-            shares = products[0]
-        else:
-            shares = np.empty(products.shape[1:])
-            form_shares(products, self.n_effects, shares)
-        shares = shares[:n_rows]
-        own = state.observed[start:stop]
-        dof = float(self.model.dof)
-        if state.n_done == 0:
-            own[:] = shares[0, :n_here]
-        observed = statistics_of(own, dof, self.n_effects)
+            for number, weights in enumerate(blocks):
+                rows = slice(number * ROWS_PER_BLOCK, min((number + 1) * ROWS_PER_BLOCK, n_rows))
+                np.matmul(weights, data, out=products)
+                shares = self._shares(products)[: rows.stop - rows.start]
+                if number == 0:
+                    if state.n_done == 0:
+                        own[:] = shares[0, :n_here]
+                    observed = statistics_of(own, dof, self.n_effects)
+                    limits = self._limits(own, observed)
+                lowest[rows] = shares[:, :n_here].min(axis=1)
+                highest[rows] = shares[:, :n_here].max(axis=1)
+                count_reached(shares, limits, self.tails, counts)
+                if self.forms_maps:
+                    out = self.statistics[rows, start:stop]
+                    write_statistics(shares, dof, self.n_effects, LARGEST, out)
         missing = ~np.isfinite(length[:n_here])
         flat = ~missing & ((left <= 1e-12 * length)[:n_here] | np.isinf(observed))
-        limits = self._limits(own, observed)
-        lowest, highest = np.full(n_rows, np.inf), np.full(n_rows, -np.inf)
-        counts = state.counts[start:stop]
-        count_and_compare(shares, n_here, limits, self.tails, lowest, highest, counts)
-        if self.forms_maps:
-            out = self.statistics[:n_rows, start:stop]
-            write_statistics(shares, dof, self.n_effects, LARGEST, out)
         return lowest, highest, int(missing.sum()), int(flat.sum())
+
+    def _shares(self, products: NDArray[np.float64]) -> NDArray[np.float64]:
+        by_basis = products.reshape(-1, ROWS_PER_BLOCK, VOXELS_PER_BLOCK)
+        shares: NDArray[np.float64] = by_basis[0]
+        if len(by_basis) > 1:
+            shares = np.empty(by_basis.shape[1:])
+            form_shares(by_basis, self.n_effects, shares)
+        return shares
 
     def _limits(
         self, own: NDArray[np.float64], observed: NDArray[np.float64]
@@ -473,6 +486,14 @@ def _cluster_threshold(model: PermutationModel, settings: PermutationSettings) -
     if model.statistic == "F":
         return float(special.fdtri(model.effects.shape[1], dof, 1 - p))
     return float(-special.stdtrit(dof, p / settings.sides))
+
+
+def _padded(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give weights of up to a block of relabelings the shape of a block, one row after another."""
+    n_bases, n_rows, n_subjects = weights.shape
+    padded = np.zeros((n_bases, ROWS_PER_BLOCK, n_subjects))
+    padded[:, :n_rows] = weights
+    return padded.reshape(-1, n_subjects)
 
 
 def _without_statistic(n_missing: int, n_flat: int) -> InputError:
