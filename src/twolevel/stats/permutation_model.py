@@ -168,14 +168,19 @@ def make_permutation_model(
     X = np.asarray(design, np.float64)
     C = np.atleast_2d(np.asarray(contrast, np.float64))
     _check(X, C, variance_groups, n_perm)
-    tested, Z = X @ np.linalg.pinv(C), X @ null_space(C)
     if scheme is None:
+        tested = X @ np.linalg.pinv(C)
         scheme = "flip" if np.ptp(tested, axis=0).max() <= SMALL * abs(tested).max() else "permute"
     number = np.zeros(len(X), int) if blocks is None else np.asarray(blocks)
     if number.shape != (len(X),):
         raise _refusal("blocks", f"shape {number.shape}", f"one number for each of {len(X)} rows")
-    nuisance = _basis(Z, abs(X).max())
-    effects = _basis(tested - nuisance @ (nuisance.T @ tested), abs(X).max())
+    # Columns of one length, the contrast to match: their units must not decide what is rounding.
+    length = np.linalg.norm(X, axis=0)
+    length[length == 0] = 1.0
+    tested = X / length @ np.linalg.pinv(C / length)
+    tested /= abs(tested).max()
+    nuisance = _basis(X / length @ null_space(C / length))
+    effects = _basis(tested - nuisance @ (nuisance.T @ tested))
     dof = len(X) - nuisance.shape[1] - effects.shape[1]
     if dof < 1:
         least = len(X) - dof + 1
@@ -233,10 +238,10 @@ def _refusal(where: str, found: str, expected: str) -> InputError:
     return InputError(Problem(where, found, expected, "correct the design or the contrast"))
 
 
-def _basis(columns: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
-    """Return an orthonormal basis of the columns' space, without what is rounding only."""
+def _basis(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return an orthonormal basis of the space of columns of length 1 or so, less rounding."""
     vectors, sizes, _ = np.linalg.svd(columns, full_matrices=False)
-    return np.ascontiguousarray(vectors[:, sizes > SMALL * scale * np.sqrt(len(columns))])
+    return np.ascontiguousarray(vectors[:, sizes > SMALL])
 
 
 def _relabelings(

@@ -400,3 +400,22 @@ def test_the_false_discovery_rate_is_that_of_benjamini_and_hochberg():
     np.testing.assert_array_equal(result.surviving, adjusted <= 0.1)
     assert 0 < result.surviving.sum() < N_VOXELS
     assert "sign flips" in result.controls
+
+
+@pytest.mark.parametrize("contrast", [[1, -1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+def test_the_units_of_covariates_do_not_matter(contrast):
+    rng = np.random.default_rng(4)
+    design = np.hstack([np.repeat(np.eye(2), 8, axis=0), rng.normal(size=(16, 2))])
+    maps = rng.normal(size=(16, 36)) + 0.5 * design[:, [2]]
+    units = np.array([1, 1, 1e-7, 1e8])
+    found = [
+        permute_group(maps, MASK, make_permutation_model(X, np.array(contrast), n_perm=50))
+        for X in (design, design * units)
+    ]
+    assert found[0].exact is found[1].exact is False
+    np.testing.assert_allclose(
+        found[0].observed["voxel"], found[1].observed["voxel"], rtol=1e-7, atol=1e-9
+    )
+    np.testing.assert_allclose(
+        found[0].largest["voxel"], found[1].largest["voxel"], rtol=1e-7, atol=0
+    )
