@@ -24,7 +24,7 @@ format: $(VENV)/installed-test
 	$(BIN)/ruff check --fix $(FOLDERS)
 	$(BIN)/ruff format $(FOLDERS)
 
-# Beside nilearn, on an otherwise idle machine: half an hour, and 5 GB in build/benchmarks.
+# Beside nilearn, on an otherwise idle machine: an hour, and 6 GB in build/benchmarks.
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks.first_level
 	$(BIN)/python -m benchmarks.whole_run

@@ -25,6 +25,7 @@ COMMANDS = {
     "fetch": "twolevel.cli.fetch_command",
     "run": "twolevel.cli.run_command",
     "validate": "twolevel.cli.validate_command",
+    "report": "twolevel.cli.report_command",
     "simulate": "twolevel.cli.simulate_command",
     "demo": "twolevel.cli.demo_command",
 }

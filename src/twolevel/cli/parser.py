@@ -147,6 +147,14 @@ def build_parser() -> argparse.ArgumentParser:
     add_selection(validate)
     add_model(validate)
 
+    report = _command(
+        commands, "report", "Make the report of results anew, from the derivatives alone."
+    )
+    report.add_argument(
+        "output_dir", type=Path, metavar="OUTPUT_DIR", help="of an earlier `twolevel run`"
+    )
+    report.add_argument("--open", action="store_true", help="show it in the browser")
+
     simulate = _command(
         commands, "simulate", "Write a synthetic BIDS dataset with fMRIPrep-like derivatives."
     )

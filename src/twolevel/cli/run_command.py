@@ -24,6 +24,7 @@ from twolevel.cli.machine import prepare_kernels, process_count, shared_resource
 from twolevel.cli.options import JOBS
 from twolevel.cli.progress import StageProgress, format_seconds, show_notes
 from twolevel.errors import InputError, Problems
+from twolevel.report.page import write_report
 from twolevel.tasks.resources import allow
 from twolevel.workflow.cache import UNFINISHED, locked_work_dir
 from twolevel.workflow.submit import Execution, is_at_once, run_group, run_participants
@@ -93,7 +94,9 @@ def execute(arguments: argparse.Namespace) -> int:
                 status = run.report_failures({"group": str(InputError(problems.found))})
         if group is not None:
             status = max(status, run.group(group))
-    console.print(f"\nlog           {log}", highlight=False, soft_wrap=True)
+    report = write_report(output_dir)
+    console.print(f"\nreport        {report}", highlight=False, soft_wrap=True)
+    console.print(f"log           {log}", highlight=False, soft_wrap=True)
     console.print(f"finished in {format_seconds(time.monotonic() - started)}", highlight=False)
     return status
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,7 @@ def design_group(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
         raise AnalysisError(f"no voxel is covered by all {len(subjects)} subjects")
     record = {
         **model_record(spec.stage),
+        "Settings": asdict(spec.stage.node.settings),
         "NumberOfSubjects": len(subjects),
         "Sources": [f"bids::{s}/func/{masks[s].name}" for s in subjects],
     }

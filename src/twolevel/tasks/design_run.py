@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -88,6 +89,7 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "HighPass": _high_pass(confounds, high_pass_hz),
             "HighPassCutoffHz": high_pass_hz,
             **model_record(stage),
+            "Settings": asdict(stage.node.settings),
             "Sources": list(spec.sources),
         },
     )
