@@ -73,13 +73,13 @@ def test_nothing_is_asked_for_from_elsewhere_and_every_link_leads_somewhere(anal
 def test_numbers_of_the_page_are_those_of_the_files(analysed: Analysis):
     page = Page(analysed.output_dir / "report.html")
     (path,) = analysed.output_dir.glob("group/*_tests.tsv")
-    for row in pd.read_csv(path, sep="\t").itertuples():
-        if row.n_voxels and row.test not in ("clusterExtent", "fpr"):
-            clusters = f"{row.n_clusters} cluster{'s' * (row.n_clusters != 1)}"
-            assert f"{row.test} {row.n_voxels} voxels in {clusters}" in page.text
+    for row in pd.read_csv(path, sep="\t").to_dict("records"):
+        if row["n_voxels"] and row["test"] not in ("clusterExtent", "fpr"):
+            clusters = f"{row['n_clusters']} cluster{'s' * (row['n_clusters'] != 1)}"
+            assert f"{row['test']} {row['n_voxels']} voxels in {clusters}" in page.text
     excluded = pd.read_csv(analysed.output_dir / "excluded.tsv", sep="\t", dtype=str)
-    for row in excluded[["subject", "kind", "reason"]].to_numpy(str).tolist():
-        assert all(f" {word} " in f" {page.text} " for word in row)
+    for words in excluded[["subject", "kind", "reason"]].to_numpy(str).tolist():
+        assert all(f" {word} " in f" {page.text} " for word in words)
     assert "3 subjects, 6 runs; the group holds 3 subjects." in page.text
     assert "8 relabelings, smallest attainable p 0.25" in page.text
     assert "smoothed with a Gaussian kernel of 5 mm full width at half maximum" in page.text
