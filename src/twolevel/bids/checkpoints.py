@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from io import BytesIO
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -39,11 +40,12 @@ class Checkpoint:
         self.label = label
 
     def load(self) -> PermutationState | None:
-        """Return the state that was saved, None where there is none."""
-        if not self.state_path.is_file():
+        """Return the state that was saved; None where there is none, or none that can be read."""
+        try:
+            with np.load(self.state_path) as saved:
+                arrays = {f.name: saved[f.name] for f in fields(PermutationState)}
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile):  # by a loss of power, say
             return None
-        with np.load(self.state_path) as saved:
-            arrays = {f.name: saved[f.name] for f in fields(PermutationState)}
         return PermutationState(**{**arrays, "n_done": int(arrays["n_done"])})
 
     def save(self, state: PermutationState) -> None:

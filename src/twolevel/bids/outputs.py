@@ -35,7 +35,7 @@ MEANINGS = {
     "t": "Student's t: effect divided by the square root of its variance",
     "z": "Standard normal value with the one-sided p of t, signed",
     "p": "p-value of t, not corrected for the number of voxels",
-    "logp": "-log10 of the p-value corrected for the number of voxels",
+    "logp": "-log10 of the corrected p-value; Controls says what for",
     "tfce": "Threshold-free cluster enhancement: the integral over heights h of extent^E h^H, "
     "with the sign of t",
     "tsnr": "Temporal signal-to-noise ratio of the data as analysed, smoothing included: mean "

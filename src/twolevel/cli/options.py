@@ -33,6 +33,7 @@ def _number(
         value = kind(text)
         if not (low < value < high if inside else low <= value <= high):
             wanted = f"between {low:g} and {high:g}" if high < float("inf") else f"{low:g} or more"
+            wanted += ", both excluded" if inside else ""
             raise argparse.ArgumentTypeError(f"{text} is not {wanted}")
         return value
 
@@ -210,21 +211,23 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--n-perm",
-        type=_number(int, 2),
+        type=_number(int, 2, 1_000_000),
         metavar="N",
-        help="permutations; with few subjects all sign flips are used instead",
+        help="permutations (default: the model's; 10000 where it states none, 100 in the preset); "
+        "up to 13 subjects all sign flips are used instead",
     )
     group.add_argument(
         "--cluster-forming-p",
-        type=_number(float, 0, 1, inside=True),
+        type=_number(float, 0, 0.5, inside=True),
         metavar="P",
-        help="voxels with a smaller p form the clusters of the permutation tests",
+        help="voxels with a smaller p form the clusters of the permutation tests (default: 0.001)",
     )
     group.add_argument(
         "--connectivity",
         type=int,
         choices=[6, 18, 26],
-        help="neighbours of a voxel in these clusters and in TFCE: by faces, edges, corners",
+        help="neighbours of a voxel in these clusters and in TFCE: by faces, edges, corners "
+        "(default: 6)",
     )
     group.add_argument(
         "--tail",

@@ -283,8 +283,8 @@ def _show_tests(console: Console, path: Path) -> None:
         smallest, alpha = rows["smallest_attainable_p"].max(), rows["alpha"].min()
         if smallest > alpha:
             console.print(
-                f"note: nothing can survive {test} at {alpha:g}: with so few subjects the "
-                f"smallest attainable p is {smallest:.3g}",
+                f"note: nothing can survive {test} at {alpha:g}: the smallest attainable p is "
+                f"{smallest:.3g}; more subjects or more permutations (--n-perm) make it smaller",
                 highlight=False,
                 soft_wrap=True,
             )

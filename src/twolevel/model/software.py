@@ -77,13 +77,13 @@ class _Dataset(_Software):
     GroupInput: Literal["effect", "t", "z"] = "effect"
     Sides: Literal[1, 2] = 2
     Alpha: Rate = 0.05
-    NPerm: Annotated[int, Field(ge=2)] = 10_000
+    NPerm: Annotated[int, Field(ge=2, le=1_000_000)] = 10_000
     Tests: list[_Test] | None = None
-    ClusterFormingP: Rate = 0.001
+    ClusterFormingP: Annotated[float, Field(gt=0, lt=0.5)] = 0.001
     Connectivity: Literal[6, 18, 26] = 6
     Tail: Literal["gpd"] | None = None
-    TfceExtentPower: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.5
-    TfceHeightPower: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2.0
+    TfceExtentPower: Annotated[float, Field(gt=0, le=10)] = 0.5
+    TfceHeightPower: Annotated[float, Field(gt=0, le=10)] = 2.0
 
     @field_validator("Tests")
     @classmethod

@@ -49,6 +49,9 @@ TIE_AT_ZERO = 1e-9
 """The same where t is 0, in units of t."""
 CLOSE_SHARES = 4e-15
 """Shares that differ by less are equal: the rounding of a sum of products."""
+LARGEST_POWER = 10
+"""Of TFCE: scores stay finite."""
+POWERS = f"above 0 and at most {LARGEST_POWER}"
 LARGEST = 1e9
 """Infinite t in the maps from which clusters are formed."""
 
@@ -95,6 +98,31 @@ class PermutationSettings:
     extent_power: float = 0.5
     height_power: float = 2.0
 
+    def __post_init__(self) -> None:
+        """Refuse what has no meaning.
+
+        Raises
+        ------
+        InputError
+        """
+        allowed = {
+            "sides": (self.sides in (1, 2), "1 or 2"),
+            "statistics": (set(self.statistics) <= set(STATISTICS), f"of {STATISTICS}"),
+            "cluster_forming_p": (0 < self.cluster_forming_p < 0.5, "above 0 and below 0.5"),
+            "connectivity": (self.connectivity in CONNECTIVITIES, "6, 18 or 26"),
+            "extent_power": (0 < self.extent_power <= LARGEST_POWER, POWERS),
+            "height_power": (0 < self.height_power <= LARGEST_POWER, POWERS),
+        }
+        problems = [
+            Problem(
+                f"permutation settings: {name}", f"{getattr(self, name)}", expected, "change it"
+            )
+            for name, (right, expected) in allowed.items()
+            if not right
+        ]
+        if problems:
+            raise InputError(problems)
+
 
 @dataclass
 class PermutationState:
@@ -120,6 +148,14 @@ class PermutationState:
     lowest: NDArray[np.float64]
     highest: NDArray[np.float64]
     measures: NDArray[np.float64]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of voxels, number of rows; -1 where the arrays do not agree."""
+        n_voxels = {self.observed.shape, self.counts.shape}
+        n_rows = {self.lowest.shape, self.highest.shape, self.measures.shape[2:]}
+        sizes = [next(iter(s))[0] if len(s) == 1 else -1 for s in (n_voxels, n_rows)]
+        return sizes[0], sizes[1]
 
     @classmethod
     def at_start(cls, n_voxels: int, n_rows: int) -> PermutationState:
@@ -236,7 +272,8 @@ def permute_group(
     state : PermutationState, optional
         Where to go on, as an earlier call gave it to `after_block`.
     after_block : callable, optional
-        Called with the state after every block of relabelings, to show progress or to save it.
+        Called with the state after every block of relabelings, to show progress or to save it;
+        it is one object, which the next block changes.
 
     Returns
     -------
@@ -245,15 +282,17 @@ def permute_group(
     Raises
     ------
     InputError
-        Maps that do not fit the mask or the design; values that are not finite; voxels without
-        variance.
+        Maps that do not fit the mask or the design; a state of something else; values that are
+        not finite; voxels without variance.
     """
     settings = settings or PermutationSettings()
     if model.statistic == "F":
         settings = PermutationSettings(**{**vars(settings), "sides": 1})
-    _check(maps, mask, model, settings)
+    _check(maps, mask, model)
     n_rows = len(model.relabelings.rows)
-    state = state or PermutationState.at_start(maps.shape[1], n_rows)
+    if state is None:
+        state = PermutationState.at_start(maps.shape[1], n_rows)
+    _check_state(state, (maps.shape[1], n_rows))
     loop = _Loop(maps, mask, model, settings, resources)
     with threadpool_limits(limits=1, user_api="blas"):
         while state.n_done < n_rows:
@@ -263,9 +302,16 @@ def permute_group(
         return loop.conclude(state)
 
 
-def _check(
-    maps: Maps, mask: NDArray[np.bool_], model: PermutationModel, settings: PermutationSettings
-) -> None:
+def _check(maps: Maps, mask: NDArray[np.bool_], model: PermutationModel) -> None:
+    if getattr(mask, "dtype", None) != np.bool_:
+        raise InputError(
+            Problem(
+                "mask",
+                f"values of type {getattr(mask, 'dtype', type(mask).__name__)}",
+                "an array of bool, True in the brain",
+                "give mask > 0",
+            )
+        )
     expected = (model.n_subjects, int(mask.sum()))
     if tuple(maps.shape) != expected or mask.ndim != 3:
         raise InputError(
@@ -276,14 +322,16 @@ def _check(
                 "give maps, mask and design of the same subjects and voxels",
             )
         )
-    unknown = set(settings.statistics) - set(STATISTICS)
-    if unknown or settings.connectivity not in CONNECTIVITIES:
+
+
+def _check_state(state: PermutationState, shape: tuple[int, int]) -> None:
+    if state.shape != shape or not 0 <= state.n_done <= shape[1]:
         raise InputError(
             Problem(
-                "permutation settings",
-                f"statistics {settings.statistics}, connectivity {settings.connectivity}",
-                f"statistics of {STATISTICS}, connectivity of {tuple(CONNECTIVITIES)}",
-                "correct the settings",
+                "state of earlier permutations",
+                f"{state.shape[0]} voxels, {state.shape[1]} rows, {state.n_done} of them done",
+                f"{shape[0]} voxels and {shape[1]} rows",
+                "go on with the same maps, mask and model, or start anew",
             )
         )
 

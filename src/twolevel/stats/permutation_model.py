@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PermutationModel", "make_permutation_model"]
 
+MOST = 1_000_000
+"""Relabelings that can be asked for: they are kept in memory."""
 SMALL = 1e-9
 """Relative size below which a direction of the design counts as nothing."""
 
@@ -168,6 +170,8 @@ def make_permutation_model(
     X = np.asarray(design, np.float64)
     C = np.atleast_2d(np.asarray(contrast, np.float64))
     _check(X, C, variance_groups, n_perm)
+    if scheme not in (None, "flip", "permute"):
+        raise _refusal("scheme", repr(scheme), '"flip", "permute" or None')
     if scheme is None:
         tested = X @ np.linalg.pinv(C)
         scheme = "flip" if np.ptp(tested, axis=0).max() <= SMALL * abs(tested).max() else "permute"
@@ -206,9 +210,11 @@ def _check(
     variance_groups: NDArray[np.integer] | None,
     n_perm: int,
 ) -> None:
-    if X.ndim != 2 or C.shape[1] != X.shape[1]:
+    if X.ndim != 2 or C.ndim != 2 or C.shape[1] != X.shape[1]:
         raise _refusal(
-            "group contrast", f"{C.shape[1]} weights", f"one for each column of {X.shape}"
+            "group contrast",
+            f"shape {C.shape}",
+            f"one weight for each column of a design of two dimensions, which has shape {X.shape}",
         )
     if not (np.isfinite(X).all() and np.isfinite(C).all()):
         raise _refusal("group design", "values that are missing or infinite", "finite numbers")
@@ -220,6 +226,12 @@ def _check(
         )
     if np.linalg.matrix_rank(C) < len(C):
         raise _refusal("group contrast", "rows that depend on one another", "independent rows")
+    if variance_groups is not None and np.shape(variance_groups) != (len(X),):
+        raise _refusal(
+            "variance groups",
+            f"shape {np.shape(variance_groups)}",
+            f"one number for each of {len(X)}",
+        )
     if variance_groups is not None and len(np.unique(variance_groups)) > 1:
         raise InputError(
             Problem(
@@ -230,8 +242,8 @@ def _check(
                 "use the parametric test, or state equal variances",
             )
         )
-    if n_perm < 2:
-        raise _refusal("number of permutations", str(n_perm), "at least 2")
+    if not 2 <= n_perm <= MOST:
+        raise _refusal("number of permutations", str(n_perm), f"from 2 to {MOST:,}")
 
 
 def _refusal(where: str, found: str, expected: str) -> InputError:

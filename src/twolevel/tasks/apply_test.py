@@ -98,7 +98,7 @@ def apply_test(
     permuted = load_permuted(permutations) if test.test in BY_PERMUTATION else None
     result = carry_out(data.contrast, test, spec.stage.node.group_settings, permuted)
     names = {**entities, "contrast": contrast.label}
-    tail = {"Tail": spec.stage.node.group_settings.tail}
+    tail = {"Tail": result.tail}
     relabeled = {**permutation_record(permuted, spec.seed), **tail} if permuted else {}
     record = {**relabeled, **describe_test(result, spec.seed), **data.record}
     write_statmap(

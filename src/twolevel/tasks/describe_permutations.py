@@ -108,7 +108,8 @@ def describe_permutations(
     write_tsv(path, pd.DataFrame({"permutation": np.arange(1, permuted.n_used + 1), **columns}))
     description = {
         "Description": "The largest values of the brain under every relabeling of the subjects. "
-        "The corrected p of a value is the share of rows that are at least as large",
+        "The corrected p of a value is the share of rows that are at least as large (where a "
+        "test's sidecar says Tail: gpd, small p come from a distribution fitted to this one)",
         "permutation": "number; 1 is the identity",
         **{LARGEST[name][0]: LARGEST[name][1] for name in permuted.largest},
     }

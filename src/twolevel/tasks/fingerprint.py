@@ -12,7 +12,7 @@ import twolevel
 
 __all__ = ["software_fingerprint"]
 
-LIBRARIES = ("isal", "nibabel", "nilearn", "numpy", "pandas", "scipy", "matplotlib")
+LIBRARIES = ("deflate", "isal", "nibabel", "nilearn", "numpy", "pandas", "scipy", "matplotlib")
 
 
 @cache

@@ -141,7 +141,7 @@ def test_the_sidecar_of_a_map_says_what_it_is(tmp_path, mask):
     assert path.name == "task-x_res-2_contrast-cash_stat-logp_desc-tfceFWE_statmap.nii.gz"
     sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
     assert sidecar["StatisticalMap"] == "logp"
-    assert sidecar["Description"].startswith("-log10 of the p-value corrected")
+    assert sidecar["Description"].startswith("-log10 of the corrected p-value")
     assert sidecar["Resolution"] == "voxels of 2 x 2 x 3 mm"
     assert sidecar["Units"] == "1"
 

@@ -32,9 +32,9 @@ AGE = np.array([[0.3], [-1.0], [2.0], [0.9], [1.4], [-0.2]])
         (np.full((6, 1), np.nan), [1], {}, "missing or infinite"),
         (ONES * np.inf, [1], {}, "missing or infinite"),
         (ONES, [np.nan], {}, "missing or infinite"),
-        (ONES, [1, 0], {}, r"2 weights(.|\n)*one for each column of \(6, 1\)"),
-        (GROUPS, [1], {}, r"1 weights(.|\n)*one for each column of \(6, 2\)"),
-        (np.ones(6), [1], {}, "one for each column"),
+        (ONES, [1, 0], {}, r"shape \(1, 2\)(.|\n)*one weight for each column(.|\n)*\(6, 1\)"),
+        (GROUPS, [1], {}, r"shape \(1, 1\)(.|\n)*one weight for each column(.|\n)*\(6, 2\)"),
+        (np.ones(6), [1], {}, "a design of two dimensions"),
         (np.hstack([ONES, GROUPS]), [0, 1, 0], {}, "that the design determines"),
         (np.hstack([ONES, GROUPS]), [[0, 1, -1], [0, 1, 0]], {}, "that the design determines"),
         (GROUPS, [[1, -1], [-2, 2]], {}, "rows that depend on one another"),
@@ -43,8 +43,8 @@ AGE = np.array([[0.3], [-1.0], [2.0], [0.9], [1.4], [-0.2]])
         (np.eye(2), [1, -1], {}, r"2 rows(.|\n)*at least 3 for this design"),
         (np.vander([1.0, 2, 3], 3), [1, 0, 0], {}, r"3 rows(.|\n)*at least 4 for this design"),
         (GROUPS, [1, -1], {"variance_groups": [0, 0, 0, 1, 1, 1]}, "2 groups of unequal variance"),
-        (ONES, [1], {"n_perm": 1}, r"number of permutations(.|\n)*at least 2"),
-        (ONES, [1], {"n_perm": -5}, r"found: +-5(.|\n)*at least 2"),
+        (ONES, [1], {"n_perm": 1}, r"number of permutations(.|\n)*from 2 to 1,000,000"),
+        (ONES, [1], {"n_perm": -5}, r"found: +-5(.|\n)*from 2 to 1,000,000"),
         (ONES, [1], {"blocks": [0, 0, 1, 1, 2]}, r"shape \(5,\)(.|\n)*each of 6 rows"),
         (ONES, [1], {"blocks": np.zeros((6, 1), int)}, r"shape \(6, 1\)(.|\n)*each of 6 rows"),
         (ONES, [1], {"scheme": "permute"}, "no relabeling changes the statistic"),
@@ -187,12 +187,6 @@ def test_voxels_that_the_design_explains_are_refused_and_counted(X, C, flat):
 def test_maps_that_fit_neither_mask_nor_design_are_refused(maps, mask):
     with pytest.raises(InputError, match="of the same subjects and voxels"):
         permute_group(maps, mask, mean_model(6))
-
-
-@pytest.mark.parametrize("options", [{"statistics": ("voxel", "peak")}, {"connectivity": 8}])
-def test_unknown_settings_are_refused(options):
-    with pytest.raises(InputError, match="correct the settings"):
-        permute_group(noise(), MASK, mean_model(6), PermutationSettings(**options))
 
 
 def assert_identical(one: Permuted, two: Permuted) -> None:
@@ -419,3 +413,69 @@ def test_the_units_of_covariates_do_not_matter(contrast):
     np.testing.assert_allclose(
         found[0].largest["voxel"], found[1].largest["voxel"], rtol=1e-7, atol=0
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sides", 0),
+        ("sides", 3),
+        ("cluster_forming_p", 0.0),
+        ("cluster_forming_p", -1.0),
+        ("cluster_forming_p", 0.5),
+        ("cluster_forming_p", np.nan),
+        ("connectivity", 8),
+        ("statistics", ("voxel", "peak")),
+        ("extent_power", 0.0),
+        ("extent_power", np.inf),
+        ("height_power", -2.0),
+        ("height_power", np.nan),
+        ("height_power", 1000.0),
+    ],
+)
+def test_settings_without_a_meaning_are_refused(name, value):
+    with pytest.raises(InputError, match=f"permutation settings: {name}"):
+        PermutationSettings(**{name: value})
+
+
+@pytest.mark.parametrize("mask", [MASK.astype(float), MASK.astype(np.uint8), MASK.tolist()])
+def test_a_mask_that_is_not_bool_is_refused(mask):
+    with pytest.raises(InputError, match="an array of bool, True in the brain"):
+        permute_group(noise(), mask, mean_model(6))
+
+
+def test_a_state_of_something_else_is_refused():
+    states: list[PermutationState] = []
+    permute_group(noise(8), MASK, mean_model(8), after_block=states.append)
+    other = make_permutation_model(np.repeat(np.eye(2), 4, axis=0), np.array([1.0, -1]))
+    with pytest.raises(InputError, match="128 rows, 128 of them done") as caught:
+        permute_group(noise(8), MASK, other, state=states[-1])
+    assert f"{N_VOXELS} voxels and 70 rows" in str(caught.value)
+    with pytest.raises(InputError, match="go on with the same maps"):
+        permute_group(noise(8)[:, :5], np.ones((5, 1, 1), bool), mean_model(8), state=states[-1])
+
+
+@pytest.mark.parametrize("scheme", ["flips", "sign flips", "bootstrap"])
+def test_a_scheme_that_is_not_known_is_refused(scheme):
+    with pytest.raises(InputError, match='"flip", "permute" or None'):
+        mean_model(6, scheme=scheme)
+
+
+def test_groups_of_variance_of_wrong_length_are_refused():
+    with pytest.raises(InputError, match="one number for each of 6"):
+        mean_model(6, variance_groups=np.zeros(5, int))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"alpha": 0.0}, {"alpha": 1.0}, {"alpha": np.nan}, {"test": "foo"}, {"test": "tfceFWE"},
+     {"tail": "GPD"}],
+)  # fmt: skip
+def test_a_test_that_cannot_be_made_is_refused(options):
+    permuted = permute_group(
+        noise(), MASK, mean_model(6), PermutationSettings(statistics=("voxel", "clusterSize"))
+    )
+    with pytest.raises(InputError, match="a test of permutationFWE, clusterSizeFWE; alpha"):
+        permutation_fwe(permuted, **options)
+    with pytest.raises(InputError, match="between 0 and 1"):
+        permutation_fdr(permuted, alpha=7)

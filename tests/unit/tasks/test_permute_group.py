@@ -136,3 +136,14 @@ def test_an_error_rate_changes_no_permutation():
 def test_only_what_the_tests_need_is_computed(tests, statistics):
     settings = GroupSettings(tests=tuple(TestSettings(test) for test in tests))
     assert permutation_spec(settings, 0).settings.statistics == statistics
+
+
+@pytest.mark.parametrize("content", [b"", b"PK damaged"])
+def test_a_damaged_state_is_started_over(data, tmp_path, monkeypatch, content):
+    whole = run(data, tmp_path / "whole")
+    unfinished = tmp_path / "unfinished"
+    unfinished.mkdir()
+    (unfinished / "key.npz").write_bytes(content)
+    monkeypatch.setenv("TWOLEVEL_UNFINISHED", str(unfinished))
+    assert_same(run(data, tmp_path / "again"), whole)
+    assert list(unfinished.iterdir()) == []

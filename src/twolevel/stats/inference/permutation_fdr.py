@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import false_discovery_control
 
+from twolevel.errors import InputError, Problem
 from twolevel.stats.inference.result import GroupTest
 
 if TYPE_CHECKING:
@@ -31,7 +32,16 @@ def permutation_fdr(permuted: Permuted, *, alpha: float = 0.05) -> GroupTest:
     Returns
     -------
     GroupTest
+
+    Raises
+    ------
+    InputError
+        An `alpha` that is no rate.
     """
+    if not 0 < alpha < 1:
+        raise InputError(
+            Problem("permutationFDR", f"alpha {alpha}", "between 0 and 1", "change it")
+        )
     p = false_discovery_control(permuted.p_uncorrected)
     return GroupTest(
         test="permutationFDR",
@@ -45,4 +55,5 @@ def permutation_fdr(permuted: Permuted, *, alpha: float = 0.05) -> GroupTest:
         smallest_p=permuted.smallest_p,
         n_permutations=permuted.n_used,
         exhaustive=permuted.exhaustive,
+        connectivity=permuted.settings.connectivity,
     )

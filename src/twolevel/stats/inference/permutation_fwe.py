@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from twolevel.errors import InputError, Problem
 from twolevel.stats.inference.result import GroupTest
 from twolevel.stats.tail import fit_tail
 
@@ -64,10 +65,25 @@ def permutation_fwe(
     Returns
     -------
     GroupTest
+
+    Raises
+    ------
+    InputError
+        A test whose statistic was not computed; an `alpha` that is no rate.
     """
-    statistic = STATISTIC_OF[test]
+    statistic = STATISTIC_OF.get(test)
+    if statistic not in permuted.largest or not 0 < alpha < 1 or tail not in (None, "gpd"):
+        there = [name for name, of in STATISTIC_OF.items() if of in permuted.largest]
+        raise InputError(
+            Problem(
+                "permutation test",
+                f"test {test!r}, alpha {alpha}, tail {tail!r}",
+                f'a test of {", ".join(there)}; alpha between 0 and 1; tail "gpd" or None',
+                "change it, or permute with the statistic that the test needs",
+            )
+        )
     p = permuted.p_corrected(statistic)
-    smallest, fitted = permuted.smallest_p, None
+    smallest, fitted = permuted.smallest_p, False
     if tail == "gpd":
         p, fitted = _with_tail(p, permuted, statistic)
         if fitted:
@@ -89,6 +105,7 @@ def permutation_fwe(
         n_permutations=permuted.n_used,
         exhaustive=permuted.exhaustive,
         connectivity=permuted.settings.connectivity,
+        tail="gpd" if fitted else None,
     )
 
 

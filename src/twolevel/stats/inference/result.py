@@ -63,6 +63,8 @@ class GroupTest:
         All permutations there are were used.
     connectivity : {6, 18, 26}
         Which voxels are neighbours in clusters of survivors.
+    tail : {"gpd"} or None
+        Small p were read from a fitted tail.
     """
 
     test: str
@@ -77,6 +79,7 @@ class GroupTest:
     n_permutations: int | None = None
     exhaustive: bool | None = None
     connectivity: int = 6
+    tail: Literal["gpd"] | None = None
 
 
 def tail_statistic(values: NDArray[np.float64], sides: int) -> NDArray[np.float64]:
