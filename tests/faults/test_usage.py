@@ -24,7 +24,7 @@ COMMANDS = ("run", "validate", "simulate", "demo")
         (["run", "data", "out", "everybody"], "invalid choice: 'everybody'"),
         (["run", "data", "out", "all", "--nonsense"], "unrecognized arguments: --nonsense"),
         (["run", "data", "out", "all", "--particip", "01"], "unrecognized arguments"),
-        (["run", "data", "out", "all", "--n-perm", "1"], "1 is not between 2 and 1e+06"),
+        (["run", "data", "out", "all", "--n-perm", "1"], "1 is not between 2 and 1,000,000"),
         (["run", "data", "out", "all", "--n-perm", "many"], "invalid whole number value: 'many'"),
         (["run", "data", "out", "all", "--alpha", "0"], "0 is not between 0 and 1"),
         (["run", "data", "out", "all", "--alpha", "1"], "1 is not between 0 and 1"),

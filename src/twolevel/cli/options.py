@@ -32,7 +32,7 @@ def _number(
     def convert(text: str) -> float:
         value = kind(text)
         if not (low < value < high if inside else low <= value <= high):
-            wanted = f"between {low:g} and {high:g}" if high < float("inf") else f"{low:g} or more"
+            wanted = f"between {low:g} and {high:,}" if high < float("inf") else f"{low:g} or more"
             wanted += ", both excluded" if inside else ""
             raise argparse.ArgumentTypeError(f"{text} is not {wanted}")
         return value

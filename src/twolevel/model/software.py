@@ -82,8 +82,8 @@ class _Dataset(_Software):
     ClusterFormingP: Annotated[float, Field(gt=0, lt=0.5)] = 0.001
     Connectivity: Literal[6, 18, 26] = 6
     Tail: Literal["gpd"] | None = None
-    TfceExtentPower: Annotated[float, Field(gt=0, le=10)] = 0.5
-    TfceHeightPower: Annotated[float, Field(gt=0, le=10)] = 2.0
+    TfceExtentPower: Annotated[float, Field(ge=0, le=10)] = 0.5
+    TfceHeightPower: Annotated[float, Field(ge=0, le=10)] = 2.0
 
     @field_validator("Tests")
     @classmethod

@@ -51,7 +51,7 @@ CLOSE_SHARES = 4e-15
 """Shares that differ by less are equal: the rounding of a sum of products."""
 LARGEST_POWER = 10
 """Of TFCE: scores stay finite."""
-POWERS = f"above 0 and at most {LARGEST_POWER}"
+POWERS = f"from 0 to {LARGEST_POWER}"
 LARGEST = 1e9
 """Infinite t in the maps from which clusters are formed."""
 
@@ -110,8 +110,8 @@ class PermutationSettings:
             "statistics": (set(self.statistics) <= set(STATISTICS), f"of {STATISTICS}"),
             "cluster_forming_p": (0 < self.cluster_forming_p < 0.5, "above 0 and below 0.5"),
             "connectivity": (self.connectivity in CONNECTIVITIES, "6, 18 or 26"),
-            "extent_power": (0 < self.extent_power <= LARGEST_POWER, POWERS),
-            "height_power": (0 < self.height_power <= LARGEST_POWER, POWERS),
+            "extent_power": (0 <= self.extent_power <= LARGEST_POWER, POWERS),
+            "height_power": (0 <= self.height_power <= LARGEST_POWER, POWERS),
         }
         problems = [
             Problem(

@@ -426,7 +426,7 @@ def test_the_units_of_covariates_do_not_matter(contrast):
         ("cluster_forming_p", np.nan),
         ("connectivity", 8),
         ("statistics", ("voxel", "peak")),
-        ("extent_power", 0.0),
+        ("extent_power", -0.1),
         ("extent_power", np.inf),
         ("height_power", -2.0),
         ("height_power", np.nan),
