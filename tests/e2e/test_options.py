@@ -272,8 +272,10 @@ def test_a_tail_that_cannot_be_fitted_leaves_p_as_they_are(copied: tuple[Path, A
     call(*words, "--tail", "gpd")
     assert path.read_bytes() == before
     record = json.loads(Path(str(path).replace(".nii.gz", ".json")).read_text())
-    assert record["Tail"] == "gpd"
+    assert record["Tail"] is None
     assert "tail fitted" not in record["Controls"]
+    (design,) = analysis.output_dir.glob("group/*_design.json")
+    assert json.loads(design.read_text())["Settings"]["tail"] == "gpd"
 
 
 def test_the_null_distribution_gives_the_corrected_p(analysed: Analysis):
