@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["RunConfounds", "confound_names", "read_confounds"]
+__all__ = [
+    "DISPLACEMENT",
+    "RunConfounds",
+    "confound_names",
+    "framewise_displacement",
+    "read_confounds",
+]
+
+DISPLACEMENT = "framewise_displacement"
 
 
 @dataclass(frozen=True)
@@ -122,6 +130,25 @@ def read_confounds(
     regressors = regressors.fillna(0.0)
     high_pass = any(str(c).startswith("cosine") for c in regressors)
     return RunConfounds(regressors, kept, high_pass)
+
+
+def framewise_displacement(table: Path | str) -> NDArray[np.float64] | None:
+    """Read how far the head moved from volume to volume, as the preprocessing computed it.
+
+    Parameters
+    ----------
+    table : Path or str
+        ``*_desc-confounds_timeseries.tsv``.
+
+    Returns
+    -------
+    ndarray of shape (n_volumes,) or None
+        In mm, NaN where it is missing, as in the first volume; None where there is no such column.
+    """
+    raw = read_tsv(table)
+    if DISPLACEMENT not in raw:
+        return None
+    return pd.to_numeric(raw[DISPLACEMENT], errors="coerce").to_numpy(np.float64)
 
 
 def _by_strategy(

@@ -26,6 +26,7 @@ __all__ = [
     "model_record",
     "spatial_record",
     "write_mask",
+    "write_mean_bold",
     "write_statmap",
 ]
 
@@ -157,6 +158,45 @@ def write_mask(
     }
     write_json(sidecar_of(path), content)
     return write_image(path, mask, affine)
+
+
+def write_mean_bold(
+    folder: Path,
+    entities: Mapping[str, str],
+    volume: NDArray[np.float32],
+    affine: NDArray[np.float64],
+    sidecar: Mapping[str, Any],
+) -> Path:
+    """Write the mean of some volumes of a run, to see where its mask lies.
+
+    Parameters
+    ----------
+    folder : Path
+        The tree that is being made.
+    entities : mapping of str to str
+        Without ``desc``.
+    volume : ndarray of shape (x, y, z), float32
+    affine : ndarray of shape (4, 4)
+    sidecar : mapping
+        What is common to the level; with ``Sources``.
+
+    Returns
+    -------
+    Path
+    """
+    path = (
+        folder
+        / folder_of(entities)
+        / build_name({**entities, "desc": "mean"}, "boldref", ".nii.gz")
+    )
+    content = {
+        "Description": "Mean over at most 10 of the volumes that enter the fit, evenly spaced: "
+        "the whole field of view, not smoothed, in the units of the image",
+        **spatial_record(entities, affine, sidecar["Sources"]),
+        **sidecar,
+    }
+    write_json(sidecar_of(path), content)
+    return write_image(path, volume, affine)
 
 
 def write_statmap(

@@ -24,6 +24,7 @@ IGNORED = """\
 **/*_design.*
 **/*_clusters.*
 **/*_quality.*
+**/*_boldref.*
 group
 figures
 logs

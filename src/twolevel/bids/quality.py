@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from twolevel.bids.confounds import DISPLACEMENT
 from twolevel.bids.entities import build_name
 from twolevel.bids.outputs import entities_of, folder_of
 from twolevel.bids.sidecars import write_json
@@ -32,6 +33,8 @@ MEASURES = {
     "percent signal change; over volumes",
     "n_outliers": "Volumes whose DVARS is above the upper whisker of a box plot, "
     "P75 + 1.5 (P75 - P25)",
+    "framewise_displacement": "How far the head moved from volume to volume, as the "
+    "preprocessing states it; over all volumes of the image",
     "r_squared": "Share of the variance over time that the design explains, by ordinary least "
     "squares; over the analysis mask",
     "noise_coefficient": "Autoregressive coefficient of the residuals, by lag; median over the "
@@ -102,7 +105,10 @@ def write_quality(
             "Description": "Quality of a run and of its design",
             "measure": {"Description": "What was measured", "Levels": MEASURES},
             "of": {"Description": "Of which regressor, contrast, lag or set; or how summarised"},
-            "value": {"Description": "The value; percent signal change for dvars, else no unit"},
+            "value": {
+                "Description": "The value; percent signal change for dvars, mm for "
+                "framewise_displacement, else no unit"
+            },
             "level": {
                 "Description": "For variance inflation",
                 "Levels": {"warning": f"above {WARNING:g}", "alarm": f"above {ALARM:g}"},
@@ -124,7 +130,8 @@ def write_volume_quality(
         The tree that is being made.
     entities : mapping of str to str
     table : pandas.DataFrame
-        Columns ``volume``, ``dvars``, ``outlier``.
+        Columns ``volume``, ``dvars``, ``outlier`` and, where it is known,
+        ``framewise_displacement``.
     record : mapping
         What is common to the sidecars of the level.
 
@@ -133,6 +140,10 @@ def write_volume_quality(
     Path
     """
     path = _path(folder, entities, VOLUMES)
+    displacement = {
+        "Description": MEASURES[DISPLACEMENT].partition(";")[0],
+        "Units": "mm",
+    }
     write_json(
         path.with_suffix(".json"),
         {
@@ -144,6 +155,7 @@ def write_volume_quality(
                 "Units": "percent signal change",
             },
             "outlier": {"Description": MEASURES["n_outliers"], "Levels": {"1": "an outlier"}},
+            **({DISPLACEMENT: displacement} if DISPLACEMENT in table else {}),
             **record,
         },
     )

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["RunBlocks", "RunData", "downsampled_affine", "read_run", "run_blocks"]
+    from twolevel.bids.images import StoredVolumes
+
+__all__ = ["MEAN_OF", "RunBlocks", "RunData", "downsampled_affine", "read_run", "run_blocks"]
+
+MEAN_OF = 10  # volumes at most, evenly spaced: enough for a picture, and it costs nothing
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,8 @@ class RunBlocks:
         Which of the voxels, of all blocks gone through, have a usable time course.
     n_not_finite, n_constant : int
         How many have none, and why.
+    mean : ndarray of shape (x, y, z), float32
+        Of `MEAN_OF` of the volumes, as stored: the whole field of view, not smoothed.
     """
 
     bold: Path | str
@@ -113,6 +119,7 @@ class RunBlocks:
     usable: NDArray[np.bool_] = field(init=False)
     n_not_finite: int = field(init=False)
     n_constant: int = field(init=False)
+    mean: NDArray[np.float32] = field(init=False)
 
     def __len__(self) -> int:
         """Return how many blocks there are."""
@@ -141,9 +148,7 @@ class RunBlocks:
             row, volume = item
             return reduce(volume[every], stored.slope, stored.intercept, data[row])
 
-        wanted = (
-            (self.rows[i], volume) for i, volume in enumerate(stored.volumes) if i in self.rows
-        )
+        wanted = self._wanted(stored, every)
         finite = np.ones(data.shape[1], bool)
         n_filled = 0
         # This thread decompresses; where there is nothing to decompress, it only hands out.
@@ -165,6 +170,20 @@ class RunBlocks:
         self.n_not_finite += int((~finite).sum())
         self.n_constant += int(constant.sum())
         return VoxelBlock(data, finite & ~constant)
+
+    def _wanted(
+        self, stored: StoredVolumes, every: tuple[slice, ...]
+    ) -> Iterator[tuple[int, NDArray[np.generic]]]:
+        """Go through the volumes that become rows, and take the mean of some on the way."""
+        order = sorted(self.rows)
+        chosen = set(order[:: -(-len(order) // MEAN_OF)])
+        total = np.zeros(self.brain.shape)
+        for index, volume in enumerate(stored.volumes):
+            if index in chosen:
+                total += scaled_values(volume[every], stored.slope, stored.intercept)
+            if index in self.rows:
+                yield self.rows[index], volume
+        self.mean = (total / len(chosen)).astype(np.float32)
 
     def reducer(self, part: NDArray[np.bool_]) -> VolumeReducer:
         """Return what reduces a volume to the voxels of a block.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from twolevel.bids.group_inputs import find_subject_maps
 from twolevel.bids.publish import write_dataset_files
 from twolevel.bids.quality import inflation_notes
 from twolevel.bids.run_inputs import dataset_links, output_entities
+from twolevel.bids.run_records import GROUP, RunRecord, write_run_record
 from twolevel.bids.tables import read_tsv
 from twolevel.cli.checks import check_enough, check_output, load_request, make_plan
 from twolevel.cli.console import ReportConsole
@@ -91,9 +93,10 @@ def execute(arguments: argparse.Namespace) -> int:
             problems = Problems()
             group = problems.attempt(lambda: _find_group(arguments, request, output_dir, plan))
             if group is None:
-                status = run.report_failures({"group": str(InputError(problems.found))})
+                status = run.report_failures({GROUP: str(InputError(problems.found))})
         if group is not None:
             status = max(status, run.group(group))
+        write_run_record(log, run.record)
     report = write_report(output_dir)
     console.print(f"\nreport        {report}", highlight=False, soft_wrap=True)
     console.print(f"log           {log}", highlight=False, soft_wrap=True)
@@ -138,7 +141,7 @@ class _Run:
         self.arguments, self.request, self.fetching = arguments, request, fetching
         self.output_dir, self.cache_root = output_dir, cache_root
         self.console, self.log = console, log
-        self.failed: list[str] = []
+        self.record = RunRecord(shlex.join(["twolevel", *sys.argv[1:]]))
 
     def _execution(self, progress: StageProgress) -> Execution:
         n_procs = process_count(self.arguments)
@@ -160,8 +163,8 @@ class _Run:
         with StageProgress(self.console, "participant level", totals, self.log) as progress:
             outcome = run_participants(plan, model, self._execution(progress), self.fetching)
             progress.finish(ok=not outcome.failed)
+        self.record.attempted.extend(plan.runs)
         status = self.report_failures(outcome.failed)
-        self.failed = list(outcome.failed)
         for note in [*outcome.notes, *inflation_notes(outcome.files)]:
             self.say(f"note: {note}")
         if outcome.done:
@@ -177,6 +180,8 @@ class _Run:
     def group(self, inputs: GroupInputs) -> int:
         """Run the group level."""
         model = self.request.model
+        subjects_failed = list(self.record.failed)
+        self.record.attempted.append(GROUP)
         show_notes(self.console, inputs.notes, verbose=True)
         node = model.node("dataset")
         n_tests = len(node.group_settings.tests) if node else 0
@@ -191,7 +196,7 @@ class _Run:
                 self._execution(progress),
                 seed=self.arguments.random_seed,
                 group_mask=self.arguments.group_mask,
-                failed=self.failed,
+                failed=subjects_failed,
             )
             progress.finish(ok=not outcome.failed)
         if self.report_failures(outcome.failed) != DONE:
@@ -208,10 +213,11 @@ class _Run:
         return DONE
 
     def report_failures(self, failed: dict[str, str]) -> int:
-        """Print what failed, and return the exit status that follows."""
+        """Print and record what failed, and return the exit status that follows."""
+        self.record.failed.update(failed)
         errors = Console(stderr=True)
         for who, error in failed.items():
-            name = who if who == "group" else f"sub-{who}"
+            name = who if who == GROUP else f"sub-{who}"
             errors.print(
                 f"\n{name} failed:\n{error}", highlight=False, markup=False, soft_wrap=True
             )

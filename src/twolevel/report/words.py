@@ -5,11 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from twolevel.report.derivatives import ContrastResult, Derivatives
 
-__all__ = ["format_p", "methods", "references", "verdict"]
+__all__ = ["UNCORRECTED", "foremost_test", "format_p", "methods", "references", "verdict"]
 
 UNCORRECTED = ("clusterExtent", "fpr")
+FOREMOST = (
+    "permutationFWE",
+    "tfceFWE",
+    "clusterMassFWE",
+    "clusterSizeFWE",
+    "parametricFWE",
+    "bonferroni",
+    "permutationFDR",
+    "fdr",
+    *UNCORRECTED,
+)
 
 NILEARN = "Nilearn contributors. Nilearn. doi:10.5281/zenodo.8397156"
 PERMUTATION = (
@@ -26,6 +39,22 @@ TAIL = (
     "Winkler AM, Ridgway GR, Douaud G, Nichols TE, Smith SM (2016). Faster permutation inference "
     "in brain imaging. NeuroImage 141:502-516. doi:10.1016/j.neuroimage.2016.05.068"
 )
+
+
+def foremost_test(tests: Iterable[str]) -> str | None:
+    """Choose the test that is shown where there is room for one: the strictest kind of control.
+
+    Parameters
+    ----------
+    tests : iterable of str
+        Labels of those that were carried out.
+
+    Returns
+    -------
+    str or None
+    """
+    there = set(tests)
+    return next((test for test in FOREMOST if test in there), None)
 
 
 def format_p(p: float) -> str:

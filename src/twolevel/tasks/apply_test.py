@@ -14,6 +14,7 @@ from twolevel.bids.outputs import folder_of, write_statmap
 from twolevel.bids.sidecars import write_json
 from twolevel.bids.tables import write_tsv
 from twolevel.model.spec import ContrastName, GroupSettings, GroupSpec, TestSettings
+from twolevel.report.words import foremost_test
 from twolevel.stats.cluster_table import cluster_table
 from twolevel.stats.inference.cluster_extent import cluster_extent
 from twolevel.stats.inference.height_control import height_control
@@ -23,7 +24,6 @@ from twolevel.stats.inference.permutation_fwe import permutation_fwe
 from twolevel.stats.inference.result import GroupContrast, GroupTest
 from twolevel.stats.permutation import Permuted
 from twolevel.tasks.describe_permutations import permutation_record
-from twolevel.tasks.fit_group import figure_path
 from twolevel.tasks.group_data import load_group
 from twolevel.tasks.permute_group import BY_PERMUTATION
 from twolevel.tasks.permuted_data import load_permuted
@@ -91,7 +91,7 @@ def apply_test(
         `folder`.
     """
     # The command imports this module too, and draws nothing.
-    from twolevel.report.figures import plot_group_map  # noqa: PLC0415
+    from twolevel.report.figures import figure_path, plot_glass_brain, plot_slices  # noqa: PLC0415
 
     entities = dict(spec.entities)
     data = load_group(fitted)
@@ -116,23 +116,25 @@ def apply_test(
     write_tsv(path, clusters)
     write_json(path.with_suffix(".json"), {**CLUSTER_COLUMNS, **record})
     write_json(folder / ROW, _row(contrast, result, data.contrast, len(clusters)))
-    # The map holds -log10 p; the figure gives it the sign of t, so that deactivations show.
-    logp, two_sided = result.statistic == "logp", result.sides == 2
-    sign = np.sign(data.contrast.estimate.t) if logp and two_sided else 1
+    # Every figure of a contrast shows z, on one scale, so that tests can be compared by eye.
+    z, space = data.contrast.estimate.z, entities.get("space")
     volume = np.full(data.contrast.mask.shape, np.nan)
-    volume[data.contrast.mask] = result.map_values * sign
-    rate = "FDR" if result.test == "permutationFDR" else "FWE"
-    label = ("signed " * two_sided) + f"-log10 p ({rate})" if logp else "z"
-    plot_group_map(
+    volume[data.contrast.mask] = np.where(result.surviving, z, 0)
+    top = float(np.abs(z).max())
+    title = _title(contrast, result)
+    plot_slices(
         figure_path(folder, names, result.test),
         volume,
         data.affine,
-        title=_title(contrast, result),
-        label=label,
-        threshold=result.threshold if logp else 1e-6,
-        signed=two_sided or not logp,
-        space=entities.get("space"),
+        top=top,
+        label="z",
+        title=title,
+        space=space,
     )
+    tests = [t.test for t in spec.stage.node.group_settings.tests]
+    if result.test == foremost_test(tests) and space is not None and space.startswith("MNI"):
+        path = figure_path(folder, names, "glassbrain")
+        plot_glass_brain(path, volume, data.affine, top=top, label="z", title=title)
     return folder
 
 

@@ -26,7 +26,7 @@ from twolevel.tasks.fit_run import UNITS
 from twolevel.tasks.group_data import GroupData, save_group
 from twolevel.tasks.permuted_data import stack_for_permutations
 
-__all__ = ["FitGroup", "figure_path", "fit_group_files", "group_record"]
+__all__ = ["FitGroup", "fit_group_files", "group_record"]
 
 FEWEST = 2
 VOXELS_PER_BLOCK = 16_384
@@ -59,26 +59,6 @@ def group_record(spec: GroupSpec, contrast: ContrastName, subjects: list[str]) -
     }
 
 
-def figure_path(folder: Path, entities: dict[str, str], what: str) -> Path:
-    """Return where a figure of a group map goes.
-
-    Parameters
-    ----------
-    folder : Path
-    entities : dict of str to str
-        With ``contrast``.
-    what : str
-        ``unthresholded`` or the label of a test.
-
-    Returns
-    -------
-    Path
-    """
-    keys = ("task", "acq", "space", "res", "contrast")
-    stem = "_".join(f"{k}-{entities[k]}" for k in keys if k in entities)
-    return folder / "figures" / f"{stem}_desc-{what}_statmap.png"
-
-
 def fit_group_files(
     spec: GroupSpec,
     contrast: ContrastName,
@@ -108,7 +88,7 @@ def fit_group_files(
         `folder` and `data`.
     """
     # The command imports this module too, and draws nothing.
-    from twolevel.report.figures import plot_group_map  # noqa: PLC0415
+    from twolevel.report.figures import figure_path, plot_slices  # noqa: PLC0415
 
     subjects = list(files)
     if len(subjects) < FEWEST:
@@ -140,14 +120,13 @@ def fit_group_files(
     write_exclusions(folder / EXCLUSIONS, [flat] if n_flat else [])
     volume = np.full(group.mask.shape, np.nan)
     volume[group.mask] = group.estimate.z
-    plot_group_map(
+    plot_slices(
         figure_path(folder, names, "unthresholded"),
         volume,
         affine,
-        title=f"{contrast.name}: z, unthresholded (n = {len(subjects)})",
+        top=float(np.abs(group.estimate.z).max()),
         label="z",
-        threshold=None,
-        signed=True,
+        title=f"{contrast.name}: z, unthresholded (n = {len(subjects)})",
         space=names.get("space"),
     )
     return folder, data

@@ -73,6 +73,8 @@ class FittedRun:
     affine : ndarray of shape (4, 4)
     n_brain, n_not_finite, n_constant : int
         Voxels of the brain mask, and of those without a usable time course.
+    mean_bold : ndarray of shape (x, y, z), float32
+        See `RunBlocks`.
     """
 
     fit: RunFit
@@ -81,6 +83,7 @@ class FittedRun:
     n_brain: int
     n_not_finite: int
     n_constant: int
+    mean_bold: NDArray[np.float32]
 
 
 def fit_image(
@@ -152,7 +155,15 @@ def fit_image(
         )
     mask = np.zeros_like(blocks.brain)
     mask[blocks.brain] = usable
-    return FittedRun(fit, mask, blocks.affine, len(usable), blocks.n_not_finite, blocks.n_constant)
+    return FittedRun(
+        fit,
+        mask,
+        blocks.affine,
+        len(usable),
+        blocks.n_not_finite,
+        blocks.n_constant,
+        blocks.mean,
+    )
 
 
 def map_record(stage: Stage, label: str, dof: float) -> dict[str, Any]:
@@ -262,7 +273,7 @@ def fit_run_files(
             run.affine,
             {**map_record(stage, label, run.fit.dof), **record},
         )
-    save_quality(spec, stage, run, loaded, folder)
+    save_quality(spec, stage, run, loaded, files.get("confounds"), folder)
     exclusions = [*read_exclusions(design / EXCLUSIONS), *run_exclusions(spec, run)]
     write_exclusions(folder / EXCLUSIONS, exclusions)
     return folder

@@ -63,7 +63,7 @@ def fit_subject_files(
     for spec, paths, design in zip(specs, files, designs, strict=True):
         loaded = load_design(design)
         run = fit_image(run_stage, paths, loaded, within=common)
-        save_quality(spec, run_stage, run, loaded, folder)
+        save_quality(spec, run_stage, run, loaded, paths.get("confounds"), folder)
         exclusions.extend(run_exclusions(spec, run))
         runs.append(run)
     usable = np.logical_and.reduce([run.mask for run in runs])

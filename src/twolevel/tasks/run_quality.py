@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from twolevel.bids.outputs import model_record, write_statmap
+from twolevel.bids.confounds import framewise_displacement
+from twolevel.bids.outputs import model_record, write_mean_bold, write_statmap
 from twolevel.bids.quality import write_quality, write_volume_quality
 from twolevel.stats.contrasts import contrast_vector
 from twolevel.stats.quality import outlier_rows, variance_inflation
@@ -31,6 +32,7 @@ def save_quality(
     stage: Stage,
     run: FittedRun,
     design: tuple[pd.DataFrame, NDArray[np.intp]],
+    confounds: Path | None,
     folder: Path,
 ) -> None:
     """Save what the fit of a run tells about its data, its design and its noise model.
@@ -43,6 +45,8 @@ def save_quality(
     run : FittedRun
     design : (pandas.DataFrame, ndarray of int)
         Design matrix, and the volumes of its rows.
+    confounds : Path or None
+        Table that may hold the framewise displacement; None where the model takes no confounds.
     folder : Path
         The tree that is being made.
     """
@@ -54,6 +58,9 @@ def save_quality(
     dvars = np.where(np.r_[False, np.diff(kept) == 1], found.dvars, np.nan)
     outliers = outlier_rows(dvars)
     volumes = pd.DataFrame({"volume": kept, "dvars": dvars, "outlier": outliers.astype(int)})
+    displacement = framewise_displacement(confounds) if confounds else None
+    if displacement is not None:
+        volumes["framewise_displacement"] = displacement[kept]
     write_volume_quality(folder, entities, volumes, record)
     rows: Rows = [
         ("n_voxels", "brain mask", run.n_brain),
@@ -66,6 +73,7 @@ def save_quality(
         ("tsnr", "median", float(np.median(found.tsnr))),
         ("dvars", "median", float(np.nanmedian(dvars)) if len(kept) > 1 else np.nan),
         ("n_outliers", "fit", int(outliers.sum())),
+        *_displacement(displacement),
         ("r_squared", "median", float(np.median(found.r_squared))),
         *(
             ("noise_coefficient", f"lag {lag}", float(np.median(values)))
@@ -75,6 +83,7 @@ def save_quality(
         *_inflation(matrix, stage),
     ]
     write_quality(folder, entities, rows, record)
+    write_mean_bold(folder, entities, run.mean_bold, run.affine, record)
     maps = {
         "tsnr": found.tsnr,
         "rsquared": found.r_squared,
@@ -90,6 +99,16 @@ def save_quality(
         }
         names = {**entities, "stat": stat}
         write_statmap(folder, names, values, run.mask, run.affine, {**own, **record})
+
+
+def _displacement(values: NDArray[np.float64] | None) -> Rows:
+    """Summarise the displacement of all volumes, those left out too: they moved."""
+    if values is None or np.isnan(values).all():
+        return []
+    return [
+        ("framewise_displacement", "mean", float(np.nanmean(values))),
+        ("framewise_displacement", "largest", float(np.nanmax(values))),
+    ]
 
 
 def _percentiles(measure: str, values: NDArray[np.float64]) -> Rows:

@@ -1,0 +1,79 @@
+"""The names of regions at coordinates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from twolevel.bids.atlas import Atlas
+
+__all__ = ["labels_on_grid", "name_region"]
+
+REACH_MM = 5.0
+
+
+def name_region(atlas: Atlas, point: Sequence[float]) -> str:
+    """Name the region at a point, or the nearest one within 5 mm.
+
+    Parameters
+    ----------
+    atlas : Atlas
+    point : sequence of 3 float
+        In mm.
+
+    Returns
+    -------
+    str
+        ``insula L``; ``near insula L (2 mm)``; empty where no region is that near.
+    """
+    size = np.sqrt((atlas.affine[:3, :3] ** 2).sum(axis=0))
+    centre = np.linalg.solve(atlas.affine[:3, :3], np.asarray(point) - atlas.affine[:3, 3])
+    reach = np.ceil(REACH_MM / size)
+    low = np.maximum(np.floor(centre - reach), 0).astype(int)
+    high = np.minimum(np.ceil(centre + reach) + 1, atlas.labels.shape).astype(int)
+    if (high <= low).any():
+        return ""
+    within = atlas.labels[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    voxels = np.argwhere(within)
+    if not len(voxels):
+        return ""
+    if (np.abs(voxels + low - centre) <= 0.5).all(axis=1).any():
+        distances = np.abs(voxels + low - centre).max(axis=1)  # of the voxel that holds the point
+        return atlas.names[int(within[tuple(voxels[distances.argmin()])])]
+    distances = np.linalg.norm((voxels + low - centre) @ atlas.affine[:3, :3].T, axis=1)
+    nearest = int(distances.argmin())
+    if distances[nearest] > REACH_MM:
+        return ""
+    name = atlas.names[int(within[tuple(voxels[nearest])])]
+    return f"near {name} ({distances[nearest]:.0f} mm)"
+
+
+def labels_on_grid(
+    atlas: Atlas, shape: tuple[int, ...], affine: NDArray[np.float64]
+) -> NDArray[np.int32]:
+    """Take the label at the centre of every voxel of a grid.
+
+    Parameters
+    ----------
+    atlas : Atlas
+    shape : tuple of 3 int
+    affine : ndarray of shape (4, 4)
+        Of the grid.
+
+    Returns
+    -------
+    ndarray of shape `shape`, int32
+    """
+    across = np.linalg.inv(atlas.affine) @ affine
+    indices = np.indices(shape).reshape(3, -1)
+    there = np.rint(across[:3, :3] @ indices + across[:3, 3:]).astype(int)
+    inside = ((there >= 0) & (there < np.array(atlas.labels.shape)[:, None])).all(axis=0)
+    labels = np.zeros(indices.shape[1], np.int32)
+    labels[inside] = atlas.labels[tuple(there[:, inside])]
+    return labels.reshape(shape)

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from twolevel.stats.group_fit import fit_group
+from twolevel.stats.group_quality import cohens_d, distance_to_others
+
+
+@pytest.mark.parametrize("n", [2, 3, 17])
+def test_distance_equals_that_to_the_mean_of_the_others_one_by_one(n):
+    maps = np.random.default_rng(0).normal(2, 3, (n, 50))
+    expected = [
+        cdist(maps[[i]], np.delete(maps, i, axis=0).mean(axis=0)[None])[0, 0] / np.sqrt(50)
+        for i in range(n)
+    ]
+    np.testing.assert_allclose(distance_to_others(maps), expected, rtol=1e-12)
+
+
+def test_distance_of_single_precision_maps_is_computed_in_double():
+    maps = np.full((3, 4), 1e6, np.float32)
+    maps[0] += 1
+    np.testing.assert_allclose(distance_to_others(maps), [1, 0.5, 0.5], rtol=1e-9)
+
+
+def test_cohens_d_is_the_mean_over_the_standard_deviation():
+    maps = np.random.default_rng(1).normal(1, 2, (12, 30))
+    d = cohens_d(fit_group(maps).t, 12)
+    np.testing.assert_allclose(d, maps.mean(axis=0) / maps.std(axis=0, ddof=1), rtol=1e-12)
