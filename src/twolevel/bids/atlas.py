@@ -72,8 +72,8 @@ def shipped_atlas() -> Atlas:
     table = pd.read_csv(image.with_name("atlas-desikankilliany.csv"))
     labels, affine = _read_labels(image)
     names = {
-        int(row.id): f"{_in_words(str(row.label))} {row.hemisphere}".removesuffix(" B")
-        for row in table.itertuples()
+        int(row["id"]): f"{_in_words(row['label'])} {row['hemisphere']}".removesuffix(" B")
+        for row in table.to_dict("records")
     }
     return Atlas(labels, affine, names, SHIPPED_TITLE)
 

@@ -5,95 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from twolevel.bids.exclusions import EXCLUDED, EXCLUSION_COLUMNS
-from twolevel.bids.images import read_map
 from twolevel.bids.outputs import entities_of
-from twolevel.bids.sidecars import read_json, sidecar_of
+from twolevel.bids.run_records import read_history
+from twolevel.bids.sidecars import read_json
 from twolevel.bids.tables import read_tsv
 from twolevel.errors import InputError, Problem
+from twolevel.report.group_results import read_contrasts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = [
-    "ContrastResult",
-    "Derivatives",
-    "Peak",
-    "TestResult",
-    "read_derivatives",
-]
+    from twolevel.bids.run_records import History
+    from twolevel.report.group_results import ContrastResult
 
-CORRECTED = ("permutationFWE", "parametricFWE")
-"""Tests whose maps hold a corrected p in every voxel; the first one there is quoted."""
-
-
-@dataclass(frozen=True)
-class Peak:
-    """The voxel of a contrast with the largest |z| (z, for one side).
-
-    Attributes
-    ----------
-    x, y, z : float
-        In mm.
-    z_value, t, effect : float
-    p_corrected : float or None
-        None where no test gives one in every voxel.
-    test : str or None
-        That gave it.
-    """
-
-    x: float
-    y: float
-    z: float
-    z_value: float
-    t: float
-    effect: float
-    p_corrected: float | None
-    test: str | None
-
-
-@dataclass(frozen=True)
-class TestResult:
-    """One test of one contrast.
-
-    Attributes
-    ----------
-    row : dict
-        Its row of ``tests.tsv``; None for what is missing.
-    clusters : pandas.DataFrame
-    figure : Path or None
-    """
-
-    __test__ = False  # not a test case, whatever its name suggests to pytest
-
-    row: dict[str, Any]
-    clusters: pd.DataFrame
-    figure: Path | None
-
-
-@dataclass(frozen=True)
-class ContrastResult:
-    """A contrast of the group.
-
-    Attributes
-    ----------
-    label : str
-    sidecar : dict
-        Of its z map.
-    peak : Peak
-    figure : Path or None
-        Of the map without a threshold.
-    tests : list of TestResult
-    """
-
-    label: str
-    sidecar: dict[str, Any]
-    peak: Peak
-    figure: Path | None
-    tests: list[TestResult]
+__all__ = ["Derivatives", "read_derivatives"]
 
 
 @dataclass(frozen=True)
@@ -117,8 +45,8 @@ class Derivatives:
         Sidecar of a subject's map; empty where there is none.
     excluded : pandas.DataFrame
     contrasts : list of ContrastResult
-    log : Path or None
-        The latest.
+    history : History
+        Of the calls that made it.
     """
 
     root: Path
@@ -130,7 +58,7 @@ class Derivatives:
     subject: dict[str, Any]
     excluded: pd.DataFrame
     contrasts: list[ContrastResult]
-    log: Path | None
+    history: History
 
 
 def read_derivatives(root: Path) -> Derivatives:
@@ -163,21 +91,29 @@ def read_derivatives(root: Path) -> Derivatives:
         )
     designs = sorted(root.glob("sub-*/**/*_design.json"))
     fixed = sorted(root.glob("sub-*/**/*_contrast-*_stat-effect_statmap.json"), key=_depth)
+    subjects = sorted(p.name.removeprefix("sub-") for p in root.glob("sub-*") if p.is_dir())
     group = sorted((root / "group").glob("*_design.json"))
-    logs = sorted((root / "logs").glob("*.log"))
-    excluded, as_text = root / EXCLUDED, dict.fromkeys(EXCLUSION_COLUMNS, str)
     return Derivatives(
         root,
         description,
         read_json(group[0]) if group else {},
-        sorted({path.name.removeprefix("sub-") for path in root.glob("sub-*") if path.is_dir()}),
+        subjects,
         _read_runs(root),
         read_json(designs[0]) if designs else {},
         read_json(fixed[0]) if fixed else {},
-        read_tsv(excluded, dtype=as_text) if excluded.is_file() else pd.DataFrame(),
-        _read_contrasts(root),
-        logs[-1] if logs else None,
+        _read_excluded(root),
+        read_contrasts(root),
+        read_history(root),
     )
+
+
+def _read_excluded(root: Path) -> pd.DataFrame:
+    """Merge the tables of the group and of the subjects: the group knows only its own subjects."""
+    as_text = dict.fromkeys(EXCLUSION_COLUMNS, str)
+    paths = [root / EXCLUDED, *sorted(root.glob(f"sub-*/{EXCLUDED}"))]
+    tables = [read_tsv(path, dtype=as_text) for path in paths if path.is_file()]
+    empty = pd.DataFrame(columns=list(EXCLUSION_COLUMNS))
+    return pd.concat(tables, ignore_index=True).drop_duplicates() if tables else empty
 
 
 def _depth(path: Path) -> tuple[int, str]:
@@ -198,9 +134,11 @@ def _read_runs(root: Path) -> pd.DataFrame:
                 "session": entities.get("ses", ""),
                 "run": entities.get("run", ""),
                 "volumes": values["n_volumes", "fit"],
+                "left_out": values["n_volumes", "image"] - values["n_volumes", "fit"],
                 "voxels": values["n_voxels", "analysis mask"],
                 "dof": values["dof", "fit"],
                 "tsnr": values["tsnr", "median"],
+                "displacement": values.get(("framewise_displacement", "mean")),
                 "dvars": values["dvars", "median"],
                 "outlier_volumes": values["n_outliers", "fit"],
                 "r_squared": values["r_squared", "median"],
@@ -209,65 +147,3 @@ def _read_runs(root: Path) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def _read_contrasts(root: Path) -> list[ContrastResult]:
-    tables = sorted((root / "group").glob("*_tests.tsv"))
-    if not tables:
-        return []
-    table = pd.concat([read_tsv(path) for path in tables])
-    figures = {path.name: path for path in (root / "figures").glob("*.png")}
-    contrasts = []
-    for label, rows in table.groupby("contrast", sort=False):
-        maps = {
-            (entities["stat"], entities.get("desc")): path
-            for path in sorted((root / "group").glob(f"*_contrast-{label}_stat-*_statmap.nii.gz"))
-            for entities in [entities_of(path)]
-        }
-        tests = []
-        for row in rows.to_dict("records"):
-            (clusters,) = (root / "group").glob(
-                f"*_contrast-{label}_desc-{row['test']}_clusters.tsv"
-            )
-            stated = {str(k): None if pd.isna(value) else value for k, value in row.items()}
-            figure = _figure(figures, str(label), row["test"])
-            tests.append(TestResult(stated, read_tsv(clusters), figure))
-        sides = int(rows["sides"].iloc[0])
-        contrasts.append(
-            ContrastResult(
-                str(label),
-                read_json(sidecar_of(maps["z", None])),
-                _find_peak(maps, sides),
-                _figure(figures, str(label), "unthresholded"),
-                tests,
-            )
-        )
-    return contrasts
-
-
-def _figure(figures: dict[str, Path], label: str, what: str) -> Path | None:
-    ending = f"contrast-{label}_desc-{what}_statmap.png"
-    return next((path for name, path in figures.items() if name.endswith(ending)), None)
-
-
-def _find_peak(maps: dict[tuple[str, str | None], Path], sides: int) -> Peak:
-    z_map, affine = read_map(maps["z", None])
-    compared = np.nan_to_num(np.abs(z_map) if sides == 2 else z_map, nan=-np.inf)
-    i, j, k = np.unravel_index(int(np.argmax(compared)), compared.shape)
-    voxel = (int(i), int(j), int(k))
-    x, y, z = affine[:3, :3] @ voxel + affine[:3, 3]
-    test = next((test for test in CORRECTED if ("logp", test) in maps), None)
-    return Peak(
-        float(x),
-        float(y),
-        float(z),
-        float(z_map[voxel]),
-        _value(maps["t", None], voxel),
-        _value(maps["effect", None], voxel),
-        float(10.0 ** -_value(maps["logp", test], voxel)) if test else None,
-        test,
-    )
-
-
-def _value(path: Path, voxel: tuple[int, int, int]) -> float:
-    return float(read_map(path)[0][voxel])

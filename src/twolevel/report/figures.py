@@ -301,7 +301,7 @@ def _colour_bar(
     scale = mpl.cm.ScalarMappable(Normalize(low, high), cmap)
     bar = figure.colorbar(scale, cax=axes)
     bar.set_label(label, labelpad=1, rotation=0 if len(label) == 1 else 90)
-    bar.outline.set_linewidth(0.5)  # type: ignore[operator]
+    bar.outline.set_linewidth(0.5)
     axes.tick_params(length=2, pad=1)
 
 

@@ -2,36 +2,66 @@
 
 from __future__ import annotations
 
-import base64
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jinja2
+import numpy as np
 import pandas as pd
 
+from twolevel.bids.atlas import shipped_atlas
 from twolevel.bids.atomic import write_bytes
+from twolevel.bids.exclusions import EXCLUSION_COLUMNS
+from twolevel.bids.outputs import entities_of
+from twolevel.bids.run_records import GROUP
+from twolevel.numerics.threads import map_ahead
+from twolevel.report.contrast_view import make_contrast_view
 from twolevel.report.derivatives import read_derivatives
-from twolevel.report.words import format_p, methods, references, verdict
+from twolevel.report.pictures import figure_uri
+from twolevel.report.run_details import read_run_details
+from twolevel.report.subject_effects import read_coverage
+from twolevel.report.viewer import niivue_module, pack_atlas, pack_background
+from twolevel.report.words import (
+    foremost_test,
+    format_p,
+    left_out,
+    methods,
+    references,
+    subject_notes,
+    verdict,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from twolevel.bids.atlas import Atlas
+    from twolevel.report.contrast_view import ContrastView
     from twolevel.report.derivatives import Derivatives
+    from twolevel.report.group_results import ContrastResult
+    from twolevel.report.run_details import RunDetails
+    from twolevel.report.subject_effects import Coverage
 
 __all__ = ["REPORT", "write_report"]
 
 REPORT = "report.html"
+DETAILS = "details"
+N_THREADS = 2
+INLINE_BYTES = 4_000_000  # of the subjects' sections; beyond it each subject has a page of its own
+DIGITS = 4
 
 CLUSTER_COLUMNS = {
-    "cluster": "cluster",
     "sign": "sign",
     "n_voxels": "voxels",
     "volume_mm3": "mm³",
     "peak_x_mm": "x",
     "peak_y_mm": "y",
     "peak_z_mm": "z",
+    "region": "region",
     "z_at_peak": "z value",
     "t_at_peak": "t",
     "effect_at_peak": "effect",
+    "d": "Cohen's d",
     "p_at_peak": "corrected p",
 }
 RUN_COLUMNS = {
@@ -39,9 +69,11 @@ RUN_COLUMNS = {
     "session": "session",
     "run": "run",
     "volumes": "volumes",
+    "left_out": "left out",
     "voxels": "voxels",
     "dof": "dof",
     "tsnr": "tSNR",
+    "displacement": "displacement (mm)",
     "dvars": "DVARS",
     "outlier_volumes": "outlier volumes",
     "r_squared": "R²",
@@ -50,18 +82,30 @@ RUN_COLUMNS = {
 }
 
 
-def write_report(output_dir: Path) -> Path:
+@dataclass(frozen=True)
+class _Section:
+    """A subject's runs: as part of the page, or as a page of its own."""
+
+    subject: str
+    html: str
+    link: str | None
+
+
+def write_report(output_dir: Path, atlas: Atlas | None = None) -> Path:
     """Make the report of an output directory.
 
     Parameters
     ----------
     output_dir : Path
         As `twolevel run` left it: the group level may be missing.
+    atlas : Atlas, optional
+        Names the regions; default the one that is shipped, for maps in MNI152 space.
 
     Returns
     -------
     Path
-        ``report.html``, which opens from disk and asks for nothing from elsewhere.
+        ``report.html``, which opens from disk and asks for nothing from elsewhere. With many
+        subjects, their runs lie in pages of their own in ``figures/``.
 
     Raises
     ------
@@ -69,6 +113,68 @@ def write_report(output_dir: Path) -> Path:
         The folder is no output directory of this program.
     """
     derivatives = read_derivatives(output_dir)
+    contrasts = derivatives.contrasts
+    if atlas is None and contrasts and (contrasts[0].space or "").startswith("MNI152"):
+        atlas = shipped_atlas()
+    views = [make_contrast_view(output_dir, contrast, atlas) for contrast in contrasts]
+    coverage = read_coverage(output_dir, derivatives.group.get("Sources", []))
+    if contrasts:
+        _draw_group(output_dir, views, coverage)
+    environment = _environment()
+    sections = _write_sections(environment, derivatives)
+    page = environment.get_template("page.html").render(
+        d=derivatives,
+        views=views,
+        coverage=coverage,
+        sections=sections,
+        failed=derivatives.history.failed,
+        group_key=GROUP,
+        left_out=left_out(derivatives.excluded),
+        subject_notes=subject_notes(views, coverage),
+        verdict=verdict,
+        methods=methods(derivatives, atlas.title if atlas and contrasts else None),
+        references=references(derivatives),
+        tests=_test_names(derivatives),
+        atlas_title=atlas.title if atlas else None,
+        foremost=foremost_test(_test_names(derivatives)),
+        cluster_columns=CLUSTER_COLUMNS,
+        run_columns=_used_columns(derivatives.runs),
+        exclusion_columns=EXCLUSION_COLUMNS,
+        viewer=viewer_data([view.viewer for view in views], contrasts[0], atlas)
+        if contrasts
+        else None,
+    )
+    return write_bytes(output_dir / REPORT, page.encode())
+
+
+def viewer_data(
+    maps: Sequence[dict[str, Any]], first: ContrastResult, atlas: Atlas | None
+) -> dict[str, Any]:
+    """Collect what the viewer's script reads.
+
+    Parameters
+    ----------
+    maps : sequence of dict
+        Of the contrasts.
+    first : ContrastResult
+        Whose grid and space all of them share.
+    atlas : Atlas or None
+
+    Returns
+    -------
+    dict
+        To be written as JSON.
+    """
+    mask, affine = first.maps.mask, first.maps.affine
+    return {
+        "niivue": niivue_module(),
+        "background": pack_background(mask, affine, first.space),
+        "atlas": pack_atlas(atlas, mask.shape, affine) if atlas else None,
+        "contrasts": [_shortened(one) for one in maps],
+    }
+
+
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("twolevel.report"),
         autoescape=True,  # labels and trial types come from files
@@ -77,40 +183,67 @@ def write_report(output_dir: Path) -> Path:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "picture": _picture,
+        "picture": figure_uri,
         "number": _number,
         "p": _p,
         "records": _records,
     }
-    page = environment.get_template("page.html").render(
-        d=derivatives,
-        failed=_failed(derivatives),
-        verdict=verdict,
-        methods=methods(derivatives),
-        references=references(derivatives),
-        command=_command(derivatives),
-        tests=_test_names(derivatives),
-        cluster_columns=CLUSTER_COLUMNS,
-        run_columns=RUN_COLUMNS,
-    )
-    return write_bytes(output_dir / REPORT, page.encode())
+    return environment
 
 
-def _failed(derivatives: Derivatives) -> list[dict[str, Any]]:
-    """Return the exclusions of whole subjects."""
-    excluded = derivatives.excluded
-    if excluded.empty:
-        return []
-    return _records(excluded[excluded["kind"] == "subject"])
+def _draw_group(root: Path, views: Sequence[ContrastView], coverage: Coverage | None) -> None:
+    """Draw what needs the maps of all subjects."""
+    # matplotlib takes a second, and the participant level draws nothing.
+    from twolevel.report.figures import figure_path, plot_carpet, plot_coverage  # noqa: PLC0415
+
+    for view in views:
+        result, effects = view.result, view.effects
+        entities = entities_of(result.tests[0].table)
+        if effects is None:
+            continue
+        path = figure_path(root, entities, "subjects")
+        result.figures["subjects"] = plot_carpet(
+            path,
+            effects.carpet,
+            effects.subjects,
+            label=result.units,
+            title=f"{result.sidecar['Contrast']['Name']}: effect of each subject",
+        )
+    if coverage is not None:
+        first = views[0].result
+        shared = {k: v for k, v in entities_of(first.tests[0].table).items() if k != "contrast"}
+        first.figures["coverage"] = plot_coverage(
+            figure_path(root, shared, "coverage"),
+            coverage.counts,
+            coverage.affine,
+            n_subjects=len(coverage.subjects),
+            space=first.space,
+        )
 
 
-def _command(derivatives: Derivatives) -> str:
-    """Return the command of the latest log, without the place of the program."""
-    if derivatives.log is None:
-        return ""
-    lines = derivatives.log.read_text(encoding="utf-8").splitlines()
-    _, _, words = lines[1].partition(" ")
-    return f"twolevel {words}"
+def _write_sections(environment: jinja2.Environment, derivatives: Derivatives) -> list[_Section]:
+    """Make the section of each subject; write them as pages where they are too many for one."""
+    root = derivatives.root
+    for path in (root / "figures").glob(f"sub-*_{DETAILS}.html"):
+        path.unlink()
+    tables = sorted(root.glob("sub-*/**/*_desc-run_quality.tsv"))
+    of_subject: dict[str, list[RunDetails]] = {}
+    for run in map_ahead(read_run_details, tables, N_THREADS):
+        of_subject.setdefault(run.entities["sub"], []).append(run)
+    template = environment.get_template("subject.html")
+    sections = {
+        subject: template.render(subject=subject, runs=runs)
+        for subject, runs in of_subject.items()
+    }
+    if sum(map(len, sections.values())) <= INLINE_BYTES:
+        return [_Section(subject, html, None) for subject, html in sections.items()]
+    whole = environment.get_template("subject_page.html")
+    written = []
+    for subject, html in sections.items():
+        path = root / "figures" / f"sub-{subject}_{DETAILS}.html"
+        write_bytes(path, whole.render(subject=subject, section=html).encode())
+        written.append(_Section(subject, "", path.relative_to(root).as_posix()))
+    return written
 
 
 def _test_names(derivatives: Derivatives) -> list[str]:
@@ -119,8 +252,13 @@ def _test_names(derivatives: Derivatives) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _picture(path: Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+def _used_columns(runs: pd.DataFrame) -> dict[str, str]:
+    """Return the columns of the table of runs that hold something: not all data have sessions."""
+    return {
+        key: title
+        for key, title in RUN_COLUMNS.items()
+        if key in runs and not (runs[key].isna() | (runs[key] == "")).all()
+    }
 
 
 def _number(value: Any) -> str:
@@ -138,3 +276,14 @@ def _p(value: float | None) -> str:
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+
+
+def _shortened(item: Any) -> Any:
+    """Write numbers with few digits: they are for eyes, and there are many."""
+    if isinstance(item, (float, np.floating)):
+        return float(f"{item:.{DIGITS}g}")
+    if isinstance(item, dict):
+        return {key: _shortened(value) for key, value in item.items()}
+    if isinstance(item, (list, tuple, np.ndarray)):
+        return [_shortened(value) for value in item]
+    return item

@@ -5,13 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from twolevel.report.derivatives import ContrastResult, Derivatives
+    import pandas as pd
 
-__all__ = ["UNCORRECTED", "foremost_test", "format_p", "methods", "references", "verdict"]
+    from twolevel.report.contrast_view import ContrastView
+    from twolevel.report.derivatives import Derivatives
+    from twolevel.report.subject_effects import Coverage
+
+__all__ = [
+    "UNCORRECTED",
+    "foremost_test",
+    "format_p",
+    "left_out",
+    "methods",
+    "references",
+    "subject_notes",
+    "verdict",
+]
 
 UNCORRECTED = ("clusterExtent", "fpr")
+KINDS = ("subject", "run", "contrast", "volume", "event", "voxel")  # of exclusions
 FOREMOST = (
     "permutationFWE",
     "tfceFWE",
@@ -71,21 +85,23 @@ def format_p(p: float) -> str:
     return f"{p:.3g}"
 
 
-def verdict(contrast: ContrastResult) -> str:
+def verdict(view: ContrastView) -> str:
     """Say in a sentence or two what survives for a contrast.
 
     Parameters
     ----------
-    contrast : ContrastResult
+    view : ContrastView
 
     Returns
     -------
     str
     """
+    contrast = view.result
     corrected = [t.row for t in contrast.tests if t.row["test"] not in UNCORRECTED]
     found = [row for row in corrected if row["n_voxels"]]
     peak = contrast.peak
     place = f"({peak.x:g}, {peak.y:g}, {peak.z:g}) mm"
+    place += f", {view.region}" if view.region else ""
     strongest = f"The strongest peak lies at {place}: z = {peak.z_value:.2f}, t = {peak.t:.2f}"
     if peak.p_corrected is not None:
         strongest += f", corrected p = {format_p(peak.p_corrected)} ({peak.test})"
@@ -102,12 +118,74 @@ def verdict(contrast: ContrastResult) -> str:
     return f"Survives: {names}.{nothing} {strongest}."
 
 
-def methods(derivatives: Derivatives) -> list[str]:
+def left_out(excluded: pd.DataFrame) -> str:
+    """Count what was left out, by kind.
+
+    Parameters
+    ----------
+    excluded : pandas.DataFrame
+        Of exclusions.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
+    parts = []
+    for kind in KINDS:
+        rows = excluded[excluded["kind"] == kind]
+        if rows.empty:
+            continue
+        if kind in ("volume", "event", "voxel"):
+            n_runs = len(rows[["subject", "session", "run"]].drop_duplicates())
+            counted = _count(int(rows["count"].astype(int).sum()), kind)
+            parts.append(f"{counted} in {_count(n_runs, 'run')}")
+        else:
+            parts.append(f"{_count(len(rows), kind)} (of a contrast or of all)")
+    return f"Left out: {'; '.join(parts)}." if parts else "Nothing was left out."
+
+
+def subject_notes(views: Sequence[ContrastView], coverage: Coverage | None) -> list[str]:
+    """Name the subjects that do not go with the others.
+
+    Parameters
+    ----------
+    views : sequence of ContrastView
+    coverage : Coverage or None
+
+    Returns
+    -------
+    list of str
+        Sentences; empty where there is nothing to say.
+    """
+    far: dict[str, list[str]] = {}
+    for view in views:
+        if view.effects is not None:
+            for subject, is_far in zip(view.effects.subjects, view.effects.far, strict=True):
+                if is_far:
+                    far.setdefault(subject, []).append(view.result.sidecar["Contrast"]["Name"])
+    notes = [f"{s} lies far from the others in {', '.join(names)}." for s, names in far.items()]
+    if coverage is not None:
+        notes += [
+            f"{subject} covers {share:.1%} of the voxels that most subjects cover; "
+            f"{_count(int(alone), 'voxel')} {'is' if alone == 1 else 'are'} missing from the group for "
+            "this subject alone."
+            for subject, share, alone, low in zip(
+                coverage.subjects, coverage.shares, coverage.alone, coverage.low, strict=True
+            )
+            if low
+        ]
+    return notes
+
+
+def methods(derivatives: Derivatives, atlas: str | None = None) -> list[str]:
     """Write what was done, in sentences that can be pasted into a paper.
 
     Parameters
     ----------
     derivatives : Derivatives
+    atlas : str, optional
+        What named the regions.
 
     Returns
     -------
@@ -127,6 +205,14 @@ def methods(derivatives: Derivatives) -> list[str]:
     if group:
         paragraphs.append(_group_sentences(group))
         paragraphs += _test_sentences(derivatives)
+    if derivatives.contrasts:
+        seed = derivatives.contrasts[0].seed
+        named = f" Regions at peaks are named by the {atlas}." if atlas else ""
+        paragraphs.append(
+            "Effect sizes at peaks are Cohen's d of a one-sample model, t / sqrt(n); peaks are "
+            f"chosen for their size, which biases them upwards.{named} Everything random came "
+            f"from seed {seed}."
+        )
     return paragraphs
 
 

@@ -55,4 +55,5 @@ def distance_to_others(maps: NDArray[np.floating]) -> NDArray[np.float64]:
     n = len(maps)
     mean = maps.mean(axis=0, dtype=np.float64)
     squares = [float(np.mean((row - mean) ** 2)) for row in maps]  # one row at a time in memory
-    return np.sqrt(squares) * n / (n - 1)
+    distances: NDArray[np.float64] = np.sqrt(squares) * n / (n - 1)
+    return distances

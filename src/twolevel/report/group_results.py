@@ -1,0 +1,232 @@
+"""The contrasts of a group with their maps and tests, read from the derivatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from twolevel.bids.images import read_map
+from twolevel.bids.outputs import entities_of
+from twolevel.bids.sidecars import read_json, sidecar_of
+from twolevel.bids.tables import read_tsv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["ContrastResult", "GroupMaps", "Peak", "TestResult", "read_contrasts"]
+
+CORRECTED = ("permutationFWE", "parametricFWE")
+"""Tests whose maps hold a corrected p in every voxel; the first one there is quoted."""
+
+# A map holds -log10 p in single precision, its threshold in double.
+ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class GroupMaps:
+    """The maps of a contrast, read.
+
+    Attributes
+    ----------
+    z, t, effect, variance : ndarray of shape (x, y, z), float32
+        NaN outside the mask.
+    affine : ndarray of shape (4, 4)
+    survives : dict of str to ndarray of shape (x, y, z), bool
+        By test.
+    """
+
+    z: NDArray[np.float32]
+    t: NDArray[np.float32]
+    effect: NDArray[np.float32]
+    variance: NDArray[np.float32]
+    affine: NDArray[np.float64]
+    survives: dict[str, NDArray[np.bool_]]
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """The voxels that were analysed."""
+        return np.isfinite(self.z)
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The voxel of a contrast with the largest |z| (z, for one side).
+
+    Attributes
+    ----------
+    x, y, z : float
+        In mm.
+    z_value, t, effect : float
+    p_corrected : float or None
+        None where no test gives one in every voxel.
+    test : str or None
+        That gave it.
+    """
+
+    x: float
+    y: float
+    z: float
+    z_value: float
+    t: float
+    effect: float
+    p_corrected: float | None
+    test: str | None
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One test of one contrast.
+
+    Attributes
+    ----------
+    row : dict
+        Its row of ``tests.tsv``; None for what is missing.
+    clusters : pandas.DataFrame
+    table : Path
+        That holds the clusters.
+    """
+
+    __test__ = False  # not a test case, whatever its name suggests to pytest
+
+    row: dict[str, Any]
+    clusters: pd.DataFrame
+    table: Path
+
+
+@dataclass(frozen=True)
+class ContrastResult:
+    """A contrast of the group.
+
+    Attributes
+    ----------
+    label : str
+    stem : str
+        What the names of its files begin with: task, space, resolution.
+    sidecar : dict
+        Of its z map.
+    units : str
+        Of the effect.
+    seed : int
+    maps : GroupMaps
+    peak : Peak
+    figures : dict of str to Path
+        PNG files by what they show: ``unthresholded``, ``glassbrain``, the label of a test.
+    tests : list of TestResult
+    """
+
+    label: str
+    stem: str
+    sidecar: dict[str, Any]
+    units: str
+    seed: int
+    maps: GroupMaps
+    peak: Peak
+    figures: dict[str, Path]
+    tests: list[TestResult]
+
+    @property
+    def n_subjects(self) -> int:
+        """Number of subjects that have the contrast."""
+        return int(self.sidecar["NumberOfSubjects"])
+
+    @property
+    def space(self) -> str | None:
+        """The template whose space the maps are in."""
+        return entities_of(self.tests[0].table).get("space")
+
+
+def read_contrasts(root: Path) -> list[ContrastResult]:
+    """Read all contrasts of the group.
+
+    Parameters
+    ----------
+    root : Path
+        The output directory.
+
+    Returns
+    -------
+    list of ContrastResult
+        In the order of ``tests.tsv``; empty where there is no group level.
+    """
+    return [
+        _read_contrast(root, path.name.removesuffix("_tests.tsv"), str(label), rows)
+        for path in sorted((root / "group").glob("*_tests.tsv"))
+        for label, rows in read_tsv(path).groupby("contrast", sort=False)
+    ]
+
+
+def _read_contrast(root: Path, stem: str, label: str, rows: pd.DataFrame) -> ContrastResult:
+    start = f"{stem}_contrast-{label}_"
+    paths = {
+        (entities["stat"], entities.get("desc")): path
+        for path in sorted((root / "group").glob(f"{start}stat-*_statmap.nii.gz"))
+        for entities in [entities_of(path)]
+    }
+    tests, survives = [], {}
+    z, affine = read_map(paths["z", None])
+    for record in rows.to_dict("records"):
+        row = {str(k): None if pd.isna(value) else value for k, value in record.items()}
+        test = str(row["test"])
+        clusters = root / "group" / f"{start}desc-{test}_clusters.tsv"
+        tests.append(TestResult(row, read_tsv(clusters), clusters))
+        stat = "z" if ("z", test) in paths else "logp"
+        survives[test] = _surviving(read_map(paths[stat, test])[0], stat, row["threshold"])
+    stats = [read_map(paths[stat, None])[0] for stat in ("t", "effect", "variance")]
+    maps = GroupMaps(z, *stats, affine, survives)
+    sides = int(rows["sides"].iloc[0])
+    test = next((test for test in CORRECTED if ("logp", test) in paths), None)
+    logp = read_map(paths["logp", test])[0] if test else None
+    return ContrastResult(
+        label,
+        stem,
+        read_json(sidecar_of(paths["z", None])),
+        read_json(sidecar_of(paths["effect", None]))["Units"],
+        read_json(tests[0].table.with_suffix(".json"))["RandomSeed"],
+        maps,
+        _find_peak(maps, sides, logp, test),
+        {
+            path.name.removeprefix(f"{start}desc-").removesuffix("_statmap.png"): path
+            for path in sorted((root / "figures").glob(f"{start}desc-*_statmap.png"))
+        },
+        tests,
+    )
+
+
+def _surviving(
+    values: NDArray[np.float32], stat: str, threshold: float | None
+) -> NDArray[np.bool_]:
+    """Find the voxels that survive: those not 0 in a map of z, those above it in one of -log10 p.
+
+    A map of z is thresholded already; a cluster's size is not to be seen in it.
+    """
+    found = np.nan_to_num(values)
+    if stat == "z":
+        return found != 0
+    if threshold is None:
+        return np.zeros(found.shape, bool)
+    above: NDArray[np.bool_] = found >= threshold * (1 - ROUNDING)
+    return above
+
+
+def _find_peak(
+    maps: GroupMaps, sides: int, logp: NDArray[np.float32] | None, test: str | None
+) -> Peak:
+    compared = np.nan_to_num(np.abs(maps.z) if sides == 2 else maps.z, nan=-np.inf)
+    i, j, k = np.unravel_index(int(np.argmax(compared)), compared.shape)
+    voxel = (int(i), int(j), int(k))
+    x, y, z = maps.affine[:3, :3] @ voxel + maps.affine[:3, 3]
+    return Peak(
+        float(x),
+        float(y),
+        float(z),
+        float(maps.z[voxel]),
+        float(maps.t[voxel]),
+        float(maps.effect[voxel]),
+        None if logp is None else float(10.0 ** -float(logp[voxel])),
+        test,
+    )

@@ -1,0 +1,199 @@
+"""What each subject contributes to a contrast of the group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import stdtrit
+
+from twolevel.bids.images import read_map, read_mask
+from twolevel.bids.sidecars import read_json, sidecar_of
+from twolevel.numerics.threads import map_ahead
+from twolevel.stats.group_quality import distance_to_others
+from twolevel.stats.quality import outlier_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from twolevel.report.group_results import ContrastResult
+
+__all__ = ["Coverage", "SubjectEffects", "half_width", "read_coverage", "read_subject_effects"]
+
+N_THREADS = 2
+N_BINS = 300  # columns of the carpet
+CONFIDENCE = 0.95
+ENOUGH = 0.95  # of the voxels that at least half of the subjects cover
+
+
+@dataclass(frozen=True)
+class SubjectEffects:
+    """The maps of all subjects that entered the group, reduced to what can be looked at.
+
+    Attributes
+    ----------
+    subjects : list of str
+        ``sub-...``.
+    at_peaks : ndarray of shape (n_subjects, n_peaks)
+        Values of their maps.
+    half_widths : ndarray of shape (n_subjects, n_peaks) or None
+        Half the 95 % confidence interval of each; None where not effects went up.
+    distances : ndarray of shape (n_subjects,)
+        To the mean map of the others: see `distance_to_others`.
+    far : ndarray of shape (n_subjects,), bool
+        Whose distance is above ``P75 + 1.5 (P75 - P25)``.
+    carpet : ndarray of shape (n_subjects, n_bins)
+        Means over groups of voxels, which are in the order of the group's effect.
+    """
+
+    subjects: list[str]
+    at_peaks: NDArray[np.float64]
+    half_widths: NDArray[np.float64] | None
+    distances: NDArray[np.float64]
+    far: NDArray[np.bool_]
+    carpet: NDArray[np.float64]
+
+
+def half_width(
+    variance: NDArray[np.floating] | float, dof: NDArray[np.floating] | float
+) -> NDArray[np.float64]:
+    """Compute half of the 95 % confidence interval of an effect: ``t(0.975, dof) sd``.
+
+    Parameters
+    ----------
+    variance : float or ndarray
+    dof : float or ndarray
+        Degrees of freedom.
+
+    Returns
+    -------
+    ndarray
+    """
+    width: NDArray[np.float64] = stdtrit(dof, 0.5 + CONFIDENCE / 2) * np.sqrt(variance)
+    return width
+
+
+def read_subject_effects(
+    root: Path, contrast: ContrastResult, peaks: Sequence[tuple[int, int, int]]
+) -> SubjectEffects | None:
+    """Read the maps of the subjects of a contrast.
+
+    Parameters
+    ----------
+    root : Path
+        The output directory.
+    contrast : ContrastResult
+    peaks : sequence of (int, int, int)
+        Voxels at which the subjects are looked at.
+
+    Returns
+    -------
+    SubjectEffects or None
+        None where the maps of the subjects are not there any more.
+    """
+    paths = [root / uri.removeprefix("bids::") for uri in contrast.sidecar["Sources"]]
+    effects = contrast.sidecar["GroupInput"] == "effect"
+    wanted = [*paths, *(map(_variance_of, paths) if effects else ())]
+    if not all(path.is_file() for path in wanted):
+        return None
+    mask = contrast.maps.mask
+    voxels = tuple(np.array(peaks, int).reshape(-1, 3).T)
+    maps = np.empty((len(paths), int(mask.sum())), np.float32)
+    at_peaks = np.empty((len(paths), len(peaks)))
+    half_widths = np.empty_like(at_peaks) if effects else None
+
+    def read(index: int) -> None:
+        volume = read_map(paths[index])[0]
+        maps[index] = volume[mask]
+        at_peaks[index] = volume[voxels]
+        if half_widths is not None:
+            variance = read_map(_variance_of(paths[index]))[0][voxels].astype(np.float64)
+            dof = read_json(sidecar_of(paths[index]))["DegreesOfFreedom"]
+            half_widths[index] = half_width(variance, dof)
+
+    for _ in map_ahead(read, range(len(paths)), N_THREADS):
+        pass
+    distances = distance_to_others(maps)
+    return SubjectEffects(
+        list(contrast.sidecar["Subjects"]),
+        at_peaks,
+        half_widths,
+        distances,
+        outlier_rows(distances),
+        _carpet(maps, contrast.maps.effect[mask]),
+    )
+
+
+def _variance_of(path: Path) -> Path:
+    return path.with_name(path.name.replace("_stat-effect_", "_stat-variance_"))
+
+
+def _carpet(maps: NDArray[np.float32], effect: NDArray[np.float32]) -> NDArray[np.float64]:
+    order = np.argsort(effect, kind="stable")
+    edges = np.unique(np.linspace(0, len(order), N_BINS + 1).astype(int))
+    rows = [np.add.reduceat(row[order].astype(np.float64), edges[:-1]) for row in maps]
+    return np.array(rows) / np.diff(edges)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Which voxels the subjects of the group cover.
+
+    Attributes
+    ----------
+    counts : ndarray of shape (x, y, z), int
+        Subjects that cover a voxel.
+    affine : ndarray of shape (4, 4)
+    subjects : list of str
+        ``sub-...``.
+    shares : ndarray of shape (n_subjects,)
+        Of the voxels that at least half of the subjects cover, the share that each covers.
+    alone : ndarray of shape (n_subjects,), int
+        Voxels that all subjects but this one cover.
+    """
+
+    counts: NDArray[np.int64]
+    affine: NDArray[np.float64]
+    subjects: list[str]
+    shares: NDArray[np.float64]
+    alone: NDArray[np.int64]
+
+    @property
+    def low(self) -> NDArray[np.bool_]:
+        """Which subjects cover less than 95 % of what most of them cover."""
+        return self.shares < ENOUGH
+
+
+def read_coverage(root: Path, sources: Sequence[str]) -> Coverage | None:
+    """Read the analysis masks of the subjects of a group.
+
+    Parameters
+    ----------
+    root : Path
+        The output directory.
+    sources : sequence of str
+        BIDS URIs of the masks.
+
+    Returns
+    -------
+    Coverage or None
+        None where the masks are not there any more.
+    """
+    paths = [root / uri.removeprefix("bids::") for uri in sources]
+    if not paths or not all(path.is_file() for path in paths):
+        return None
+    read = [read_mask(path) for path in paths]
+    masks = np.array([mask for mask, _ in read])
+    counts = masks.sum(axis=0)
+    usual, missing_one = counts >= len(paths) / 2, counts == len(paths) - 1
+    return Coverage(
+        counts,
+        read[0][1],
+        [path.name.partition("_")[0] for path in paths],
+        masks[:, usual].mean(axis=1),
+        (~masks & missing_one).sum(axis=(1, 2, 3)),
+    )
