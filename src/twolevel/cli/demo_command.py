@@ -63,6 +63,8 @@ def execute(arguments: argparse.Namespace) -> int:
     words = ["run", str(data), str(folder / "results"), "all", "--model", "balloon"]
     words += ["--work-dir", str(folder / "work"), "--worker", arguments.worker]
     words += ["--nprocs", str(arguments.nprocs)] if arguments.nprocs else []
+    words += ["--atlas", str(arguments.atlas)] if arguments.atlas else []
+    words += ["--open"] if arguments.open else []
     words += ["--verbose"] if arguments.verbose else []
     words += ["--debug"] if arguments.debug else []
     return run_command.execute(build_parser().parse_args(words))

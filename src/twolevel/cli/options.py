@@ -15,6 +15,7 @@ __all__ = [
     "add_labels",
     "add_model",
     "add_processes",
+    "add_report",
     "add_running",
     "add_selection",
     "add_simulation",
@@ -294,6 +295,19 @@ def add_running(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on to the group when subjects failed or are missing",
     )
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    """Add how the report is made and shown."""
+    group = parser.add_argument_group("report")
+    group.add_argument(
+        "--atlas",
+        type=_file,
+        metavar="FILE",
+        help="names the regions at peaks: a 3-D image of labels, with NAME.tsv (columns index and "
+        "name) or NAME.csv beside it (default: Desikan - Killiany, for maps in MNI152 space)",
+    )
+    group.add_argument("--open", action="store_true", help="show the report in the browser")
 
 
 def add_simulation(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from twolevel.cli.options import (
     add_labels,
     add_model,
     add_processes,
+    add_report,
     add_running,
     add_selection,
     add_simulation,
@@ -30,6 +31,8 @@ examples:
   twolevel run DATA OUT all --model balloon        the whole analysis
   twolevel run DATA OUT participant --participant-label 01 02 -m model.json -w work
   twolevel run DATA OUT group -m model.json        the group, from the subjects in OUT
+  twolevel report OUT --atlas schaefer.nii.gz --open
+                                                   the report anew, with regions of another atlas
   twolevel fetch ds000001 DATA --participant-label 01 02 --dry-run
                                                    what would be downloaded, and how much
   twolevel run DATA OUT all -m balloon --fetch --drop
@@ -115,6 +118,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_model(run)
     add_running(run)
     add_downloads(run)
+    add_report(run)
     run.set_defaults(refuse=run.error)
 
     fetch = _command(
@@ -153,7 +157,7 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument(
         "output_dir", type=Path, metavar="OUTPUT_DIR", help="of an earlier `twolevel run`"
     )
-    report.add_argument("--open", action="store_true", help="show it in the browser")
+    add_report(report)
 
     simulate = _command(
         commands, "simulate", "Write a synthetic BIDS dataset with fMRIPrep-like derivatives."
@@ -172,6 +176,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_simulation(demo)
     add_processes(demo)
+    add_report(demo)
     return parser
 
 

@@ -1,17 +1,23 @@
-"""``twolevel report``."""
+"""``twolevel report``, and the end of every run."""
 
 from __future__ import annotations
 
 import webbrowser
 from typing import TYPE_CHECKING
 
+from twolevel.bids.atlas import read_atlas
 from twolevel.cli.console import ReportConsole
 from twolevel.report.page import write_report
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
-__all__ = ["execute"]
+    from rich.console import Console
+
+    from twolevel.bids.atlas import Atlas
+
+__all__ = ["execute", "given_atlas", "make_report"]
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -29,11 +35,48 @@ def execute(arguments: argparse.Namespace) -> int:
     Raises
     ------
     InputError
-        The folder is no output directory of this program.
+        The folder is no output directory of this program, or the atlas is none.
     """
-    path = write_report(arguments.output_dir.resolve())
-    console = ReportConsole()
+    atlas = given_atlas(arguments)
+    make_report(arguments, arguments.output_dir.resolve(), atlas, ReportConsole())
+    return 0
+
+
+def given_atlas(arguments: argparse.Namespace) -> Atlas | None:
+    """Read the atlas that ``--atlas`` names.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+
+    Returns
+    -------
+    Atlas or None
+        None where the option was not given.
+
+    Raises
+    ------
+    InputError
+        The file is no atlas.
+    """
+    return None if arguments.atlas is None else read_atlas(arguments.atlas.resolve())
+
+
+def make_report(
+    arguments: argparse.Namespace, output_dir: Path, atlas: Atlas | None, console: Console
+) -> None:
+    """Make the report, say where it is, and show it if asked to.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        With ``open``.
+    output_dir : Path
+    atlas : Atlas or None
+    console : rich.console.Console
+    """
+    with console.status("making the report"):
+        path = write_report(output_dir, atlas)
     console.print(f"report        {path}", highlight=False, markup=False, soft_wrap=True)
     if arguments.open:
         webbrowser.open(path.as_uri())
-    return 0

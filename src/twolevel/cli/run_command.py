@@ -25,8 +25,8 @@ from twolevel.cli.downloads import fetch_tables, prepare_downloads
 from twolevel.cli.machine import prepare_kernels, process_count, shared_resources
 from twolevel.cli.options import JOBS
 from twolevel.cli.progress import StageProgress, format_seconds, show_notes
+from twolevel.cli.report_command import given_atlas, make_report
 from twolevel.errors import InputError, Problems
-from twolevel.report.page import write_report
 from twolevel.tasks.resources import allow
 from twolevel.workflow.cache import UNFINISHED, locked_work_dir
 from twolevel.workflow.submit import Execution, is_at_once, run_group, run_participants
@@ -71,6 +71,7 @@ def execute(arguments: argparse.Namespace) -> int:
     given = arguments.derivatives or [arguments.bids_dir / "derivatives" / "fmriprep"]
     inputs = [arguments.bids_dir.resolve(), *(path.resolve() for path in given)]
     problems.attempt(lambda: check_output(output_dir, work_dir, inputs))
+    atlas = problems.attempt(lambda: given_atlas(arguments))
     plan, group = _check(arguments, request, problems, console)
     problems.stop_if_any()
     if request is None or (plan is None and group is None):
@@ -97,8 +98,8 @@ def execute(arguments: argparse.Namespace) -> int:
         if group is not None:
             status = max(status, run.group(group))
         write_run_record(log, run.record)
-    report = write_report(output_dir)
-    console.print(f"\nreport        {report}", highlight=False, soft_wrap=True)
+    console.print()
+    make_report(arguments, output_dir, atlas, console)
     console.print(f"log           {log}", highlight=False, soft_wrap=True)
     console.print(f"finished in {format_seconds(time.monotonic() - started)}", highlight=False)
     return status

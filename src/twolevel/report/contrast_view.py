@@ -9,7 +9,7 @@ import numpy as np
 
 from twolevel.report.regions import name_region
 from twolevel.report.subject_effects import SubjectEffects, half_width, read_subject_effects
-from twolevel.report.viewer import pack_map
+from twolevel.report.viewer import viewer_map
 from twolevel.stats.group_quality import cohens_d
 
 if TYPE_CHECKING:
@@ -135,19 +135,14 @@ def _viewer(
     regions: list[str],
     effects: SubjectEffects | None,
 ) -> dict[str, Any]:
-    packed = pack_map(result.maps.z, result.maps.affine, result.maps.survives)
     voxels = tuple(np.array(list(peaks)).T)
     mean = result.maps.effect[voxels]
     dof = result.sidecar["DegreesOfFreedom"]
     halves = half_width(result.maps.variance[voxels].astype(np.float64), dof)
-    shown: dict[str, Any] = {
+    shown = {
+        **viewer_map(result.maps.z, result.maps.affine, result.maps.survives),
         "name": result.sidecar["Contrast"]["Name"],
-        "image": packed.image,
-        "survives": packed.survives,
-        "tests": packed.tests,
-        "top": packed.top,
-        "shape": result.maps.z.shape,
-        "toVoxel": np.linalg.inv(result.maps.affine)[:3],
+        "quantity": "z",
         "units": result.units,
         "peaks": [
             {"at": place, "region": region, "mean": m, "half": h}

@@ -45,6 +45,8 @@ class Derivatives:
         Sidecar of a subject's map; empty where there is none.
     excluded : pandas.DataFrame
     contrasts : list of ContrastResult
+    coverage_figure : Path or None
+        Of the subjects' masks.
     history : History
         Of the calls that made it.
     """
@@ -58,6 +60,7 @@ class Derivatives:
     subject: dict[str, Any]
     excluded: pd.DataFrame
     contrasts: list[ContrastResult]
+    coverage_figure: Path | None
     history: History
 
 
@@ -92,6 +95,7 @@ def read_derivatives(root: Path) -> Derivatives:
     designs = sorted(root.glob("sub-*/**/*_design.json"))
     fixed = sorted(root.glob("sub-*/**/*_contrast-*_stat-effect_statmap.json"), key=_depth)
     subjects = sorted(p.name.removeprefix("sub-") for p in root.glob("sub-*") if p.is_dir())
+    coverage = sorted((root / "figures").glob("*_desc-coverage_statmap.png"))
     group = sorted((root / "group").glob("*_design.json"))
     return Derivatives(
         root,
@@ -103,6 +107,7 @@ def read_derivatives(root: Path) -> Derivatives:
         read_json(fixed[0]) if fixed else {},
         _read_excluded(root),
         read_contrasts(root),
+        coverage[0] if coverage else None,
         read_history(root),
     )
 
@@ -126,7 +131,8 @@ def _read_runs(root: Path) -> pd.DataFrame:
     for path in sorted(root.glob("sub-*/**/*_desc-run_quality.tsv")):
         entities = entities_of(path)
         table = read_tsv(path)
-        values = {(row.measure, row.of): row.value for row in table.itertuples()}
+        keys = zip(table["measure"], table["of"], strict=True)
+        values: dict[tuple[str, str], float] = dict(zip(keys, table["value"], strict=True))
         inflation = table[table["measure"] == "vif_contrast"]["value"]
         rows.append(
             {

@@ -50,7 +50,8 @@ class GroupMaps:
     @property
     def mask(self) -> NDArray[np.bool_]:
         """The voxels that were analysed."""
-        return np.isfinite(self.z)
+        inside: NDArray[np.bool_] = np.isfinite(self.z)
+        return inside
 
 
 @dataclass(frozen=True)
@@ -176,11 +177,11 @@ def _read_contrast(root: Path, stem: str, label: str, rows: pd.DataFrame) -> Con
         tests.append(TestResult(row, read_tsv(clusters), clusters))
         stat = "z" if ("z", test) in paths else "logp"
         survives[test] = _surviving(read_map(paths[stat, test])[0], stat, row["threshold"])
-    stats = [read_map(paths[stat, None])[0] for stat in ("t", "effect", "variance")]
-    maps = GroupMaps(z, *stats, affine, survives)
+    t, effect, variance = (read_map(paths[s, None])[0] for s in ("t", "effect", "variance"))
+    maps = GroupMaps(z, t, effect, variance, affine, survives)
     sides = int(rows["sides"].iloc[0])
-    test = next((test for test in CORRECTED if ("logp", test) in paths), None)
-    logp = read_map(paths["logp", test])[0] if test else None
+    quoted = next((test for test in CORRECTED if ("logp", test) in paths), None)
+    logp = read_map(paths["logp", quoted])[0] if quoted else None
     return ContrastResult(
         label,
         stem,
@@ -188,7 +189,7 @@ def _read_contrast(root: Path, stem: str, label: str, rows: pd.DataFrame) -> Con
         read_json(sidecar_of(paths["effect", None]))["Units"],
         read_json(tests[0].table.with_suffix(".json"))["RandomSeed"],
         maps,
-        _find_peak(maps, sides, logp, test),
+        _find_peak(maps, sides, logp, quoted),
         {
             path.name.removeprefix(f"{start}desc-").removesuffix("_statmap.png"): path
             for path in sorted((root / "figures").glob(f"{start}desc-*_statmap.png"))
@@ -206,11 +207,12 @@ def _surviving(
     """
     found = np.nan_to_num(values)
     if stat == "z":
-        return found != 0
-    if threshold is None:
-        return np.zeros(found.shape, bool)
-    above: NDArray[np.bool_] = found >= threshold * (1 - ROUNDING)
-    return above
+        survives: NDArray[np.bool_] = found != 0
+    elif threshold is None:
+        survives = np.zeros(found.shape, bool)
+    else:
+        survives = found >= threshold * (1 - ROUNDING)
+    return survives
 
 
 def _find_peak(

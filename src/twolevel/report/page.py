@@ -5,11 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-import numpy as np
-import pandas as pd
-
-from twolevel.bids.atlas import shipped_atlas
 from twolevel.bids.atomic import write_bytes
 from twolevel.bids.exclusions import EXCLUSION_COLUMNS
 from twolevel.bids.outputs import entities_of
@@ -18,12 +13,12 @@ from twolevel.numerics.threads import map_ahead
 from twolevel.report.contrast_view import make_contrast_view
 from twolevel.report.derivatives import read_derivatives
 from twolevel.report.pictures import figure_uri
+from twolevel.report.regions import atlas_for
+from twolevel.report.rendering import make_environment, viewer_data
 from twolevel.report.run_details import read_run_details
 from twolevel.report.subject_effects import read_coverage
-from twolevel.report.viewer import niivue_module, pack_atlas, pack_background
 from twolevel.report.words import (
     foremost_test,
-    format_p,
     left_out,
     methods,
     references,
@@ -35,12 +30,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import jinja2
+    import pandas as pd
+
     from twolevel.bids.atlas import Atlas
     from twolevel.report.contrast_view import ContrastView
     from twolevel.report.derivatives import Derivatives
-    from twolevel.report.group_results import ContrastResult
     from twolevel.report.run_details import RunDetails
-    from twolevel.report.subject_effects import Coverage
 
 __all__ = ["REPORT", "write_report"]
 
@@ -48,7 +44,6 @@ REPORT = "report.html"
 DETAILS = "details"
 N_THREADS = 2
 INLINE_BYTES = 4_000_000  # of the subjects' sections; beyond it each subject has a page of its own
-DIGITS = 4
 
 CLUSTER_COLUMNS = {
     "sign": "sign",
@@ -114,18 +109,19 @@ def write_report(output_dir: Path, atlas: Atlas | None = None) -> Path:
     """
     derivatives = read_derivatives(output_dir)
     contrasts = derivatives.contrasts
-    if atlas is None and contrasts and (contrasts[0].space or "").startswith("MNI152"):
-        atlas = shipped_atlas()
+    if atlas is None and contrasts:
+        atlas = atlas_for(contrasts[0].space)
     views = [make_contrast_view(output_dir, contrast, atlas) for contrast in contrasts]
     coverage = read_coverage(output_dir, derivatives.group.get("Sources", []))
     if contrasts:
-        _draw_group(output_dir, views, coverage)
-    environment = _environment()
+        _draw_carpets(output_dir, views)
+    environment = make_environment()
     sections = _write_sections(environment, derivatives)
     page = environment.get_template("page.html").render(
         d=derivatives,
         views=views,
         coverage=coverage,
+        pictures=_pictures(derivatives),
         sections=sections,
         failed=derivatives.history.failed,
         group_key=GROUP,
@@ -140,85 +136,42 @@ def write_report(output_dir: Path, atlas: Atlas | None = None) -> Path:
         cluster_columns=CLUSTER_COLUMNS,
         run_columns=_used_columns(derivatives.runs),
         exclusion_columns=EXCLUSION_COLUMNS,
-        viewer=viewer_data([view.viewer for view in views], contrasts[0], atlas)
-        if contrasts
-        else None,
+        viewer=_viewer(views, atlas) if views else None,
     )
     return write_bytes(output_dir / REPORT, page.encode())
 
 
-def viewer_data(
-    maps: Sequence[dict[str, Any]], first: ContrastResult, atlas: Atlas | None
-) -> dict[str, Any]:
-    """Collect what the viewer's script reads.
-
-    Parameters
-    ----------
-    maps : sequence of dict
-        Of the contrasts.
-    first : ContrastResult
-        Whose grid and space all of them share.
-    atlas : Atlas or None
-
-    Returns
-    -------
-    dict
-        To be written as JSON.
-    """
-    mask, affine = first.maps.mask, first.maps.affine
-    return {
-        "niivue": niivue_module(),
-        "background": pack_background(mask, affine, first.space),
-        "atlas": pack_atlas(atlas, mask.shape, affine) if atlas else None,
-        "contrasts": [_shortened(one) for one in maps],
-    }
+def _viewer(views: Sequence[ContrastView], atlas: Atlas | None) -> dict[str, Any]:
+    """Return what the viewer reads; all contrasts share the grid and the space of the first."""
+    first = views[0].result
+    maps = [view.viewer for view in views]
+    return viewer_data(maps, first.maps.mask, first.maps.affine, first.space, atlas)
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("twolevel.report"),
-        autoescape=True,  # labels and trial types come from files
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "picture": figure_uri,
-        "number": _number,
-        "p": _p,
-        "records": _records,
-    }
-    return environment
-
-
-def _draw_group(root: Path, views: Sequence[ContrastView], coverage: Coverage | None) -> None:
-    """Draw what needs the maps of all subjects."""
-    # matplotlib takes a second, and the participant level draws nothing.
-    from twolevel.report.figures import figure_path, plot_carpet, plot_coverage  # noqa: PLC0415
+def _draw_carpets(root: Path, views: Sequence[ContrastView]) -> None:
+    """Draw the subjects of each contrast, and add the figure to those of the contrast."""
+    # matplotlib takes half a second, and the participant level draws nothing.
+    from twolevel.report.carpet import plot_carpet  # noqa: PLC0415
+    from twolevel.report.paper import figure_path  # noqa: PLC0415
 
     for view in views:
         result, effects = view.result, view.effects
-        entities = entities_of(result.tests[0].table)
         if effects is None:
             continue
-        path = figure_path(root, entities, "subjects")
         result.figures["subjects"] = plot_carpet(
-            path,
+            figure_path(root, entities_of(result.tests[0].table), "subjects"),
             effects.carpet,
             effects.subjects,
             label=result.units,
             title=f"{result.sidecar['Contrast']['Name']}: effect of each subject",
         )
-    if coverage is not None:
-        first = views[0].result
-        shared = {k: v for k, v in entities_of(first.tests[0].table).items() if k != "contrast"}
-        first.figures["coverage"] = plot_coverage(
-            figure_path(root, shared, "coverage"),
-            coverage.counts,
-            coverage.affine,
-            n_subjects=len(coverage.subjects),
-            space=first.space,
-        )
+
+
+def _pictures(derivatives: Derivatives) -> dict[Path, str]:
+    """Read the figures that the page shows, in threads."""
+    paths = [path for contrast in derivatives.contrasts for path in contrast.figures.values()]
+    paths += [derivatives.coverage_figure] if derivatives.coverage_figure else []
+    return dict(zip(paths, map_ahead(figure_uri, paths, N_THREADS), strict=True))
 
 
 def _write_sections(environment: jinja2.Environment, derivatives: Derivatives) -> list[_Section]:
@@ -259,31 +212,3 @@ def _used_columns(runs: pd.DataFrame) -> dict[str, str]:
         for key, title in RUN_COLUMNS.items()
         if key in runs and not (runs[key].isna() | (runs[key] == "")).all()
     }
-
-
-def _number(value: Any) -> str:
-    """Write a number of a table; text as it is; nothing where it is missing."""
-    if isinstance(value, str):
-        return value
-    if value is None or pd.isna(value):
-        return ""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
-
-
-def _p(value: float | None) -> str:
-    return "" if value is None or pd.isna(value) else format_p(value)
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
-
-
-def _shortened(item: Any) -> Any:
-    """Write numbers with few digits: they are for eyes, and there are many."""
-    if isinstance(item, (float, np.floating)):
-        return float(f"{item:.{DIGITS}g}")
-    if isinstance(item, dict):
-        return {key: _shortened(value) for key, value in item.items()}
-    if isinstance(item, (list, tuple, np.ndarray)):
-        return [_shortened(value) for value in item]
-    return item

@@ -102,7 +102,7 @@ def figure_uri(path: Path) -> str:
     with Image.open(path) as figure:
         height = round(figure.height * FIGURE_WIDTH / figure.width)
         small = figure.convert("RGB").resize((FIGURE_WIDTH, height), Image.Resampling.LANCZOS)
-    return _uri(small, "webp", quality=QUALITY)
+    return _uri(small, "webp", quality=QUALITY, method=2)  # half the time for a tenth more bytes
 
 
 def _uri(image: Image.Image, kind: str, **options: object) -> str:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from twolevel.bids.atlas import shipped_atlas
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -13,9 +15,25 @@ if TYPE_CHECKING:
 
     from twolevel.bids.atlas import Atlas
 
-__all__ = ["labels_on_grid", "name_region"]
+__all__ = ["atlas_for", "labels_on_grid", "name_region"]
 
 REACH_MM = 5.0
+
+
+def atlas_for(space: str | None) -> Atlas | None:
+    """Return the atlas that names regions where none is asked for.
+
+    Parameters
+    ----------
+    space : str or None
+        Template of the maps.
+
+    Returns
+    -------
+    Atlas or None
+        None for spaces other than MNI152: no atlas for them is shipped.
+    """
+    return shipped_atlas() if space is not None and space.startswith("MNI152") else None
 
 
 def name_region(atlas: Atlas, point: Sequence[float]) -> str:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -16,6 +13,9 @@ import deflate
 import nibabel as nib
 import numpy as np
 
+from twolevel.bids.images import read_map
+from twolevel.bids.run_data import downsampled_affine
+from twolevel.bids.shipped import shipped_file
 from twolevel.errors import AnalysisError
 from twolevel.report.regions import labels_on_grid
 
@@ -26,42 +26,20 @@ if TYPE_CHECKING:
 
     from twolevel.bids.atlas import Atlas
 
-__all__ = ["ViewerData", "niivue_module", "pack_atlas", "pack_background", "pack_map"]
+__all__ = ["niivue_module", "pack_atlas", "pack_background", "viewer_map"]
 
 LEVEL = 9
 STEP = 0.001  # of z in the viewer
 MOST = 2**15 - 1  # that a short integer holds
 N_BITS = 16
+MNI_TEMPLATE = "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
 
 
-@dataclass(frozen=True)
-class ViewerData:
-    """A map as the viewer takes it; everything in base64 of gzip.
-
-    Attributes
-    ----------
-    image : str
-        NIfTI image of short integers, 0 outside the mask.
-    survives : str
-        A short integer per voxel, in the order of the file: bit k is set where the voxel survives
-        test k.
-    tests : tuple of str
-        In the order of the bits.
-    top : float
-        End of the colour scale.
-    """
-
-    image: str
-    survives: str
-    tests: tuple[str, ...]
-    top: float
-
-
-def pack_map(
+def viewer_map(
     volume: NDArray[np.floating],
     affine: NDArray[np.float64],
     survives: Mapping[str, NDArray[np.bool_]],
-) -> ViewerData:
+) -> dict[str, Any]:
     """Pack a map and what survives of it under several tests.
 
     Parameters
@@ -74,8 +52,12 @@ def pack_map(
 
     Returns
     -------
-    ViewerData
-        Values are rounded to a thousandth, or to the 32,767th part of the largest if that is more.
+    dict
+        ``image``: NIfTI of short integers, 0 outside the mask, rounded to a thousandth, or to the
+        32,767th part of the largest value if that is more. ``survives``: a short integer per
+        voxel, in the order of the file, of which bit k is set where the voxel survives test k of
+        ``tests``. Both in base64 of gzip. ``top``: end of the colour scale. ``shape`` of the grid,
+        and ``toVoxel``, the upper three rows of its inverse affine.
     """
     if len(survives) > N_BITS:
         raise ValueError(f"{len(survives)} tests; a voxel has {N_BITS} bits")
@@ -87,8 +69,14 @@ def pack_map(
     bits = np.zeros(volume.shape, np.uint16)
     for bit, test in enumerate(survives.values()):
         bits |= test.astype(np.uint16) << bit
-    stream = bits.astype("<u2").tobytes(order="F")
-    return ViewerData(_pack(image.to_bytes()), _pack(stream), tuple(survives), top)
+    return {
+        "image": _pack(image.to_bytes()),
+        "survives": _pack(bits.astype("<u2").tobytes(order="F")),
+        "tests": list(survives),
+        "top": top,
+        "shape": list(volume.shape),
+        "toVoxel": np.linalg.inv(affine)[:3],
+    }
 
 
 def pack_background(
@@ -108,12 +96,10 @@ def pack_background(
         NIfTI image, base64 of gzip.
     """
     if space is not None and space.startswith("MNI"):
-        from nilearn.datasets import load_mni152_template  # noqa: PLC0415  # takes a second
-
-        template = load_mni152_template(resolution=2)
-        values = np.asarray(template.dataobj)
-        shades = np.clip(255 * values / values.max(), 0, 255)
-        return _pack(nib.Nifti1Image(shades.astype(np.uint8), template.affine).to_bytes())
+        # What nilearn's load_mni152_template reads; every second voxel of 1 mm.
+        template, grid = read_map(shipped_file("nilearn", "datasets", "data", MNI_TEMPLATE))
+        shades = (template[::2, ::2, ::2] * (255 / template.max())).astype(np.uint8)
+        return _pack(nib.Nifti1Image(shades, downsampled_affine(grid, 2)).to_bytes())
     return _pack(nib.Nifti1Image(mask.astype(np.uint8), affine).to_bytes())
 
 
@@ -159,15 +145,10 @@ def niivue_module() -> str:
     AnalysisError
         The installed version of ipyniivue carries it in another way.
     """
-    spec = find_spec(
-        "ipyniivue"
-    )  # found without importing: the notebook's machinery is not needed
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(
-            "ipyniivue, which brings the viewer, is a dependency of twolevel"
-        )
-    widget = (Path(spec.origin).parent / "static" / "widget.js").read_text(encoding="utf-8")
-    found = re.search(r'"([^"\\]*export%7B[^"\\]*Niivue[^"\\]*)"', widget)
+    script = shipped_file("ipyniivue", "static", "widget.js")
+    found = re.search(
+        r'"([^"\\]*export%7B[^"\\]*Niivue[^"\\]*)"', script.read_text(encoding="utf-8")
+    )
     if found is None:
         raise AnalysisError(
             f"ipyniivue {version('ipyniivue')} holds no NiiVue module; install the version that "

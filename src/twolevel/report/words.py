@@ -168,8 +168,7 @@ def subject_notes(views: Sequence[ContrastView], coverage: Coverage | None) -> l
     if coverage is not None:
         notes += [
             f"{subject} covers {share:.1%} of the voxels that most subjects cover; "
-            f"{_count(int(alone), 'voxel')} {'is' if alone == 1 else 'are'} missing from the group for "
-            "this subject alone."
+            f"{_count(int(alone), 'voxel')} less in the group for this subject alone."
             for subject, share, alone, low in zip(
                 coverage.subjects, coverage.shares, coverage.alone, coverage.low, strict=True
             )

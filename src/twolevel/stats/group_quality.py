@@ -32,7 +32,8 @@ def cohens_d(t: NDArray[np.float64] | float, n_subjects: int) -> NDArray[np.floa
     ----------
     Cohen J (1988). Statistical power analysis for the behavioral sciences, 2nd ed. Section 2.3.
     """
-    return np.asarray(t, np.float64) / np.sqrt(n_subjects)
+    d: NDArray[np.float64] = np.asarray(t, np.float64) / np.sqrt(n_subjects)
+    return d
 
 
 def distance_to_others(maps: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -91,7 +91,8 @@ def apply_test(
         `folder`.
     """
     # The command imports this module too, and draws nothing.
-    from twolevel.report.figures import figure_path, plot_glass_brain, plot_slices  # noqa: PLC0415
+    from twolevel.report.figures import plot_glass_brain, plot_slices  # noqa: PLC0415
+    from twolevel.report.paper import figure_path  # noqa: PLC0415
 
     entities = dict(spec.entities)
     data = load_group(fitted)

@@ -88,7 +88,8 @@ def fit_group_files(
         `folder` and `data`.
     """
     # The command imports this module too, and draws nothing.
-    from twolevel.report.figures import figure_path, plot_slices  # noqa: PLC0415
+    from twolevel.report.figures import plot_slices  # noqa: PLC0415
+    from twolevel.report.paper import figure_path  # noqa: PLC0415
 
     subjects = list(files)
     if len(subjects) < FEWEST:

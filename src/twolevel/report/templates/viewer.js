@@ -57,14 +57,11 @@ async function start() {
 }
 
 async function show(index) {
+  document.querySelector(`.slot[data-contrast="${index}"]`).append(viewer);
+  viewer.hidden = false; // before NiiVue measures its canvas
   started ??= start();
   const { nv, NVImage } = await started;
-  const slot = document.querySelector(`.slot[data-contrast="${index}"]`);
-  if (viewer.parentElement !== slot || viewer.hidden) {
-    slot.append(viewer);
-    viewer.hidden = false;
-    nv.resizeListener();
-  }
+  nv.resizeListener();
   if (shown?.index === index) return nv;
   const contrast = data.contrasts[index];
   const image = await NVImage.new(await unpack(contrast.image), "map.nii", "above", 1);
@@ -74,7 +71,10 @@ async function show(index) {
   shown = { index, contrast, survives, values: image.img.slice(), step: image.hdr.scl_slope };
   const options = ["", ...contrast.tests].map((test) => new Option(test || "all", test));
   controls.test.replaceChildren(...options);
-  controls.threshold.max = contrast.top.toFixed(2);
+  controls.threshold.max = contrast.top;
+  controls.threshold.step = contrast.top / 200;
+  controls.test.parentElement.hidden = !contrast.tests.length;
+  controls.querySelector(".quantity").textContent = `|${contrast.quantity}|`;
   controls.threshold.value = 0;
   refresh(nv);
   return nv;
@@ -119,7 +119,7 @@ function tell(mm, atlas) {
   const region = inside && atlas ? (atlas.names[atlas.labels[index] - 1] ?? "") : "";
   where.textContent =
     `${contrast.name} at (${point.map((v) => v.toFixed(1)).join(", ")}) mm` +
-    (region ? `, ${region}` : "") + `: z = ${z.toFixed(2)}`;
+    (region ? `, ${region}` : "") + `: ${contrast.quantity} = ${z.toPrecision(3)}`;
 }
 
 function drawEffects(peak) {
@@ -127,7 +127,8 @@ function drawEffects(peak) {
   const here = contrast.peaks[peak];
   effects.replaceChildren();
   if (!contrast.subjects) {
-    effects.textContent = "The maps of the subjects are not here any more.";
+    const lost = "The maps of the subjects are not here any more.";
+    effects.textContent = contrast.quantity === "z" ? lost : "";
     return;
   }
   const rows = contrast.subjects.map((name, i) => [
@@ -191,8 +192,6 @@ async function go(index, peak, test) {
     viewer.dataset.state = "ready";
   } catch (error) {
     where.textContent = error.message;
-    viewer.hidden = false;
-    document.querySelector(`.slot[data-contrast="${index}"]`).append(viewer);
     viewer.dataset.state = "failed";
   }
 }
@@ -220,3 +219,4 @@ controls.addEventListener("input", async (event) => {
     if (point.every(Number.isFinite)) move(nv, point);
   } else refresh(nv);
 });
+if (document.body.dataset.start) go(Number(document.body.dataset.start), 0);

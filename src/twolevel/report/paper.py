@@ -1,0 +1,123 @@
+"""What figures for papers have in common: two columns wide, PNG of 300 dpi and SVG, small type."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+
+mpl.use("Agg")  # before pyplot: no window is ever opened
+
+import matplotlib.pyplot as plt
+from matplotlib.colors import Normalize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["BAR", "FONT_SIZE", "SIGNED", "colour_bar", "figure_path", "fitting", "paper_figure"]
+
+WIDTH = 7.2  # inches: two columns of a journal
+BAR = 0.085  # share of the width for the colour bar
+DPI = 300
+FONT_SIZE = 7.0  # points
+LONGEST_TITLE = 130  # letters, at that size
+SIGNED = "RdBu_r"  # told apart by all kinds of colour blindness
+STYLE = {
+    "font.size": FONT_SIZE,
+    "font.family": "DejaVu Sans",
+    "axes.linewidth": 0.5,
+    "xtick.major.width": 0.5,
+    "ytick.major.width": 0.5,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "twolevel",  # the same figure is the same file
+}
+
+
+def figure_path(folder: Path, entities: dict[str, str], what: str) -> Path:
+    """Return where a figure goes, with the ending of its PNG.
+
+    Parameters
+    ----------
+    folder : Path
+        The tree that is being made, or the output directory.
+    entities : dict of str to str
+        Of the group's maps; ``contrast`` where the figure belongs to one.
+    what : str
+        ``unthresholded``, the label of a test, ``tests``, ``glassbrain``, ...
+
+    Returns
+    -------
+    Path
+    """
+    keys = ("task", "acq", "space", "cohort", "res", "contrast")
+    stem = "_".join(f"{k}-{entities[k]}" for k in keys if k in entities)
+    return folder / "figures" / f"{stem}_desc-{what}_statmap.png"
+
+
+@contextmanager
+def paper_figure(path: Path, height: float) -> Iterator[Figure]:
+    """Make a figure, and save it as PNG and SVG when it is drawn.
+
+    Parameters
+    ----------
+    path : Path
+        PNG file; its folder is made. The SVG lies beside it.
+    height : float
+        In inches.
+
+    Yields
+    ------
+    matplotlib.figure.Figure
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with plt.rc_context(STYLE):
+        figure = plt.figure(figsize=(WIDTH, height))
+        try:
+            yield figure
+            # No software version or date in the files: they belong to the numbers alone.
+            figure.savefig(path, dpi=DPI, metadata={"Software": None})
+            svg = path.with_suffix(".svg")
+            figure.savefig(svg, dpi=DPI, metadata={"Date": None, "Creator": None})
+        finally:
+            plt.close(figure)
+
+
+def colour_bar(figure: Figure, axes: Axes, cmap: str, low: float, high: float, label: str) -> None:
+    """Draw a colour bar.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    axes : matplotlib.axes.Axes
+        That it fills.
+    cmap : str
+    low, high : float
+        Ends of the scale.
+    label : str
+        Quantity or unit.
+    """
+    scale = mpl.cm.ScalarMappable(Normalize(low, high), cmap)
+    bar = figure.colorbar(scale, cax=axes)
+    bar.set_label(label, labelpad=1, rotation=0 if len(label) == 1 else 90)
+    bar.outline.set_linewidth(0.5)
+    axes.tick_params(length=2, pad=1)
+
+
+def fitting(title: str) -> float:
+    """Return the size of the font with which a title fits above a figure.
+
+    Parameters
+    ----------
+    title : str
+
+    Returns
+    -------
+    float
+        In points.
+    """
+    return min(FONT_SIZE, FONT_SIZE * LONGEST_TITLE / len(title))
