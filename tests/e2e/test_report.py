@@ -7,10 +7,15 @@ import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
+import nibabel as nib
+import numpy as np
 import pandas as pd
 import pytest
 from command import Analysis, call
+
+from twolevel.report import page as report_page
 
 
 class Page(HTMLParser):
@@ -61,12 +66,17 @@ def test_the_report_is_made_anew_from_the_derivatives_alone(results: Path):
 
 def test_nothing_is_asked_for_from_elsewhere_and_every_link_leads_somewhere(analysed: Analysis):
     page = Page(analysed.output_dir / "report.html")
-    assert len(page.sources) == 5 * (1 + 9)
-    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
+    # Each contrast: without a threshold, 9 tests, through the brain, the subjects; the coverage;
+    # each run: mean and mask.
+    assert len(page.sources) == 5 * (1 + 9 + 1 + 1) + 1 + 6
+    assert all(source.startswith("data:image/webp;base64,") for source in page.sources)
     assert page.images_without_text == 0
-    assert page.links
-    assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
-    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    inside = {link.removeprefix("#") for link in page.links if link.startswith("#")}
+    assert inside <= set(page.ids)
+    files = [link for link in page.links if not link.startswith(("#", "data:"))]
+    assert files
+    assert all((analysed.output_dir / unquote(link)).is_file() for link in files)
+    assert not {"link", "iframe", "object"} & set(page.tags)
     assert (analysed.output_dir / "report.html").stat().st_size < 15_000_000
 
 
@@ -81,21 +91,67 @@ def test_numbers_of_the_page_are_those_of_the_files(analysed: Analysis):
     for words in excluded[["subject", "kind", "reason"]].to_numpy(str).tolist():
         assert all(f" {word} " in f" {page.text} " for word in words)
     assert "3 subjects, 6 runs; the group holds 3 subjects." in page.text
+    n_volumes = excluded.loc[excluded["kind"] == "volume", "count"].astype(int).sum()
+    assert f"Left out: {n_volumes} volumes in 6 runs; " in page.text
     assert "8 relabelings, smallest attainable p 0.25" in page.text
     assert "smoothed with a Gaussian kernel of 5 mm full width at half maximum" in page.text
+    assert "Everything random came from seed 0." in page.text
+    assert "Desikan - Killiany atlas" in page.text
+
+
+def test_clusters_of_the_page_are_those_of_the_tables(analysed: Analysis):
+    page = Page(analysed.output_dir / "report.html")
+    tables = sorted(analysed.output_dir.glob("group/*_clusters.tsv"))
+    n_rows = 0
+    for path in tables:
+        for row in pd.read_csv(path, sep="\t").head(25).itertuples():
+            d = row.t_at_peak / 3**0.5
+            z, t, effect = (f"{v:.3g}" for v in (row.z_at_peak, row.t_at_peak, row.effect_at_peak))
+            assert re.search(
+                rf"{row.cluster} {row.sign} {row.n_voxels} {row.volume_mm3:,.0f} "
+                rf"{row.peak_x_mm:.0f} {row.peak_y_mm:.0f} {row.peak_z_mm:.0f} [^0-9-]*"
+                rf"(\(\d mm\) )?{re.escape(f'{z} {t} {effect} {d:.3g}')}",
+                page.text,
+            ), (path.name, row)
+            n_rows += 1
+    assert n_rows > 20
+
+
+def test_another_atlas_names_the_regions(results: Path, tmp_path: Path):
+    (z_map,) = results.glob("group/*_contrast-pumps_stat-z_statmap.nii.gz")
+    image = nib.load(z_map)
+    labels = np.where(np.arange(image.shape[0]) < image.shape[0] // 2, 1, 2)[:, None, None]
+    whole = np.broadcast_to(labels, image.shape).astype(np.uint8)
+    atlas = tmp_path / "halves.nii.gz"
+    nib.save(nib.Nifti1Image(whole, image.affine), atlas)
+    text = call("report", results, "--atlas", atlas, status=3)
+    assert "no table of its labels" in text
+    (tmp_path / "halves.tsv").write_text("index\tname\n1\t<b>one</b> half\n2\tother half\n")
+    call("report", results, "--atlas", atlas)
+    page = Page(results / "report.html")
+    assert "Regions: halves.nii.gz" in page.text
+    assert "<b>one</b> half" in page.text
+    assert "other half" in page.text
+    assert "b" not in page.tags
+    assert "Desikan" not in page.text
 
 
 def test_text_from_files_is_shown_as_text(results: Path):
-    harm = "<script>document.title = 'harm'</script><b>pumps</b>"
+    plain = report_of(results)
+    harm = "</script><script>document.title = 'harm'</script><b>pumps</b>"
     (path,) = results.glob("group/*_contrast-pumps_stat-z_statmap.json")
     sidecar = json.loads(path.read_text())
     sidecar["Contrast"]["Name"] = harm
     path.write_text(json.dumps(sidecar))
     (table,) = results.glob("group/*_tests.tsv")
     table.write_text(table.read_text().replace("false discovery rate", "<i>rate</i>"))
+    for design in results.glob("sub-*/func/*_design.tsv"):
+        design.write_text(design.read_text().replace("csf", "<u>csf</u>"))
     page = report_of(results)
-    assert not {"script", "b", "i"} & set(page.tags)
+    assert not {"b", "i", "u"} & set(page.tags)
+    assert page.tags.count("script") == plain.tags.count("script") == 4
     assert harm in page.text
+    assert "<u>csf</u>" in page.text
 
 
 def test_a_report_is_made_where_there_is_no_group(results: Path):
@@ -104,16 +160,79 @@ def test_a_report_is_made_where_there_is_no_group(results: Path):
     page = report_of(results)
     assert "There is no group result here" in page.text
     assert "Quality of each run" in page.text
-    assert page.sources == []
+    assert len(page.sources) == 6  # of the runs
 
 
-def test_a_subject_that_failed_is_named_on_top(results: Path):
-    with (results / "excluded.tsv").open("a") as stream:
-        stream.write("04\tn/a\tn/a\tn/a\tsubject\tn/a\t1\tfailed at the participant level\n")
+def test_a_report_is_made_where_the_maps_of_the_subjects_are_gone(results: Path):
+    for folder in results.glob("sub-*"):
+        shutil.rmtree(folder)
+    for figure in results.glob("figures/*_desc-subjects_*"):
+        figure.unlink()
     page = report_of(results)
-    assert "sub-04 : failed" in page.text or "sub-04: failed" in page.text
+    assert page.text.count("The maps of the subjects are not here any more.") >= 5
+    assert "No run has been analysed here." in page.text
+    assert "Survives: " in page.text or "Nothing survives" in page.text
+
+
+def test_what_failed_is_told_on_top_until_it_works(results: Path):
+    def record(name: str, attempted: list[str], failed: dict[str, str]) -> None:
+        content = {"Command": f"twolevel {name}", "Attempted": attempted, "Failed": failed}
+        (results / "logs" / f"2099{name}.json").write_text(json.dumps(content))
+
+    record("1", ["03", "04"], {"04": "FitRun of sub-04 run-1: <b>no voxel</b> is left"})
+    record("2", ["group"], {"group": "no voxel is covered by all 3 subjects"})
+    page = report_of(results)
+    assert "Failed sub-04 FitRun of sub-04 run-1: <b>no voxel</b> is left The group" in page.text
+    assert "b" not in page.tags
     text = (results / "report.html").read_text()
     assert text.index('id="errors"') < text.index('id="summary"')
+    assert "twolevel 1 twolevel 2" in page.text
+    record("3", ["04", "group"], {})
+    assert "errors" not in report_of(results).ids
+
+
+def test_a_participant_level_by_itself_shows_what_was_left_out(results: Path):
+    shutil.rmtree(results / "group")
+    before = pd.read_csv(results / "excluded.tsv", sep="\t")
+    (results / "excluded.tsv").unlink()
+    page = report_of(results)
+    assert "Nothing was left out" not in page.text
+    assert page.text.count("outside the sample mask") == (before["kind"] == "volume").sum()
+
+
+def test_a_subject_with_little_coverage_is_named(results: Path):
+    (path,) = (p for p in results.glob("sub-03/func/*_mask.nii.gz") if "_run-" not in p.name)
+    image = nib.load(path)
+    less = np.asarray(image.dataobj).copy()
+    lost = int(less[: less.shape[0] // 2].sum())
+    less[: less.shape[0] // 2] = 0
+    nib.save(nib.Nifti1Image(less, image.affine), path)
+    page = report_of(results)
+    said = re.search(
+        r"sub-03 covers (\d+\.\d)% of the voxels that most subjects cover; "
+        r"(\d+) voxels less in the group for this subject alone",
+        page.text,
+    )
+    assert said
+    assert 40 < float(said[1]) < 60
+    assert 0.8 * lost < int(said[2]) <= lost
+
+
+def test_many_subjects_have_pages_of_their_own(results: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(report_page, "INLINE_BYTES", 10_000)
+    report_page.write_report(results)
+    page = Page(results / "report.html")
+    links = [link for link in page.links if link.endswith("_details.html")]
+    assert links == [f"figures/sub-0{n}_details.html" for n in (1, 2, 3)]
+    for link in links:
+        own = Page(results / link)
+        assert own.images_without_text == 0
+        assert len(own.sources) == 2
+        assert "../report.html#subjects" in own.links
+        assert "script" not in own.tags
+    monkeypatch.undo()
+    report_page.write_report(results)
+    assert not list((results / "figures").glob("*_details.html"))
 
 
 def test_nothing_that_survives_is_said_plainly(results: Path):
