@@ -25,11 +25,12 @@ format: $(VENV)/installed-test
 	$(BIN)/ruff format $(FOLDERS)
 
 # Beside nilearn, on an otherwise idle machine: an hour, and 6 GB in build/benchmarks.
-bench: $(VENV)/installed
+bench: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks.first_level
 	$(BIN)/python -m benchmarks.whole_run
 	$(BIN)/python -m benchmarks.group_inference
 	$(BIN)/python -m benchmarks.null_simulations
+	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.report
 
 $(VENV)/created:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

@@ -10,9 +10,10 @@ import sys
 import time
 from pathlib import Path
 
+from browser import open_browser
+
 import twolevel
 from benchmarks.first_level import say
-from tests.support.browser import open_browser
 
 N_SIMULATED, N_COPIES = 50, 4
 RUN = ("--model", "balloon", "--nprocs", "2")

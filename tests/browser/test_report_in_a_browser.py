@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 from browser import open_browser
 from command import Analysis, call
+from nibabel.affines import apply_affine
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 import twolevel
@@ -169,9 +170,9 @@ def test_each_test_shows_the_voxels_that_its_table_counts(browser, report, analy
     for index, (contrast, rows) in enumerate(table.groupby("contrast", sort=False)):
         start_viewer(page, index)
         expect(page.locator(".where")).to_contain_text(f"{contrast} at ")
-        for row in rows.itertuples():
-            page.locator("select[name=test]").select_option(row.test)
-            assert visible(page) == row.n_voxels, (contrast, row.test)
+        for test, n_voxels in zip(rows["test"], rows["n_voxels"], strict=True):
+            page.locator("select[name=test]").select_option(test)
+            assert visible(page) == n_voxels, (contrast, test)
 
 
 def test_a_row_moves_the_crosshair_and_shows_every_subject(browser, report, analysed):
@@ -190,9 +191,7 @@ def test_a_row_moves_the_crosshair_and_shows_every_subject(browser, report, anal
     told = page.locator(".effects title").all_text_contents()
     assert len(told) == 3 + 1
     group_effect = group_map(analysed.output_dir, "pumps", "effect")
-    voxel = tuple(
-        np.rint(nib.affines.apply_affine(np.linalg.inv(group_effect.affine), there)).astype(int)
-    )
+    voxel = tuple(np.rint(apply_affine(np.linalg.inv(group_effect.affine), there)).astype(int))
     for subject in ("01", "02", "03"):
         folder = analysed.output_dir / f"sub-{subject}" / "func"
         value, variance = (

@@ -104,15 +104,13 @@ def test_clusters_of_the_page_are_those_of_the_tables(analysed: Analysis):
     tables = sorted(analysed.output_dir.glob("group/*_clusters.tsv"))
     n_rows = 0
     for path in tables:
-        for row in pd.read_csv(path, sep="\t").head(25).itertuples():
-            d = row.t_at_peak / 3**0.5
-            z, t, effect = (f"{v:.3g}" for v in (row.z_at_peak, row.t_at_peak, row.effect_at_peak))
-            assert re.search(
-                rf"{row.cluster} {row.sign} {row.n_voxels} {row.volume_mm3:,.0f} "
-                rf"{row.peak_x_mm:.0f} {row.peak_y_mm:.0f} {row.peak_z_mm:.0f} [^0-9-]*"
-                rf"(\(\d mm\) )?{re.escape(f'{z} {t} {effect} {d:.3g}')}",
-                page.text,
-            ), (path.name, row)
+        for row in pd.read_csv(path, sep="\t").head(25).to_dict("records"):
+            d = float(row["t_at_peak"]) / 3**0.5
+            numbers = [row["z_at_peak"], row["t_at_peak"], row["effect_at_peak"], d]
+            start = f"{row['cluster']} {row['sign']} {row['n_voxels']} {row['volume_mm3']:,.0f} "
+            place = " ".join(f"{row[f'peak_{axis}_mm']:.0f}" for axis in "xyz")
+            end = re.escape(" ".join(f"{float(number):.3g}" for number in numbers))
+            assert re.search(rf"{start}{place} [^0-9-]*(\(\d mm\) )?{end}", page.text), (path, row)
             n_rows += 1
     assert n_rows > 20
 

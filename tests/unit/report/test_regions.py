@@ -3,6 +3,7 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from nibabel.affines import apply_affine
 from nilearn.image import resample_to_img
 
 from twolevel.bids.atlas import Atlas, shipped_atlas
@@ -38,7 +39,7 @@ def test_every_voxel_of_the_shipped_atlas_is_named_by_itself():
     atlas = shipped_atlas()
     voxels = np.argwhere(atlas.labels)[::5000]
     assert len(voxels) > 100
-    for voxel, point in zip(voxels, nib.affines.apply_affine(atlas.affine, voxels), strict=True):
+    for voxel, point in zip(voxels, apply_affine(atlas.affine, voxels), strict=True):
         assert name_region(atlas, point) == atlas.names[int(atlas.labels[tuple(voxel)])]
 
 

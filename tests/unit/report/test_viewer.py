@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import nibabel as nib
 import numpy as np
 import pytest
+from nibabel.affines import apply_affine
 from nilearn.datasets import load_mni152_template
 
 from twolevel.bids.atlas import Atlas
@@ -45,7 +46,7 @@ def test_a_map_survives_packing(scale):
     bits = np.frombuffer(unpacked(packed["survives"]), "<u2").reshape((7, 8, 9), order="F")
     for k, test in enumerate(packed["tests"]):
         np.testing.assert_array_equal((bits >> k) & 1, survives[test])
-    voxel = packed["toVoxel"] @ [*nib.affines.apply_affine(AFFINE, (3, 4, 5)), 1]
+    voxel = packed["toVoxel"] @ [*apply_affine(AFFINE, (3, 4, 5)), 1]
     np.testing.assert_allclose(voxel, (3, 4, 5), atol=1e-9)
 
 
