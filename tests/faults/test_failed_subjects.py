@@ -44,11 +44,17 @@ def test_damage_that_no_check_sees_fails_one_subject_until_it_is_repaired(
     of_sub_01 = files_of(out / "sub-01")
     assert sum("_statmap.nii.gz" in name for name in of_sub_01) == (2 + 1) * 5 * 4 + 2 * 3
     assert not list(out.rglob("*.part"))
+    report = (out / "report.html").read_text()
+    failed, _, rest = report.partition('id="summary"')
+    assert "<h3>sub-02</h3>" in failed
+    assert "fetch or copy the file again" in failed
+    assert "sub-01: FitRun" not in rest
 
     bold.write_bytes(intact)
     second = analyse(*arguments)
     assert second.status == 0, second
     assert second.err == ""
+    assert 'id="errors"' not in (out / "report.html").read_text()
     assert files_of(out / "sub-01") == of_sub_01
     assert files_of(out / "sub-02") == {name.replace("sub-01", "sub-02") for name in of_sub_01}
 

@@ -59,6 +59,7 @@ def test_what_was_fetched_can_be_run(fetch, from_paths, run, analysed, sources, 
         {
             "URL": "../target/derivatives/fmriprep",
             "Version": git(sources.derivatives, "rev-parse", "1.0.1").strip(),
+            "GeneratedBy": [{"Name": "twolevel simulate"}],
         },
     ]
 

@@ -6,7 +6,7 @@ import os
 import shutil
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twolevel.bids.atomic import write_bytes
 from twolevel.bids.entities import parse_name
@@ -69,6 +69,7 @@ def write_dataset_files(output_dir: Path, links: Mapping[str, Path]) -> None:
                 "URL": origin if "://" in origin and "file:" not in origin else relative[name],
                 **({"DOI": doi} if doi else {}),
                 **({"Version": commit} if commit else {}),
+                **({"GeneratedBy": made_by} if (made_by := _made_by(stated)) else {}),
             }
         )
     write_json(
@@ -84,6 +85,18 @@ def write_dataset_files(output_dir: Path, links: Mapping[str, Path]) -> None:
     )
     write_bytes(output_dir / ".bidsignore", IGNORED.encode())
     write_bytes(output_dir / "README", README.encode())
+
+
+def _made_by(description: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return name and version of what made derivatives: a paper's methods have to say it."""
+    if description.get("DatasetType") != "derivative":
+        return []
+    programs = description.get("GeneratedBy")
+    return [
+        {key: str(program[key]) for key in ("Name", "Version") if key in program}
+        for program in (programs if isinstance(programs, list) else [])
+        if isinstance(program, dict) and "Name" in program
+    ]
 
 
 def _relative_uri(root: Path, output_dir: Path) -> str:

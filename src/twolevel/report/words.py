@@ -256,8 +256,8 @@ def _run_sentences(derivatives: Derivatives) -> str:
     strategy = settings["confound_strategy"]
     by = f' (strategy "{strategy}" of nilearn)' if strategy else ""
     return (
-        f"Preprocessed data of {len(derivatives.subjects)} subjects and "
-        f"{len(derivatives.runs)} runs (repetition time {run['RepetitionTime']:g} s) were "
+        f"Data of {len(derivatives.subjects)} subjects and {len(derivatives.runs)} runs "
+        f"(repetition time {run['RepetitionTime']:g} s), {_preprocessing(derivatives)}, were "
         f"{smoothed} and expressed as percent signal change. For each run a linear model was "
         f"fitted by {model}, with the regressors {', '.join(conditions)} "
         f"({columns[conditions[0]].partition(', ')[2] if conditions else 'none'}), {confounds} "
@@ -268,6 +268,16 @@ def _run_sentences(derivatives: Derivatives) -> str:
             else ""
         )
     )
+
+
+def _preprocessing(derivatives: Derivatives) -> str:
+    """Say what preprocessed the data."""
+    made_by = {
+        " ".join(program.values()): None
+        for source in derivatives.description.get("SourceDatasets", [])
+        for program in source.get("GeneratedBy", [])
+    }
+    return f"preprocessed by {' and '.join(made_by)}" if made_by else "preprocessed"
 
 
 def _weights(subject: dict[str, Any]) -> str:

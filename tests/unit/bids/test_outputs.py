@@ -176,7 +176,14 @@ def published(tmp_path: Path) -> Path:
     """Describe two datasets and an output folder beside them."""
     raw, prepared = tmp_path / "data", tmp_path / "data" / "derivatives" / "fmriprep"
     prepared.mkdir(parents=True)
-    (raw / "dataset_description.json").write_text('{"DatasetDOI": "doi:10.1/abc"}')
+    (raw / "dataset_description.json").write_text(
+        '{"DatasetDOI": "doi:10.1/abc", "DatasetType": "raw", '
+        '"GeneratedBy": [{"Name": "dcm2bids"}]}'
+    )
+    (prepared / "dataset_description.json").write_text(
+        '{"DatasetType": "derivative", "GeneratedBy": '
+        '[{"Name": "fMRIPrep", "Version": "21.0.1", "CodeURL": "x"}, "by hand"]}'
+    )
     git(raw, "init", "--quiet")
     git(raw, "remote", "add", "origin", "https://user:secret@example.org/ds.git")
     git(raw, "commit", "--quiet", "--allow-empty", "--message", "a version")
@@ -191,7 +198,10 @@ def test_the_dataset_is_described_as_a_derivative_of_its_sources(published, tmp_
     assert description["GeneratedBy"][0]["Name"] == "twolevel"
     assert description["SourceDatasets"] == [
         {"URL": "https://example.org/ds.git", "DOI": "doi:10.1/abc", "Version": commit},
-        {"URL": "../data/derivatives/fmriprep"},
+        {
+            "URL": "../data/derivatives/fmriprep",
+            "GeneratedBy": [{"Name": "fMRIPrep", "Version": "21.0.1"}],
+        },
     ]
     assert description["DatasetLinks"] == {
         "raw": "../data",
