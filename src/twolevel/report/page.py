@@ -178,8 +178,10 @@ def _write_sections(environment: jinja2.Environment, derivatives: Derivatives) -
     """Make the section of each subject; write them as pages where they are too many for one."""
     root = derivatives.root
     for path in (root / "figures").glob(f"sub-*_{DETAILS}.html"):
-        path.unlink()
-    tables = sorted(root.glob("sub-*/**/*_desc-run_quality.tsv"))
+        path.unlink(missing_ok=True)  # another call may be making its report
+    # Of a run that another call is publishing, only some files may be there.
+    volumes = sorted(root.glob("sub-*/**/*_desc-volumes_quality.tsv"))
+    tables = [path.with_name(path.name.replace("desc-volumes", "desc-run")) for path in volumes]
     of_subject: dict[str, list[RunDetails]] = {}
     for run in map_ahead(read_run_details, tables, N_THREADS):
         of_subject.setdefault(run.entities["sub"], []).append(run)

@@ -110,7 +110,7 @@ def verdict(view: ContrastView) -> str:
     if not found:
         return f"Nothing survives any test with error control. {strongest}."
     names = ", ".join(
-        f"{row['test']} {row['n_voxels']:g} voxels in {_count(row['n_clusters'], 'cluster')}"
+        f"{row['test']} {row['n_voxels']:.0f} voxels in {_count(row['n_clusters'], 'cluster')}"
         for row in found
     )
     without = [row["test"] for row in corrected if not row["n_voxels"]]
@@ -313,4 +313,4 @@ def _test_sentences(derivatives: Derivatives) -> list[str]:
 
 
 def _count(n: float, noun: str) -> str:
-    return f"{n:g} {noun}{'s' * (n != 1)}"
+    return f"{n:.0f} {noun}{'s' * (n != 1)}"
