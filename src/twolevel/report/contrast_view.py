@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twolevel.report.regions import name_region
+from twolevel.report.regions import atlas_for, name_region
 from twolevel.report.subject_effects import SubjectEffects, half_width, read_subject_effects
 from twolevel.report.viewer import viewer_map
 from twolevel.stats.group_quality import cohens_d
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from twolevel.bids.atlas import Atlas
     from twolevel.report.group_results import ContrastResult, GroupMaps, Peak, TestResult
@@ -58,6 +60,8 @@ class ContrastView:
         None where the maps of the subjects are not there any more.
     region : str
         Of the strongest peak.
+    atlas : Atlas or None
+        That named the regions.
     viewer : dict
         What the script of the page reads.
     """
@@ -66,7 +70,13 @@ class ContrastView:
     tests: list[ShownTest]
     effects: SubjectEffects | None
     region: str
+    atlas: Atlas | None
     viewer: dict[str, Any]
+
+    @property
+    def ground(self) -> tuple[NDArray[np.bool_], NDArray[np.float64], str | None]:
+        """Mask, affine and space of the maps."""
+        return self.result.maps.mask, self.result.maps.affine, self.result.space
 
     @property
     def anchor(self) -> str:
@@ -74,7 +84,7 @@ class ContrastView:
         return f"contrast-{self.result.stem}-{self.result.label}"
 
 
-def make_contrast_view(root: Path, result: ContrastResult, atlas: Atlas | None) -> ContrastView:
+def make_contrast_view(root: Path, result: ContrastResult, given: Atlas | None) -> ContrastView:
     """Prepare a contrast for the page.
 
     Parameters
@@ -82,13 +92,14 @@ def make_contrast_view(root: Path, result: ContrastResult, atlas: Atlas | None) 
     root : Path
         The output directory.
     result : ContrastResult
-    atlas : Atlas or None
-        Names the regions.
+    given : Atlas or None
+        Names the regions; None for the one that is shipped, if it fits.
 
     Returns
     -------
     ContrastView
     """
+    atlas = given or atlas_for(result.space)
     peaks: dict[Voxel, tuple[float, float, float]] = {}
     strongest = _place(result.peak)
     peaks[_voxel(result.maps, strongest)] = strongest
@@ -109,7 +120,7 @@ def make_contrast_view(root: Path, result: ContrastResult, atlas: Atlas | None) 
         tests.append(ShownTest(test, rows))
     effects = read_subject_effects(root, result, list(peaks))
     return ContrastView(
-        result, tests, effects, regions[0], _viewer(result, peaks, regions, effects)
+        result, tests, effects, regions[0], atlas, _viewer(result, peaks, regions, effects)
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twolevel.bids.atomic import write_bytes
 from twolevel.bids.exclusions import EXCLUSION_COLUMNS
@@ -13,7 +13,6 @@ from twolevel.numerics.threads import map_ahead
 from twolevel.report.contrast_view import make_contrast_view
 from twolevel.report.derivatives import read_derivatives
 from twolevel.report.pictures import figure_uri
-from twolevel.report.regions import atlas_for
 from twolevel.report.rendering import make_environment, viewer_data
 from twolevel.report.run_details import read_run_details
 from twolevel.report.subject_effects import read_coverage
@@ -109,8 +108,6 @@ def write_report(output_dir: Path, atlas: Atlas | None = None) -> Path:
     """
     derivatives = read_derivatives(output_dir)
     contrasts = derivatives.contrasts
-    if atlas is None and contrasts:
-        atlas = atlas_for(contrasts[0].space)
     views = [make_contrast_view(output_dir, contrast, atlas) for contrast in contrasts]
     coverage = read_coverage(output_dir, derivatives.group.get("Sources", []))
     if contrasts:
@@ -128,24 +125,16 @@ def write_report(output_dir: Path, atlas: Atlas | None = None) -> Path:
         left_out=left_out(derivatives.excluded),
         subject_notes=subject_notes(views, coverage),
         verdict=verdict,
-        methods=methods(derivatives, atlas.title if atlas and contrasts else None),
+        methods=methods(derivatives, [view.atlas.title for view in views if view.atlas]),
         references=references(derivatives),
         tests=_test_names(derivatives),
-        atlas_title=atlas.title if atlas else None,
         foremost=foremost_test(_test_names(derivatives)),
         cluster_columns=CLUSTER_COLUMNS,
         run_columns=_used_columns(derivatives.runs),
         exclusion_columns=EXCLUSION_COLUMNS,
-        viewer=_viewer(views, atlas) if views else None,
+        viewer=viewer_data(views) if views else None,
     )
     return write_bytes(output_dir / REPORT, page.encode())
-
-
-def _viewer(views: Sequence[ContrastView], atlas: Atlas | None) -> dict[str, Any]:
-    """Return what the viewer reads; all contrasts share the grid and the space of the first."""
-    first = views[0].result
-    maps = [view.viewer for view in views]
-    return viewer_data(maps, first.maps.mask, first.maps.affine, first.space, atlas)
 
 
 def _draw_carpets(root: Path, views: Sequence[ContrastView]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import jinja2
 import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from twolevel.bids.atlas import Atlas
 
-__all__ = ["make_environment", "viewer_data"]
+__all__ = ["Shown", "make_environment", "viewer_data"]
 
 DIGITS = 4  # of numbers that the viewer reads
 
@@ -46,36 +46,46 @@ def make_environment() -> jinja2.Environment:
     return environment
 
 
-def viewer_data(
-    maps: Sequence[dict[str, Any]],
-    mask: NDArray[np.bool_],
-    affine: NDArray[np.float64],
-    space: str | None,
-    atlas: Atlas | None,
-) -> dict[str, Any]:
+class Shown(Protocol):
+    """A map that the viewer shows."""
+
+    @property
+    def atlas(self) -> Atlas | None:
+        """Names the regions."""
+
+    @property
+    def viewer(self) -> dict[str, Any]:
+        """What `viewer_map` returns, and more."""
+
+    @property
+    def ground(self) -> tuple[NDArray[np.bool_], NDArray[np.float64], str | None]:
+        """Mask, affine and space."""
+
+
+def viewer_data(shown: Sequence[Shown]) -> dict[str, Any]:
     """Collect what the viewer's script reads.
 
     Parameters
     ----------
-    maps : sequence of dict
-        What `viewer_map` returns.
-    mask : ndarray of shape (x, y, z), bool
-    affine : ndarray of shape (4, 4)
-        Of the grid that all maps share.
-    space : str or None
-    atlas : Atlas or None
+    shown : sequence of Shown
 
     Returns
     -------
     dict
-        To be written as JSON.
+        To be written as JSON; ``grids`` holds what maps on the same grid share.
     """
-    return {
-        "niivue": niivue_module(),
-        "background": pack_background(mask, affine, space),
-        "atlas": pack_atlas(atlas, mask.shape, affine) if atlas else None,
-        "contrasts": [_shortened(one) for one in maps],
-    }
+    grids: dict[tuple[bytes, ...], dict[str, Any]] = {}
+    maps = []
+    for one in shown:
+        mask, affine, space = one.ground
+        key = (np.array(mask.shape).tobytes(), affine.tobytes(), str(space).encode())
+        if key not in grids:
+            grids[key] = {
+                "background": pack_background(mask, affine, space),
+                "atlas": pack_atlas(one.atlas, mask.shape, affine) if one.atlas else None,
+            }
+        maps.append({**_shortened(one.viewer), "grid": list(grids).index(key)})
+    return {"niivue": niivue_module(), "maps": {"grids": list(grids.values()), "contrasts": maps}}
 
 
 def _number(value: Any) -> str:

@@ -23,7 +23,12 @@ from twolevel.report.rendering import make_environment, viewer_data
 from twolevel.report.viewer import viewer_map
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from twolevel.bids.atlas import Atlas
+    from twolevel.report.rendering import Shown
 
 __all__ = ["ViewerPage", "view"]
 
@@ -130,10 +135,16 @@ def _view_contrasts(root: Path, wanted: str | None, atlas: Atlas | None) -> View
                 or "run the group level, or correct the name",
             )
         )
-    atlas = atlas or atlas_for(chosen[0].space)
-    maps = [make_contrast_view(root, contrast, atlas).viewer for contrast in chosen]
-    first = chosen[0].maps
-    return _page(viewer_data(maps, first.mask, first.affine, chosen[0].space, atlas))
+    return _page([make_contrast_view(root, contrast, atlas) for contrast in chosen])
+
+
+@dataclass(frozen=True)
+class _Map:
+    """An image by itself, as the viewer takes it."""
+
+    atlas: Atlas | None
+    viewer: dict[str, Any]
+    ground: tuple[NDArray[np.bool_], NDArray[np.float64], str | None]
 
 
 def _view_map(path: Path, atlas: Atlas | None) -> ViewerPage:
@@ -142,23 +153,19 @@ def _view_map(path: Path, atlas: Atlas | None) -> ViewerPage:
     space = name.entities.get("space") if name else None
     atlas = atlas or atlas_for(space)
     values = np.nan_to_num(np.abs(volume))
-    peak = affine[:3, :3] @ np.unravel_index(values.argmax(), values.shape) + affine[:3, 3]
-    one = {
+    i, j, k = np.unravel_index(int(values.argmax()), values.shape)
+    peak = affine[:3, :3] @ (i, j, k) + affine[:3, 3]
+    region = name_region(atlas, peak.tolist()) if atlas else ""
+    viewer = {
         **viewer_map(volume, affine, {}),
         "name": path.name,
         "quantity": "value",
         "units": "",
-        "peaks": [
-            {
-                "at": peak,
-                "region": name_region(atlas, peak.tolist()) if atlas else "",
-                "mean": float(values.max()),
-                "half": 0.0,
-            }
-        ],
+        "peaks": [{"at": peak, "region": region}],
     }
-    return _page(viewer_data([one], values > 0, affine, space, atlas))
+    return _page([_Map(atlas, viewer, (values > 0, affine, space))])
 
 
-def _page(viewer: dict[str, Any]) -> ViewerPage:
-    return ViewerPage(make_environment().get_template("view.html").render(viewer=viewer))
+def _page(shown: Sequence[Shown]) -> ViewerPage:
+    template = make_environment().get_template("view.html")
+    return ViewerPage(template.render(viewer=viewer_data(shown)))

@@ -177,13 +177,13 @@ def subject_notes(views: Sequence[ContrastView], coverage: Coverage | None) -> l
     return notes
 
 
-def methods(derivatives: Derivatives, atlas: str | None = None) -> list[str]:
+def methods(derivatives: Derivatives, atlases: Sequence[str] = ()) -> list[str]:
     """Write what was done, in sentences that can be pasted into a paper.
 
     Parameters
     ----------
     derivatives : Derivatives
-    atlas : str, optional
+    atlases : sequence of str
         What named the regions.
 
     Returns
@@ -206,7 +206,8 @@ def methods(derivatives: Derivatives, atlas: str | None = None) -> list[str]:
         paragraphs += _test_sentences(derivatives)
     if derivatives.contrasts:
         seed = derivatives.contrasts[0].seed
-        named = f" Regions at peaks are named by the {atlas}." if atlas else ""
+        titles = " and ".join(dict.fromkeys(atlases))
+        named = f" Regions at peaks are named by the {titles}." if titles else ""
         paragraphs.append(
             "Effect sizes at peaks are Cohen's d of a one-sample model, t / sqrt(n); peaks are "
             f"chosen for their size, which biases them upwards.{named} Everything random came "

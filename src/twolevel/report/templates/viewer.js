@@ -21,7 +21,7 @@ const unpack = async (text) => {
 };
 
 let started = null; // a promise: NiiVue is loaded once, when it is first asked for
-let shown = null; // the contrast in the viewer: its index, numbers, and what survives
+let shown = null; // the contrast in the viewer: its index, numbers, atlas, and what survives
 
 async function start() {
   if (!document.createElement("canvas").getContext("webgl2")) {
@@ -48,11 +48,7 @@ async function start() {
     // What is smaller than the threshold takes the first colour, which is transparent.
     nv.addColormap(name, { R, G, B, A: [0, 255, 255, 255], I: [0, 1, 128, 255] });
   }
-  const background = await unpack(document.getElementById("background").textContent);
-  nv.addVolume(await NVImage.new(background, "background.nii", "gray", 1));
-  nv.volumes[0].colorbarVisible = false;
-  const atlas = data.atlas && { ...data.atlas, labels: new Uint16Array(await unpack(data.atlas.labels)) };
-  nv.onLocationChange = ({ mm }) => tell(mm, atlas);
+  nv.onLocationChange = ({ mm }) => tell(mm);
   return { nv, NVImage };
 }
 
@@ -64,11 +60,18 @@ async function show(index) {
   nv.resizeListener();
   if (shown?.index === index) return nv;
   const contrast = data.contrasts[index];
+  const grid = data.grids[contrast.grid];
+  const background = await NVImage.new(await unpack(grid.background), "brain.nii", "gray", 1);
+  background.colorbarVisible = false;
   const image = await NVImage.new(await unpack(contrast.image), "map.nii", "above", 1);
   const survives = new Uint16Array(await unpack(contrast.survives));
-  if (nv.volumes.length > 1) nv.removeVolume(nv.volumes[1]);
+  const labels = grid.atlas && new Uint16Array(await unpack(grid.atlas.labels));
+  while (nv.volumes.length) nv.removeVolume(nv.volumes[0]);
+  nv.addVolume(background);
   nv.addVolume(image);
-  shown = { index, contrast, survives, values: image.img.slice(), step: image.hdr.scl_slope };
+  const names = grid.atlas?.names;
+  const step = image.hdr.scl_slope;
+  shown = { index, contrast, survives, labels, names, values: image.img.slice(), step };
   const options = ["", ...contrast.tests].map((test) => new Option(test || "all", test));
   controls.test.replaceChildren(...options);
   controls.threshold.max = contrast.top;
@@ -104,19 +107,20 @@ function move(nv, point) {
   nv.drawScene();
 }
 
-function tell(mm, atlas) {
+function tell(mm) {
+  if (!shown) return;
   const point = Array.from(mm.slice(0, 3));
   ["x", "y", "z"].forEach((axis, i) => {
     if (document.activeElement !== controls[axis]) controls[axis].value = point[i].toFixed(1);
   });
-  const { contrast, values, step } = shown;
+  const { contrast, values, step, labels, names } = shown;
   const voxel = contrast.toVoxel.map(
     (row) => Math.round(row[0] * point[0] + row[1] * point[1] + row[2] * point[2] + row[3]),
   );
   const inside = voxel.every((v, i) => v >= 0 && v < contrast.shape[i]);
   const index = voxel[0] + contrast.shape[0] * (voxel[1] + contrast.shape[1] * voxel[2]);
   const z = inside ? values[index] * step : 0;
-  const region = inside && atlas ? (atlas.names[atlas.labels[index] - 1] ?? "") : "";
+  const region = inside && labels ? (names[labels[index] - 1] ?? "") : "";
   where.textContent =
     `${contrast.name} at (${point.map((v) => v.toFixed(1)).join(", ")}) mm` +
     (region ? `, ${region}` : "") + `: ${contrast.quantity} = ${z.toPrecision(3)}`;
@@ -179,7 +183,10 @@ function drawEffects(peak) {
   effects.append(heading, frame);
 }
 
-async function go(index, peak, test) {
+let queue = Promise.resolve(); // one after the other, however fast the clicks come
+const go = (...what) => (queue = queue.then(() => goNow(...what)));
+
+async function goNow(index, peak, test) {
   try {
     const nv = await show(index);
     if (test !== undefined) {
