@@ -143,7 +143,7 @@ def test_the_slider_thresholds(browser, report, analysed):
         assert top == pytest.approx(np.abs(z).max(), rel=1e-3)
         slider.fill(str(share * top))
         threshold = float(slider.input_value())
-        # The viewer has z in thousandths.
+        # The viewer has z in 8,000 steps.
         least, most = ((np.abs(z) >= threshold + d).sum() for d in (0.002, -0.002))
         assert least <= visible(page) <= most
         assert most > 0
@@ -161,6 +161,22 @@ def test_opacity_hides_the_map(browser, report):
     assert whole != without
     page.locator("input[name=opacity]").fill("1")
     assert canvas.screenshot() == whole
+
+
+def test_outside_the_mask_nothing_was_analysed(browser, report):
+    page = open_page(browser, report).page
+    start_viewer(page)
+    expect(page.locator(".where")).to_contain_text("z = ")
+    page.locator("input[name=z]").fill("-70")
+    expect(page.locator(".where")).to_contain_text("not analysed")
+
+
+def test_the_last_of_many_quick_clicks_counts(browser, report):
+    page = open_page(browser, report).page
+    for index in (0, 1, 2, 3):
+        page.locator(f"button.start[data-contrast='{index}']").click(no_wait_after=True)
+    expect(page.locator(".where")).to_contain_text("cash at (", timeout=60_000)
+    expect(page.locator("section[id$=-cash] #viewer")).to_be_visible()
 
 
 def test_each_test_shows_the_voxels_that_its_table_counts(browser, report, analysed):
@@ -227,6 +243,9 @@ def test_the_keyboard_is_enough(browser, report):
     expect(section.locator("tr.chosen")).to_have_count(1)
     page.locator("button.close").click()
     expect(page.locator("#viewer")).to_be_hidden()
+    expect(button).to_be_focused()
+    page.locator("button.start").first.click()
+    expect(page.locator("#viewer")).to_be_visible()
 
 
 def test_without_webgl_it_says_so_and_the_rest_stays(playwright, analysed):

@@ -94,6 +94,10 @@ def read_atlas(path: Path) -> Atlas:
     InputError
         The image holds no labels, or there is no table of names.
     """
+    if not path.is_file():
+        raise InputError(
+            Problem(f"atlas {path}", "no such file", "a 3-D image of labels", "correct the path")
+        )
     labels, affine = _read_labels(path)
     stem = re.sub(r"\.nii(\.gz)?$", "", path.name)
     tables = [path.with_name(f"{stem}{ending}") for ending in (".tsv", ".csv")]
@@ -116,8 +120,9 @@ def read_atlas(path: Path) -> Atlas:
 def _read_labels(path: Path) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     values, affine = read_map(path)
     whole = np.nan_to_num(values)
-    if not np.array_equal(whole, np.rint(whole)) or not whole.any():
+    if not np.array_equal(whole, np.rint(whole)) or not whole.any() or whole.min() < 0:
         found = "no label other than 0" if not whole.any() else "values that are no whole numbers"
+        found = "labels below 0" if whole.min() < 0 else found
         raise InputError(
             Problem(
                 f"atlas {path}",

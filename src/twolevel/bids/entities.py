@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ENTITY_ORDER", "BidsName", "build_name", "normalised", "parse_name"]
+__all__ = ["ENTITY_ORDER", "BidsName", "build_name", "is_mni152", "normalised", "parse_name"]
 
 ENTITY_ORDER = (
     "sub",
@@ -77,6 +77,21 @@ def parse_name(path: Path | str) -> BidsName | None:
             return None
         entities[match[1]] = match[2]
     return BidsName(entities, suffix, dot + extension)
+
+
+def is_mni152(space: str | None) -> bool:
+    """Tell whether a space is that of the adult MNI152 brain: its template and atlases fit.
+
+    Parameters
+    ----------
+    space : str or None
+        Label, as in ``space-MNI152NLin2009cAsym``.
+
+    Returns
+    -------
+    bool
+    """
+    return space is not None and space.startswith("MNI152")
 
 
 def normalised(entities: Mapping[str, str]) -> dict[str, str]:

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-__all__ = ["inflation_level", "inflation_notes", "write_quality", "write_volume_quality"]
+__all__ = [
+    "WARNING",
+    "inflation_level",
+    "inflation_notes",
+    "write_quality",
+    "write_volume_quality",
+]
 
 RUN, VOLUMES = "run", "volumes"
 WARNING, ALARM = 5.0, 10.0

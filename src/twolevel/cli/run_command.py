@@ -26,7 +26,8 @@ from twolevel.cli.machine import prepare_kernels, process_count, shared_resource
 from twolevel.cli.options import JOBS
 from twolevel.cli.progress import StageProgress, format_seconds, show_notes
 from twolevel.cli.report_command import given_atlas, make_report
-from twolevel.errors import InputError, Problems
+from twolevel.errors import InputError, Problems, TwolevelError
+from twolevel.report.words import UNCORRECTED
 from twolevel.tasks.resources import allow
 from twolevel.workflow.cache import UNFINISHED, locked_work_dir
 from twolevel.workflow.submit import Execution, is_at_once, run_group, run_participants
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from twolevel.bids.atlas import Atlas
     from twolevel.bids.group_inputs import GroupInputs
     from twolevel.bids.preflight import Plan
     from twolevel.cli.checks import Request
@@ -98,8 +100,7 @@ def execute(arguments: argparse.Namespace) -> int:
         if group is not None:
             status = max(status, run.group(group))
         write_run_record(log, run.record)
-    console.print()
-    make_report(arguments, output_dir, atlas, console)
+    status = max(status, run.report(atlas))
     console.print(f"log           {log}", highlight=False, soft_wrap=True)
     console.print(f"finished in {format_seconds(time.monotonic() - started)}", highlight=False)
     return status
@@ -213,6 +214,19 @@ class _Run:
             self.say(f"{what:<13} {where}")
         return DONE
 
+    def report(self, atlas: Atlas | None) -> int:
+        """Make the report; what was computed is not lost where that fails."""
+        self.say("")
+        try:
+            make_report(self.arguments, self.output_dir, atlas, self.console)
+        except TwolevelError as error:
+            self.say(
+                "The report could not be made; "
+                f"`twolevel report {self.output_dir}` tries again:\n{error}"
+            )
+            return SOME_FAILED
+        return DONE
+
     def report_failures(self, failed: dict[str, str]) -> int:
         """Print and record what failed, and return the exit status that follows."""
         self.record.failed.update(failed)
@@ -275,7 +289,7 @@ def _show_tests(console: Console, path: Path) -> None:
     shown = table.pivot_table("survive", "test", "contrast", aggfunc="first", sort=False)
     shown = shown.rename_axis(index=None, columns="voxels (clusters)")
     console.print(f"\n{shown.to_string()}\n", highlight=False, markup=False, soft_wrap=True)
-    uncorrected = [test for test in shown.index if test in ("clusterExtent", "fpr")]
+    uncorrected = [test for test in shown.index if test in UNCORRECTED]
     if uncorrected:
         console.print(
             f"{' and '.join(uncorrected)}: not corrected for the number of voxels", highlight=False

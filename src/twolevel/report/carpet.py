@@ -39,7 +39,7 @@ def plot_carpet(
     size = float(np.clip(len(subjects) * 0.12, 0.9, 6.0))
     height = size + 0.7
     with paper_figure(path, height) as figure:
-        left = 0.09
+        left = 0.02 + 0.0085 * max(map(len, subjects))  # of the width: a letter at that size
         axes = figure.add_axes((left, 0.38 / height, 1 - left - 1.4 * BAR, size / height))
         axes.imshow(
             carpet, aspect="auto", cmap=SIGNED, vmin=-top, vmax=top, interpolation="nearest"

@@ -21,7 +21,28 @@ if TYPE_CHECKING:
     from twolevel.bids.run_records import History
     from twolevel.report.group_results import ContrastResult
 
-__all__ = ["Derivatives", "read_derivatives"]
+__all__ = ["Derivatives", "GroupLevel", "read_derivatives"]
+
+
+@dataclass(frozen=True)
+class GroupLevel:
+    """A group: of one task in one space.
+
+    Attributes
+    ----------
+    stem : str
+        What the names of its files begin with.
+    sidecar : dict
+        Of its design.
+    contrasts : list of ContrastResult
+    coverage_figure : Path or None
+        Of the subjects' masks.
+    """
+
+    stem: str
+    sidecar: dict[str, Any]
+    contrasts: list[ContrastResult]
+    coverage_figure: Path | None
 
 
 @dataclass(frozen=True)
@@ -33,35 +54,41 @@ class Derivatives:
     root : Path
     description : dict
         ``dataset_description.json``.
-    group : dict
-        Sidecar of the group's design; empty where there is no group level.
+    groups : list of GroupLevel
+        Empty where there is no group level.
     subjects : list of str
         Labels of the subjects with maps.
     runs : pandas.DataFrame
-        One row per run: subject, session, run and its quality.
-    run_design : dict
-        Sidecar of a run's design; empty where there is none.
+        One row per run: its entities and its quality.
+    run_designs : list of dict
+        Sidecars of the runs' designs.
     subject : dict
         Sidecar of a subject's map; empty where there is none.
     excluded : pandas.DataFrame
-    contrasts : list of ContrastResult
-    coverage_figure : Path or None
-        Of the subjects' masks.
     history : History
         Of the calls that made it.
     """
 
     root: Path
     description: dict[str, Any]
-    group: dict[str, Any]
+    groups: list[GroupLevel]
     subjects: list[str]
     runs: pd.DataFrame
-    run_design: dict[str, Any]
+    run_designs: list[dict[str, Any]]
     subject: dict[str, Any]
     excluded: pd.DataFrame
-    contrasts: list[ContrastResult]
-    coverage_figure: Path | None
     history: History
+
+    @property
+    def contrasts(self) -> list[ContrastResult]:
+        """Those of all groups."""
+        return [contrast for group in self.groups for contrast in group.contrasts]
+
+    @property
+    def name(self) -> str:
+        """Of the model; that of the folder where nothing has been analysed."""
+        sidecars = [*(group.sidecar for group in self.groups), *self.run_designs]
+        return str(sidecars[0]["Model"]["Name"]) if sidecars else self.root.name
 
 
 def read_derivatives(root: Path) -> Derivatives:
@@ -92,33 +119,42 @@ def read_derivatives(root: Path) -> Derivatives:
                 "give the OUTPUT_DIR of a run",
             )
         )
-    designs = sorted(root.glob("sub-*/**/*_design.json"))
     fixed = sorted(root.glob("sub-*/**/*_contrast-*_stat-effect_statmap.json"), key=_depth)
-    subjects = sorted(p.name.removeprefix("sub-") for p in root.glob("sub-*") if p.is_dir())
-    coverage = sorted((root / "figures").glob("*_desc-coverage_statmap.png"))
-    group = sorted((root / "group").glob("*_design.json"))
     return Derivatives(
         root,
         description,
-        read_json(group[0]) if group else {},
-        subjects,
+        [_read_group(root, path) for path in sorted((root / "group").glob("*_tests.tsv"))],
+        sorted(path.name.removeprefix("sub-") for path in root.glob("sub-*") if path.is_dir()),
         _read_runs(root),
-        read_json(designs[0]) if designs else {},
+        [read_json(path) for path in sorted(root.glob("sub-*/**/*_design.json"))],
         read_json(fixed[0]) if fixed else {},
         _read_excluded(root),
-        read_contrasts(root),
-        coverage[0] if coverage else None,
         read_history(root),
     )
 
 
+def _read_group(root: Path, tests: Path) -> GroupLevel:
+    stem = tests.name.removesuffix("_tests.tsv")
+    coverage = root / "figures" / f"{stem}_desc-coverage_statmap.png"
+    return GroupLevel(
+        stem,
+        read_json(root / "group" / f"{stem}_design.json"),
+        read_contrasts(root, stem),
+        coverage if coverage.is_file() else None,
+    )
+
+
 def _read_excluded(root: Path) -> pd.DataFrame:
-    """Merge the tables of the group and of the subjects: the group knows only its own subjects."""
+    """Merge the tables of the subjects and of the group, which repeats those of its subjects."""
     as_text = dict.fromkeys(EXCLUSION_COLUMNS, str)
-    paths = [root / EXCLUDED, *sorted(root.glob(f"sub-*/{EXCLUDED}"))]
-    tables = [read_tsv(path, dtype=as_text) for path in paths if path.is_file()]
+    paths = sorted(root.glob(f"sub-*/{EXCLUDED}"))
+    tables = [read_tsv(path, dtype=as_text) for path in paths]
+    if (root / EXCLUDED).is_file():
+        merged = read_tsv(root / EXCLUDED, dtype=as_text)
+        told = merged["subject"].isin([path.parent.name.removeprefix("sub-") for path in paths])
+        tables.append(merged[~told | (merged["kind"] == "subject")])
     empty = pd.DataFrame(columns=list(EXCLUSION_COLUMNS))
-    return pd.concat(tables, ignore_index=True).drop_duplicates() if tables else empty
+    return pd.concat(tables, ignore_index=True) if tables else empty
 
 
 def _depth(path: Path) -> tuple[int, str]:
@@ -138,7 +174,10 @@ def _read_runs(root: Path) -> pd.DataFrame:
             {
                 "subject": entities.get("sub", ""),
                 "session": entities.get("ses", ""),
+                "task": entities.get("task", ""),
                 "run": entities.get("run", ""),
+                "space": entities.get("space", ""),
+                "res": entities.get("res", ""),
                 "volumes": values["n_volumes", "fit"],
                 "left_out": values["n_volumes", "image"] - values["n_volumes", "fit"],
                 "voxels": values["n_voxels", "analysis mask"],

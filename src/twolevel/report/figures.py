@@ -9,6 +9,7 @@ import numpy as np
 from nilearn import plotting
 from nilearn.datasets import load_mni152_template
 
+from twolevel.bids.entities import is_mni152
 from twolevel.report.paper import BAR, FONT_SIZE, SIGNED, colour_bar, fitting, paper_figure
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def plot_glass_brain(
     path : Path
         PNG file; the SVG lies beside it.
     volume : ndarray of shape (x, y, z)
-        In MNI space; 0 is transparent.
+        In MNI152 space; 0 is transparent.
     affine : ndarray of shape (4, 4)
     top, label, title
         As for `plot_slices`.
@@ -160,7 +161,7 @@ def _draw_row(
     top: float,
     space: str | None,
 ) -> None:
-    in_mni = space is not None and space.startswith("MNI")
+    in_mni = is_mni152(space)
     # Without a template, the brain is the mask.
     mask = nib.Nifti1Image(0.8 * np.isfinite(volume).astype(np.float32), affine)
     brain = load_mni152_template(resolution=2) if in_mni else mask

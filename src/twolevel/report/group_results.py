@@ -62,7 +62,7 @@ class Peak:
     ----------
     x, y, z : float
         In mm.
-    z_value, t, effect : float
+    z_value, t : float
     p_corrected : float or None
         None where no test gives one in every voxel.
     test : str or None
@@ -74,7 +74,6 @@ class Peak:
     z: float
     z_value: float
     t: float
-    effect: float
     p_corrected: float | None
     test: str | None
 
@@ -141,23 +140,26 @@ class ContrastResult:
         return entities_of(self.tests[0].table).get("space")
 
 
-def read_contrasts(root: Path) -> list[ContrastResult]:
-    """Read all contrasts of the group.
+def read_contrasts(root: Path, stem: str) -> list[ContrastResult]:
+    """Read the contrasts of a group.
 
     Parameters
     ----------
     root : Path
         The output directory.
+    stem : str
+        What the names of the group's files begin with.
 
     Returns
     -------
     list of ContrastResult
-        In the order of ``tests.tsv``; empty where there is no group level.
+        In the order of ``tests.tsv``.
     """
+    # Labels of contrasts may look like numbers.
+    table = read_tsv(root / "group" / f"{stem}_tests.tsv", dtype={"contrast": str, "test": str})
     return [
-        _read_contrast(root, path.name.removesuffix("_tests.tsv"), str(label), rows)
-        for path in sorted((root / "group").glob("*_tests.tsv"))
-        for label, rows in read_tsv(path).groupby("contrast", sort=False)
+        _read_contrast(root, stem, str(label), rows)
+        for label, rows in table.groupby("contrast", sort=False)
     ]
 
 
@@ -228,7 +230,6 @@ def _find_peak(
         float(z),
         float(maps.z[voxel]),
         float(maps.t[voxel]),
-        float(maps.effect[voxel]),
         None if logp is None else float(10.0 ** -float(logp[voxel])),
         test,
     )

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
 from twolevel.bids.atomic import write_bytes
 from twolevel.bids.exclusions import EXCLUSION_COLUMNS
 from twolevel.bids.outputs import entities_of
+from twolevel.bids.quality import WARNING
 from twolevel.bids.run_records import GROUP
 from twolevel.numerics.threads import map_ahead
 from twolevel.report.contrast_view import make_contrast_view
@@ -15,8 +18,9 @@ from twolevel.report.derivatives import read_derivatives
 from twolevel.report.pictures import figure_uri
 from twolevel.report.rendering import make_environment, viewer_data
 from twolevel.report.run_details import read_run_details
-from twolevel.report.subject_effects import read_coverage
+from twolevel.report.subject_effects import ENOUGH, read_coverage
 from twolevel.report.words import (
+    UNCORRECTED,
     foremost_test,
     left_out,
     methods,
@@ -34,12 +38,13 @@ if TYPE_CHECKING:
 
     from twolevel.bids.atlas import Atlas
     from twolevel.report.contrast_view import ContrastView
-    from twolevel.report.derivatives import Derivatives
+    from twolevel.report.derivatives import Derivatives, GroupLevel
     from twolevel.report.run_details import RunDetails
+    from twolevel.report.subject_effects import Coverage
 
 __all__ = ["REPORT", "write_report"]
 
-REPORT = "report.html"
+REPORT, LOCK = "report.html", "report.lock"
 DETAILS = "details"
 N_THREADS = 2
 INLINE_BYTES = 4_000_000  # of the subjects' sections; beyond it each subject has a page of its own
@@ -61,7 +66,10 @@ CLUSTER_COLUMNS = {
 RUN_COLUMNS = {
     "subject": "subject",
     "session": "session",
+    "task": "task",
     "run": "run",
+    "space": "space",
+    "res": "resolution",
     "volumes": "volumes",
     "left_out": "left out",
     "voxels": "voxels",
@@ -74,6 +82,19 @@ RUN_COLUMNS = {
     "autocorrelation": "autocorrelation after whitening",
     "largest_vif": "largest variance inflation of a contrast",
 }
+
+
+RUN_KEYS = ["subject", "session", "task", "run"]
+SAME = ("task", "space", "res")  # not shown where all runs have the same
+
+
+@dataclass(frozen=True)
+class _Level:
+    """A group with its contrasts, as the page shows them."""
+
+    group: GroupLevel
+    views: list[ContrastView]
+    coverage: Coverage | None
 
 
 @dataclass(frozen=True)
@@ -106,35 +127,57 @@ def write_report(output_dir: Path, atlas: Atlas | None = None) -> Path:
     InputError
         The folder is no output directory of this program.
     """
+    logs = output_dir / "logs"
+    if not logs.is_dir():
+        read_derivatives(output_dir)  # refuses what is no output directory before it is written to
+        logs.mkdir()
+    # Calls for different subjects may end at the same time: the last one shows what all left.
+    with FileLock(logs / LOCK):
+        return _write_report(output_dir, atlas)
+
+
+def _write_report(output_dir: Path, atlas: Atlas | None) -> Path:
     derivatives = read_derivatives(output_dir)
-    contrasts = derivatives.contrasts
-    views = [make_contrast_view(output_dir, contrast, atlas) for contrast in contrasts]
-    coverage = read_coverage(output_dir, derivatives.group.get("Sources", []))
-    if contrasts:
+    levels = [_read_level(output_dir, group, atlas) for group in derivatives.groups]
+    views = [view for level in levels for view in level.views]
+    if views:
         _draw_carpets(output_dir, views)
     environment = make_environment()
     sections = _write_sections(environment, derivatives)
+    tests = _test_names(derivatives)
     page = environment.get_template("page.html").render(
         d=derivatives,
+        levels=levels,
         views=views,
-        coverage=coverage,
         pictures=_pictures(derivatives),
         sections=sections,
         failed=derivatives.history.failed,
         group_key=GROUP,
         left_out=left_out(derivatives.excluded),
-        subject_notes=subject_notes(views, coverage),
+        subject_notes=subject_notes(views, [level.coverage for level in levels]),
         verdict=verdict,
         methods=methods(derivatives, [view.atlas.title for view in views if view.atlas]),
         references=references(derivatives),
-        tests=_test_names(derivatives),
-        foremost=foremost_test(_test_names(derivatives)),
+        tests=tests,
+        uncorrected=[test for test in tests if test in UNCORRECTED],
+        foremost_test=foremost_test,
+        enough=ENOUGH,
+        inflation_warning=WARNING,
         cluster_columns=CLUSTER_COLUMNS,
         run_columns=_used_columns(derivatives.runs),
+        n_runs=len(derivatives.runs[RUN_KEYS].drop_duplicates()) if len(derivatives.runs) else 0,
         exclusion_columns=EXCLUSION_COLUMNS,
         viewer=viewer_data(views) if views else None,
     )
     return write_bytes(output_dir / REPORT, page.encode())
+
+
+def _read_level(root: Path, group: GroupLevel, atlas: Atlas | None) -> _Level:
+    return _Level(
+        group,
+        [make_contrast_view(root, contrast, atlas) for contrast in group.contrasts],
+        read_coverage(root, group.sidecar["Sources"]),
+    )
 
 
 def _draw_carpets(root: Path, views: Sequence[ContrastView]) -> None:
@@ -159,7 +202,7 @@ def _draw_carpets(root: Path, views: Sequence[ContrastView]) -> None:
 def _pictures(derivatives: Derivatives) -> dict[Path, str]:
     """Read the figures that the page shows, in threads."""
     paths = [path for contrast in derivatives.contrasts for path in contrast.figures.values()]
-    paths += [derivatives.coverage_figure] if derivatives.coverage_figure else []
+    paths += [group.coverage_figure for group in derivatives.groups if group.coverage_figure]
     return dict(zip(paths, map_ahead(figure_uri, paths, N_THREADS), strict=True))
 
 
@@ -176,14 +219,15 @@ def _write_sections(environment: jinja2.Environment, derivatives: Derivatives) -
         of_subject.setdefault(run.entities["sub"], []).append(run)
     template = environment.get_template("subject.html")
     sections = {
-        subject: template.render(subject=subject, runs=runs)
+        subject: template.render(subject=subject, runs=runs, heading="h4")
         for subject, runs in of_subject.items()
     }
     if sum(map(len, sections.values())) <= INLINE_BYTES:
         return [_Section(subject, html, None) for subject, html in sections.items()]
     whole = environment.get_template("subject_page.html")
     written = []
-    for subject, html in sections.items():
+    for subject, runs in of_subject.items():
+        html = template.render(subject=subject, runs=runs, heading="h2")
         path = root / "figures" / f"sub-{subject}_{DETAILS}.html"
         write_bytes(path, whole.render(subject=subject, section=html).encode())
         written.append(_Section(subject, "", path.relative_to(root).as_posix()))
@@ -197,9 +241,11 @@ def _test_names(derivatives: Derivatives) -> list[str]:
 
 
 def _used_columns(runs: pd.DataFrame) -> dict[str, str]:
-    """Return the columns of the table of runs that hold something: not all data have sessions."""
+    """Return the columns of the table of runs that tell something: not all data have sessions."""
     return {
         key: title
         for key, title in RUN_COLUMNS.items()
-        if key in runs and not (runs[key].isna() | (runs[key] == "")).all()
+        if key in runs
+        and not (runs[key].isna() | (runs[key] == "")).all()
+        and not (key in SAME and len(set(runs[key])) == 1)
     }

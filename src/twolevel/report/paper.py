@@ -12,6 +12,8 @@ mpl.use("Agg")  # before pyplot: no window is ever opened
 import matplotlib.pyplot as plt
 from matplotlib.colors import Normalize
 
+from twolevel.bids.entities import build_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -33,6 +35,7 @@ STYLE = {
     "axes.linewidth": 0.5,
     "xtick.major.width": 0.5,
     "ytick.major.width": 0.5,
+    "text.parse_math": False,  # a dollar in the name of a contrast is a dollar
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "twolevel",  # the same figure is the same file
 }
@@ -54,9 +57,8 @@ def figure_path(folder: Path, entities: dict[str, str], what: str) -> Path:
     -------
     Path
     """
-    keys = ("task", "acq", "space", "cohort", "res", "contrast")
-    stem = "_".join(f"{k}-{entities[k]}" for k in keys if k in entities)
-    return folder / "figures" / f"{stem}_desc-{what}_statmap.png"
+    name = build_name({**entities, "desc": what}, "statmap", ".png")
+    return folder / "figures" / name
 
 
 @contextmanager

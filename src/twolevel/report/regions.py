@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twolevel.bids.atlas import shipped_atlas
+from twolevel.bids.entities import is_mni152
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ def atlas_for(space: str | None) -> Atlas | None:
     Atlas or None
         None for spaces other than MNI152: no atlas for them is shipped.
     """
-    return shipped_atlas() if space is not None and space.startswith("MNI152") else None
+    return shipped_atlas() if is_mni152(space) else None
 
 
 def name_region(atlas: Atlas, point: Sequence[float]) -> str:

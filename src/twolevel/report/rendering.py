@@ -22,6 +22,13 @@ __all__ = ["Shown", "make_environment", "viewer_data"]
 
 DIGITS = 4  # of numbers that the viewer reads
 
+# The browser refuses every request, whatever a script or a text from a file would like. The viewer
+# is a script that is made while the page is shown (blob:), as are what it unpacks.
+POLICY = (
+    "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline' blob:; img-src data: blob:; connect-src data: blob:"
+)
+
 
 def make_environment() -> jinja2.Environment:
     """Make what fills the templates.
@@ -39,10 +46,12 @@ def make_environment() -> jinja2.Environment:
     )
     filters: dict[str, Callable[..., Any]] = {
         "number": _number,
+        "mm": _millimetres,
         "p": _p,
         "records": _records,
     }
     environment.filters.update(filters)
+    environment.globals["policy"] = POLICY
     return environment
 
 
@@ -94,7 +103,12 @@ def _number(value: Any) -> str:
         return value
     if value is None or pd.isna(value):
         return ""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
+    whole = float(value).is_integer() or abs(value) >= 1000
+    return f"{value:,.0f}" if whole else f"{value:.3g}"
+
+
+def _millimetres(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
 
 
 def _p(value: float | None) -> str:
@@ -108,7 +122,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 def _shortened(item: Any) -> Any:
     """Write numbers with few digits: they are for eyes, and there are many."""
     if isinstance(item, (float, np.floating)):
-        return float(f"{item:.{DIGITS}g}")
+        return float(f"{item:.{DIGITS}g}") if np.isfinite(item) else None
     if isinstance(item, dict):
         return {key: _shortened(value) for key, value in item.items()}
     if isinstance(item, (list, tuple, np.ndarray)):

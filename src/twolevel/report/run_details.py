@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from nibabel.orientations import apply_orientation, io_orientation
 
-from twolevel.bids.images import read_map, read_mask
+from twolevel.bids.images import read_map
 from twolevel.bids.outputs import entities_of
 from twolevel.bids.sidecars import read_json
 from twolevel.bids.tables import read_tsv
@@ -95,7 +95,7 @@ class RunDetails:
     @property
     def name(self) -> str:
         """The run within its subject, in words."""
-        keys = ("ses", "task", "run")
+        keys = ("ses", "task", "run", "space", "res")
         return " ".join(f"{k}-{self.entities[k]}" for k in keys if k in self.entities)
 
 
@@ -119,7 +119,6 @@ def read_run_details(quality: Path) -> RunDetails:
             "design.json",
             "desc-volumes_quality.tsv",
             "desc-mean_boldref.nii.gz",
-            "desc-analysis_mask.nii.gz",
             "stat-tsnr_statmap.nii.gz",
         )
     }
@@ -136,7 +135,6 @@ def read_run_details(quality: Path) -> RunDetails:
     table = np.array(list(weights.values())).reshape(-1, len(columns))
     anatomy, tsnr_top = _anatomy(
         beside["desc-mean_boldref.nii.gz"],
-        beside["desc-analysis_mask.nii.gz"],
         beside["stat-tsnr_statmap.nii.gz"],
     )
     n_volumes = int(sidecar["NumberOfVolumes"])
@@ -205,16 +203,13 @@ def _motion(volumes: pd.DataFrame, n_volumes: int, column: str, name: str, units
     return Motion(name, units, "".join(words), top)
 
 
-def _anatomy(mean: Path, mask: Path, tsnr: Path) -> tuple[str | None, float]:
-    if not (mean.is_file() and mask.is_file() and tsnr.is_file()):
+def _anatomy(mean: Path, tsnr: Path) -> tuple[str | None, float]:
+    if not (mean.is_file() and tsnr.is_file()):
         return None, 0.0
-    inside, affine = read_mask(mask)
+    ratio, affine = read_map(tsnr)
     orientation = io_orientation(affine)  # to the left hemisphere on the left, whatever is stored
-    bold, inside, ratio = (
-        apply_orientation(np.asarray(volume, np.float32), orientation)
-        for volume in (read_map(mean)[0], inside, read_map(tsnr)[0])
-    )
-    inside = inside > 0
+    bold, ratio = (apply_orientation(volume, orientation) for volume in (read_map(mean)[0], ratio))
+    inside = np.isfinite(ratio)  # the mask of the run
     low, high = (f(np.argwhere(inside), axis=0) for f in (np.min, np.max))
     margin = np.maximum(low - 3, 0), np.minimum(high + 4, inside.shape)
     heights = np.unique(np.linspace(low[2], high[2], N_SLICES + 2)[1:-1].round().astype(int))

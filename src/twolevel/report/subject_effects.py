@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import stdtrit
 
-from twolevel.bids.images import read_map, read_mask
+from twolevel.bids.images import read_header, read_map, read_mask
 from twolevel.bids.sidecars import read_json, sidecar_of
 from twolevel.numerics.threads import map_ahead
 from twolevel.stats.group_quality import distance_to_others
-from twolevel.stats.quality import outlier_rows
+from twolevel.stats.quality import above_whisker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,11 +22,19 @@ if TYPE_CHECKING:
 
     from twolevel.report.group_results import ContrastResult
 
-__all__ = ["Coverage", "SubjectEffects", "half_width", "read_coverage", "read_subject_effects"]
+__all__ = [
+    "ENOUGH",
+    "Coverage",
+    "SubjectEffects",
+    "half_width",
+    "read_coverage",
+    "read_subject_effects",
+]
 
 N_THREADS = 2
 N_BINS = 300  # columns of the carpet
 CONFIDENCE = 0.95
+ROUNDING = 1e-5  # of the largest effect: maps are in single precision
 ENOUGH = 0.95  # of the voxels that at least half of the subjects cover
 
 
@@ -93,14 +101,17 @@ def read_subject_effects(
     Returns
     -------
     SubjectEffects or None
-        None where the maps of the subjects are not there any more.
+        None where the maps of the subjects are not there any more, or not those of this group: the
+        participant level has been run anew since.
     """
     paths = [root / uri.removeprefix("bids::") for uri in contrast.sidecar["Sources"]]
     effects = contrast.sidecar["GroupInput"] == "effect"
     wanted = [*paths, *(map(_variance_of, paths) if effects else ())]
     if not all(path.is_file() for path in wanted):
         return None
-    mask = contrast.maps.mask
+    mask, shape = contrast.maps.mask, contrast.maps.z.shape
+    if any(read_header(path).shape[:3] != shape for path in paths):
+        return None
     voxels = tuple(np.array(peaks, int).reshape(-1, 3).T)
     maps = np.empty((len(paths), int(mask.sum())), np.float32)
     at_peaks = np.empty((len(paths), len(peaks)))
@@ -117,14 +128,18 @@ def read_subject_effects(
 
     for _ in map_ahead(read, range(len(paths)), N_THREADS):
         pass
+    effect = contrast.maps.effect[mask]
+    tolerance = ROUNDING * float(np.abs(effect).max())
+    if not np.allclose(maps.mean(axis=0, dtype=np.float64), effect, rtol=0, atol=tolerance):
+        return None
     distances = distance_to_others(maps)
     return SubjectEffects(
         list(contrast.sidecar["Subjects"]),
         at_peaks,
         half_widths,
         distances,
-        outlier_rows(distances),
-        _carpet(maps, contrast.maps.effect[mask]),
+        above_whisker(distances),
+        _carpet(maps, effect),
     )
 
 
@@ -141,13 +156,10 @@ def _carpet(maps: NDArray[np.float32], effect: NDArray[np.float32]) -> NDArray[n
 
 @dataclass(frozen=True)
 class Coverage:
-    """Which voxels the subjects of the group cover.
+    """How much of the brain the subjects of a group cover.
 
     Attributes
     ----------
-    counts : ndarray of shape (x, y, z), int
-        Subjects that cover a voxel.
-    affine : ndarray of shape (4, 4)
     subjects : list of str
         ``sub-...``.
     shares : ndarray of shape (n_subjects,)
@@ -156,8 +168,6 @@ class Coverage:
         Voxels that all subjects but this one cover.
     """
 
-    counts: NDArray[np.int64]
-    affine: NDArray[np.float64]
     subjects: list[str]
     shares: NDArray[np.float64]
     alone: NDArray[np.int64]
@@ -181,18 +191,18 @@ def read_coverage(root: Path, sources: Sequence[str]) -> Coverage | None:
     Returns
     -------
     Coverage or None
-        None where the masks are not there any more.
+        None where the masks are not there any more, or not on one grid.
     """
     paths = [root / uri.removeprefix("bids::") for uri in sources]
     if not paths or not all(path.is_file() for path in paths):
         return None
-    read = [read_mask(path) for path in paths]
+    read = list(map_ahead(read_mask, paths, N_THREADS))
+    if len({mask.shape for mask, _ in read}) > 1:
+        return None
     masks = np.array([mask for mask, _ in read])
     counts = masks.sum(axis=0)
     usual, missing_one = counts >= len(paths) / 2, counts == len(paths) - 1
     return Coverage(
-        counts,
-        read[0][1],
         [path.name.partition("_")[0] for path in paths],
         masks[:, usual].mean(axis=1),
         (~masks & missing_one).sum(axis=(1, 2, 3)),

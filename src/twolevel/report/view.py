@@ -106,6 +106,15 @@ def view(
     """
     source = Path(source)
     given = None if atlas is None else read_atlas(Path(atlas))
+    if not source.exists():
+        raise InputError(
+            Problem(
+                str(source),
+                "no such file or folder",
+                "the output directory of a run, or an image",
+                "correct the path",
+            )
+        )
     if source.is_dir():
         return _view_contrasts(source, contrast, given)
     if contrast is not None:

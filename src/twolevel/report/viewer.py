@@ -13,6 +13,7 @@ import deflate
 import nibabel as nib
 import numpy as np
 
+from twolevel.bids.entities import is_mni152
 from twolevel.bids.images import read_map
 from twolevel.bids.run_data import downsampled_affine
 from twolevel.bids.shipped import shipped_file
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["niivue_module", "pack_atlas", "pack_background", "viewer_map"]
 
 LEVEL = 9
-STEP = 0.001  # of z in the viewer
-MOST = 2**15 - 1  # that a short integer holds
+STEPS = 8000  # from 0 to the largest value: fine enough for eyes, and well compressed
 N_BITS = 16
 MNI_TEMPLATE = "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
 
@@ -48,27 +48,28 @@ def viewer_map(
         NaN outside the mask.
     affine : ndarray of shape (4, 4)
     survives : mapping of str to ndarray of shape (x, y, z), bool
-        At most 16.
+        At most 15.
 
     Returns
     -------
     dict
-        ``image``: NIfTI of short integers, 0 outside the mask, rounded to a thousandth, or to the
-        32,767th part of the largest value if that is more. ``survives``: a short integer per
-        voxel, in the order of the file, of which bit k is set where the voxel survives test k of
-        ``tests``. Both in base64 of gzip. ``top``: end of the colour scale. ``shape`` of the grid,
-        and ``toVoxel``, the upper three rows of its inverse affine.
+        ``image``: NIfTI of short integers, 0 outside the mask, rounded to the 8,000th part of the
+        largest value. ``survives``: a short integer per voxel, in the order of the file, of which
+        bit k is set where the voxel survives test k of ``tests``, and the bit after the last test
+        where it was analysed. Both in base64 of gzip. ``top``: end of the colour scale. ``shape``
+        of the grid, and ``toVoxel``, the upper three rows of its inverse affine.
     """
-    if len(survives) > N_BITS:
-        raise ValueError(f"{len(survives)} tests; a voxel has {N_BITS} bits")
+    planes = [*survives.values(), np.isfinite(volume)]
+    if len(planes) > N_BITS:
+        raise ValueError(f"{len(survives)} tests; a voxel has {N_BITS - 1} bits for them")
     values = np.nan_to_num(volume)
     top = float(np.abs(values).max(initial=0)) or 1.0
-    step = max(STEP, top / MOST)
+    step = top / STEPS
     image = nib.Nifti1Image(np.rint(values / step).astype(np.int16), affine)
     image.header.set_slope_inter(step, 0)
     bits = np.zeros(volume.shape, np.uint16)
-    for bit, test in enumerate(survives.values()):
-        bits |= test.astype(np.uint16) << bit
+    for bit, plane in enumerate(planes):
+        bits |= plane.astype(np.uint16) << bit
     return {
         "image": _pack(image.to_bytes()),
         "survives": _pack(bits.astype("<u2").tobytes(order="F")),
@@ -95,7 +96,7 @@ def pack_background(
     str
         NIfTI image, base64 of gzip.
     """
-    if space is not None and space.startswith("MNI"):
+    if is_mni152(space):
         # What nilearn's load_mni152_template reads; every second voxel of 1 mm.
         template, grid = read_map(shipped_file("nilearn", "datasets", "data", MNI_TEMPLATE))
         shades = (template[::2, ::2, ::2] * (255 / template.max())).astype(np.uint8)

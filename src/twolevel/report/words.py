@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from twolevel.report.contrast_view import ContrastView
     from twolevel.report.derivatives import Derivatives
+    from twolevel.report.group_results import ContrastResult
     from twolevel.report.subject_effects import Coverage
 
 __all__ = [
@@ -134,24 +135,34 @@ def left_out(excluded: pd.DataFrame) -> str:
     parts = []
     for kind in KINDS:
         rows = excluded[excluded["kind"] == kind]
+        of_group = rows["subject"].isna()
+        for contrast, of_contrast in rows[of_group].groupby("contrast"):
+            counted = _count(int(of_contrast["count"].astype(int).sum()), kind)
+            parts.append(f"{counted} of the group in {contrast}")
+        rows = rows[~of_group]
         if rows.empty:
             continue
+        runs = rows[["subject", "session", "run"]].drop_duplicates()
         if kind in ("volume", "event", "voxel"):
-            n_runs = len(rows[["subject", "session", "run"]].drop_duplicates())
             counted = _count(int(rows["count"].astype(int).sum()), kind)
-            parts.append(f"{counted} in {_count(n_runs, 'run')}")
+            parts.append(f"{counted} in {_count(len(runs), 'run')}")
+        elif rows["contrast"].notna().all():
+            parts.append(f"{_count(len(runs), kind)} from single contrasts")
         else:
-            parts.append(f"{_count(len(rows), kind)} (of a contrast or of all)")
+            parts.append(_count(len(runs), kind))
     return f"Left out: {'; '.join(parts)}." if parts else "Nothing was left out."
 
 
-def subject_notes(views: Sequence[ContrastView], coverage: Coverage | None) -> list[str]:
+def subject_notes(
+    views: Sequence[ContrastView], coverages: Iterable[Coverage | None]
+) -> list[str]:
     """Name the subjects that do not go with the others.
 
     Parameters
     ----------
     views : sequence of ContrastView
-    coverage : Coverage or None
+    coverages : iterable of Coverage or None
+        Of the groups.
 
     Returns
     -------
@@ -165,15 +176,16 @@ def subject_notes(views: Sequence[ContrastView], coverage: Coverage | None) -> l
                 if is_far:
                     far.setdefault(subject, []).append(view.result.sidecar["Contrast"]["Name"])
     notes = [f"{s} lies far from the others in {', '.join(names)}." for s, names in far.items()]
-    if coverage is not None:
-        notes += [
-            f"{subject} covers {share:.1%} of the voxels that most subjects cover; "
-            f"{_count(int(alone), 'voxel')} less in the group for this subject alone."
-            for subject, share, alone, low in zip(
-                coverage.subjects, coverage.shares, coverage.alone, coverage.low, strict=True
-            )
-            if low
-        ]
+    for coverage in coverages:
+        if coverage is None:
+            continue
+        for subject, share, low in zip(
+            coverage.subjects, coverage.shares, coverage.low, strict=True
+        ):
+            if low:
+                notes.append(
+                    f"{subject} covers {share:.1%} of the voxels that most subjects cover."
+                )
     return notes
 
 
@@ -191,19 +203,17 @@ def methods(derivatives: Derivatives, atlases: Sequence[str] = ()) -> list[str]:
     list of str
         Paragraphs: runs, subjects, group, tests; those of levels that are there.
     """
-    run, group = derivatives.run_design, derivatives.group
-    paragraphs = []
-    software = (run or group).get("Software", {})
-    libraries = ", ".join(f"{name} {v}" for name, v in software.get("Libraries", {}).items())
-    opening = f"The analysis was carried out with twolevel {software.get('Version', '')}"
-    opening += f" ({libraries})." if libraries else "."
-    if run:
-        paragraphs.append(f"{opening} {_run_sentences(derivatives)}")
-    elif group:
-        paragraphs.append(opening)
-    if group:
-        paragraphs.append(_group_sentences(group))
-        paragraphs += _test_sentences(derivatives)
+    designs, groups = derivatives.run_designs, derivatives.groups
+    sidecars = [*designs, *(group.sidecar for group in groups)]
+    if not sidecars:
+        return []
+    software = sidecars[0]["Software"]
+    libraries = ", ".join(f"{name} {v}" for name, v in software["Libraries"].items())
+    opening = f"The analysis was carried out with twolevel {software['Version']} ({libraries})."
+    paragraphs = [f"{opening} {_run_sentences(derivatives)}" if designs else opening]
+    for group in groups:
+        which = f"{group.stem}: " if len(groups) > 1 else ""
+        paragraphs += [which + _group_sentences(group.sidecar), _test_sentences(group.contrasts)]
     if derivatives.contrasts:
         seed = derivatives.contrasts[0].seed
         titles = " and ".join(dict.fromkeys(atlases))
@@ -238,16 +248,13 @@ def references(derivatives: Derivatives) -> list[str]:
 
 
 def _run_sentences(derivatives: Derivatives) -> str:
-    run, settings = derivatives.run_design, derivatives.run_design["Settings"]
+    designs, settings = derivatives.run_designs, derivatives.run_designs[0]["Settings"]
     fwhm = settings["smoothing_fwhm_mm"]
     smoothed = (
         f"smoothed with a Gaussian kernel of {fwhm:g} mm full width at half maximum"
         if fwhm
         else "not smoothed"
     )
-    columns = run["Columns"]
-    conditions = [name for name, text in columns.items() if text.startswith("condition")]
-    confounds = sum(text.startswith("confound") for text in columns.values())
     noise = settings["noise_model"]
     model = (
         "ordinary least squares"
@@ -256,19 +263,43 @@ def _run_sentences(derivatives: Derivatives) -> str:
     )
     strategy = settings["confound_strategy"]
     by = f' (strategy "{strategy}" of nilearn)' if strategy else ""
+    n_runs = len(derivatives.runs[["subject", "session", "task", "run"]].drop_duplicates())
+    times = " or ".join(f"{t:g}" for t in sorted({d["RepetitionTime"] for d in designs}))
+    n_confounds = _range([sum(_is(t, "confound") for t in d["Columns"].values()) for d in designs])
+    high_pass = " or ".join(dict.fromkeys(d["HighPass"] for d in designs))
     return (
-        f"Data of {len(derivatives.subjects)} subjects and {len(derivatives.runs)} runs "
-        f"(repetition time {run['RepetitionTime']:g} s), {_preprocessing(derivatives)}, were "
+        f"Data of {_count(len(derivatives.subjects), 'subject')} and {_count(n_runs, 'run')} "
+        f"(repetition time {times} s), {_preprocessing(derivatives)}, were "
         f"{smoothed} and expressed as percent signal change. For each run a linear model was "
-        f"fitted by {model}, with the regressors {', '.join(conditions)} "
-        f"({columns[conditions[0]].partition(', ')[2] if conditions else 'none'}), {confounds} "
-        f"confounds{by} and a constant; high-pass: {run['HighPass']}."
+        f"fitted by {model}, with the regressors {_conditions(designs)}, {n_confounds} "
+        f"confounds{by} and a constant; high-pass: {high_pass}."
         + (
             f" Runs were combined by fixed effects ({_weights(derivatives.subject)})."
             if derivatives.subject.get("FixedEffects")
             else ""
         )
     )
+
+
+def _conditions(designs: Sequence[dict[str, Any]]) -> str:
+    """List the conditions of all runs, by what they are convolved with."""
+    by_shape: dict[str, dict[str, None]] = {}
+    for design in designs:
+        for name, text in design["Columns"].items():
+            if _is(text, "condition"):
+                by_shape.setdefault(text.partition(", ")[2], {})[name] = None
+    return (
+        "; ".join(f"{', '.join(names)} ({shape})" for shape, names in by_shape.items()) or "none"
+    )
+
+
+def _is(description: str, kind: str) -> bool:
+    return description.startswith(kind)
+
+
+def _range(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _preprocessing(derivatives: Derivatives) -> str:
@@ -290,27 +321,27 @@ def _group_sentences(group: dict[str, Any]) -> str:
     settings = group["Settings"]
     what = {"effect": "effects", "t": "t values", "z": "z values"}[settings["group_input"]]
     sides = "two-sided" if settings["sides"] == 2 else "one-sided (greater than 0)"
+    within = f" of {group['GroupMask']}" if "GroupMask" in group else ""
     return (
-        f"The subjects' {what} ({group['NumberOfSubjects']} subjects) entered a one-sample model "
-        f"by ordinary least squares in the voxels that all subjects cover; all tests are {sides}."
+        f"The subjects' {what} ({_count(group['NumberOfSubjects'], 'subject')}) entered a "
+        f"one-sample model by ordinary least squares in the voxels{within} that all subjects "
+        f"cover; all tests are {sides}."
     )
 
 
-def _test_sentences(derivatives: Derivatives) -> list[str]:
+def _test_sentences(contrasts: Sequence[ContrastResult]) -> str:
     """Describe each test once, as its rows of all contrasts say."""
-    sentences: dict[str, str] = {}
-    for contrast in derivatives.contrasts:
-        for test in contrast.tests:
-            row = test.row
-            rate = f" at {row['alpha']:g}" if row["alpha"] is not None else ""
-            text = f"{row['test']} controls {row['controls']}{rate}"
-            if row["n_permutations"] is not None:
-                text += (
-                    f", {row['n_permutations']:g} relabelings, "
-                    f"smallest attainable p {format_p(row['smallest_attainable_p'])}"
-                )
-            sentences.setdefault(text, text)
-    return [f"Tests: {'; '.join(sentences)}."] if sentences else []
+    sentences = []
+    for row in (test.row for contrast in contrasts for test in contrast.tests):
+        rate = f" at {row['alpha']:g}" if row["alpha"] is not None else ""
+        text = f"{row['test']} controls {row['controls']}{rate}"
+        if row["n_permutations"] is not None:
+            text += (
+                f", {row['n_permutations']:.0f} relabelings, "
+                f"smallest attainable p {format_p(row['smallest_attainable_p'])}"
+            )
+        sentences.append(text)
+    return f"Tests: {'; '.join(dict.fromkeys(sentences))}."
 
 
 def _count(n: float, noun: str) -> str:

@@ -12,31 +12,31 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["outlier_rows", "variance_inflation"]
+__all__ = ["above_whisker", "variance_inflation"]
 
 WHISKER = 1.5
 
 
-def outlier_rows(dvars: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell which changes from volume to volume are outliers.
+def above_whisker(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which values are outliers: changes from volume to volume, distances of subjects.
 
     Those above the upper whisker of a box plot, ``P75 + 1.5 (P75 - P25)``, as
-    ``fsl_motion_outliers`` of FSL does by default.
+    ``fsl_motion_outliers`` of FSL does by default. Of fewer than 4 values none can be.
 
     Parameters
     ----------
-    dvars : ndarray of shape (n_rows,)
-        NaN where there is no change to speak of.
+    values : ndarray of shape (n,)
+        NaN where there is none.
 
     Returns
     -------
-    ndarray of shape (n_rows,), bool
+    ndarray of shape (n,), bool
     """
-    known = dvars[np.isfinite(dvars)]
+    known = values[np.isfinite(values)]
     if not known.size:
-        return np.zeros(dvars.shape, bool)
+        return np.zeros(values.shape, bool)
     low, high = np.percentile(known, [25, 75])
-    outliers: NDArray[np.bool_] = dvars > high + WHISKER * (high - low)
+    outliers: NDArray[np.bool_] = values > high + WHISKER * (high - low)
     return outliers
 
 

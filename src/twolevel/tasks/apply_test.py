@@ -9,7 +9,7 @@ import numpy as np
 from fileformats.generic import Directory
 from pydra.compose import python
 
-from twolevel.bids.entities import build_name
+from twolevel.bids.entities import build_name, is_mni152
 from twolevel.bids.outputs import folder_of, write_statmap
 from twolevel.bids.sidecars import write_json
 from twolevel.bids.tables import write_tsv
@@ -133,7 +133,7 @@ def apply_test(
         space=space,
     )
     tests = [t.test for t in spec.stage.node.group_settings.tests]
-    if result.test == foremost_test(tests) and space is not None and space.startswith("MNI"):
+    if result.test == foremost_test(tests) and is_mni152(space):
         path = figure_path(folder, names, "glassbrain")
         plot_glass_brain(path, volume, data.affine, top=top, label="z", title=title)
     return folder

@@ -54,6 +54,7 @@ def design_group(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
         **model_record(spec.stage),
         "Settings": asdict(spec.stage.node.settings),
         "NumberOfSubjects": len(subjects),
+        **({"GroupMask": masks["group mask"].name} if "group mask" in masks else {}),
         "Sources": [f"bids::{s}/func/{masks[s].name}" for s in subjects],
     }
     path = folder / folder_of(entities) / build_name(entities, "design", ".tsv")

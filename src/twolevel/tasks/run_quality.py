@@ -11,7 +11,7 @@ from twolevel.bids.confounds import framewise_displacement
 from twolevel.bids.outputs import model_record, write_mean_bold, write_statmap
 from twolevel.bids.quality import write_quality, write_volume_quality
 from twolevel.stats.contrasts import contrast_vector
-from twolevel.stats.quality import outlier_rows, variance_inflation
+from twolevel.stats.quality import above_whisker, variance_inflation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ def save_quality(
     found = run.fit.diagnostics
     # A change is from one volume to the next: not across one that was left out.
     dvars = np.where(np.r_[False, np.diff(kept) == 1], found.dvars, np.nan)
-    outliers = outlier_rows(dvars)
+    outliers = above_whisker(dvars)
     volumes = pd.DataFrame({"volume": kept, "dvars": dvars, "outlier": outliers.astype(int)})
     displacement = framewise_displacement(confounds) if confounds else None
     if displacement is not None:

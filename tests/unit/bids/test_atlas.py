@@ -77,6 +77,7 @@ def test_a_table_without_numbers_and_names_is_refused(labels, ending, text, foun
     [
         (np.full((3, 3, 3), 0.5), "values that are no whole numbers"),
         (np.zeros((3, 3, 3)), "no label other than 0"),
+        (np.full((3, 3, 3), -1.0), "labels below 0"),
         (np.ones((3, 3, 3, 2)), "an image of shape (3, 3, 3, 2)"),
     ],
 )

@@ -108,6 +108,12 @@ def test_figures_are_as_wide_as_two_columns_at_300_dots_per_inch(tmp_path, volum
     assert ">pumps: z</text>" in svg  # text, not outlines
 
 
+def test_a_title_with_dollars_is_no_formula(tmp_path, volume):
+    title = r"win_$10 - win_$5: gain 5% \alpha_$1"
+    plot(tmp_path / "a.png", volume, title=title)
+    assert title in (tmp_path / "a.svg").read_text()
+
+
 @pytest.mark.parametrize("least", [0, 3, 99])
 def test_the_same_map_gives_the_same_bytes(tmp_path, volume, least):
     plot(tmp_path / "a.png", survivors(volume, least))
@@ -192,7 +198,7 @@ def test_a_carpet_has_a_row_for_every_subject(tmp_path, n):
 
 
 def test_names_of_figures_hold_the_entities_of_the_group_in_their_order(tmp_path):
-    entities = {"res": "2", "task": "t", "space": MNI, "contrast": "pumps", "stat": "z"}
+    entities = {"res": "2", "task": "t", "space": MNI, "contrast": "pumps", "dir": "AP"}
     path = figure_path(tmp_path, entities, "fdr")
-    assert path.name == f"task-t_space-{MNI}_res-2_contrast-pumps_desc-fdr_statmap.png"
+    assert path.name == f"task-t_dir-AP_space-{MNI}_res-2_contrast-pumps_desc-fdr_statmap.png"
     assert path.parent == tmp_path / "figures"

@@ -39,20 +39,21 @@ def test_a_map_survives_packing(scale):
     packed = viewer_map(values, AFFINE, survives)
     image = image_of(packed["image"])
     top = np.nanmax(np.abs(values))
-    step = max(0.001, top / 32767)
+    step = top / 8000
     np.testing.assert_allclose(image.get_fdata(), np.nan_to_num(values), atol=0.51 * step)
     np.testing.assert_array_equal(image.affine, AFFINE)
     assert packed["top"] == top
     bits = np.frombuffer(unpacked(packed["survives"]), "<u2").reshape((7, 8, 9), order="F")
     for k, test in enumerate(packed["tests"]):
         np.testing.assert_array_equal((bits >> k) & 1, survives[test])
+    np.testing.assert_array_equal((bits >> len(survives)) & 1, np.isfinite(values))
     voxel = packed["toVoxel"] @ [*apply_affine(AFFINE, (3, 4, 5)), 1]
     np.testing.assert_allclose(voxel, (3, 4, 5), atol=1e-9)
 
 
 def test_more_tests_than_bits_are_refused():
-    survives = {str(k): np.zeros((2, 2, 2), bool) for k in range(17)}
-    with pytest.raises(ValueError, match="17 tests; a voxel has 16 bits"):
+    survives = {str(k): np.zeros((2, 2, 2), bool) for k in range(16)}
+    with pytest.raises(ValueError, match="16 tests; a voxel has 15 bits for them"):
         viewer_map(np.ones((2, 2, 2)), AFFINE, survives)
 
 
@@ -118,6 +119,10 @@ def test_view_refuses_what_is_not_there(tmp_path: Path):
     nib.save(nib.Nifti1Image(np.ones((3, 3, 3), np.float32), AFFINE), path)
     with pytest.raises(InputError, match="which is no folder"):
         view(path, "pumps")
+    with pytest.raises(InputError, match="no such file or folder"):
+        view(tmp_path / "nowhere.nii.gz")
+    with pytest.raises(InputError, match=r"atlas .*\n.*no such file"):
+        view(path, atlas=tmp_path / "nowhere.nii.gz")
 
 
 def test_a_view_shows_itself_in_the_browser(tmp_path, monkeypatch):

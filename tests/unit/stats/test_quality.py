@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twolevel.stats.quality import outlier_rows, variance_inflation
+from twolevel.stats.quality import above_whisker, variance_inflation
 
 NAN = np.nan
 
@@ -56,32 +56,32 @@ def test_changes_above_the_upper_whisker_are_outliers():
     # P25 = 2.5, P75 = 4.5: the whisker ends at 7.5.
     dvars = np.array([7.4, 1.0, 2.0, 3.0, 4.0, 5.0, 2.5, 7.6, 3.5, 3.75, 2.5])
     assert np.percentile(dvars, [25, 75]).tolist() == [2.5, 4.5]
-    assert np.flatnonzero(outlier_rows(dvars)).tolist() == [7]
+    assert np.flatnonzero(above_whisker(dvars)).tolist() == [7]
 
 
 @pytest.mark.parametrize(("largest", "expected"), [(7.0, False), (7.0625, True)])
 def test_the_whisker_itself_is_no_outlier(largest, expected):
     # P25 = 2 and P75 = 4, whatever the largest: the whisker ends at 4 + 1.5 * 2 = 7.
     dvars = np.array([1.0, 2.0, 3.0, 4.0, largest])
-    assert outlier_rows(dvars).tolist() == [False] * 4 + [expected]
+    assert above_whisker(dvars).tolist() == [False] * 4 + [expected]
 
 
 def test_rows_without_a_change_neither_count_nor_are_outliers():
     known = np.array([1.0, 2.0, 3.0, 4.0, 7.5, 2.0])
     with_gaps = np.array([NAN, 1.0, 2.0, NAN, 3.0, 4.0, 7.5, NAN, 2.0])
     expected = np.zeros(9, bool)
-    expected[~np.isnan(with_gaps)] = outlier_rows(known)
+    expected[~np.isnan(with_gaps)] = above_whisker(known)
     assert expected.sum() == 1
-    np.testing.assert_array_equal(outlier_rows(with_gaps), expected)
+    np.testing.assert_array_equal(above_whisker(with_gaps), expected)
 
 
 def test_small_changes_are_no_outliers():
-    assert outlier_rows(np.array([-100.0, 10, 10, 11, 11, 12])).tolist() == [False] * 6
+    assert above_whisker(np.array([-100.0, 10, 10, 11, 11, 12])).tolist() == [False] * 6
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, 5])
 def test_where_nothing_is_known_nothing_is_an_outlier(n_rows):
-    assert outlier_rows(np.full(n_rows, NAN)).tolist() == [False] * n_rows
+    assert above_whisker(np.full(n_rows, NAN)).tolist() == [False] * n_rows
 
 
 @pytest.mark.parametrize("name", ["a", "b", "c", "d"])

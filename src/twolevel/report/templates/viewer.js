@@ -22,6 +22,7 @@ const unpack = async (text) => {
 
 let started = null; // a promise: NiiVue is loaded once, when it is first asked for
 let shown = null; // the contrast in the viewer: its index, numbers, atlas, and what survives
+let opener = null; // the button or row that asked for it: the keyboard goes back there
 
 async function start() {
   if (!document.createElement("canvas").getContext("webgl2")) {
@@ -95,7 +96,7 @@ function refresh(nv) {
   [map.cal_min, map.cal_max] = [least, contrast.top];
   [map.cal_minNeg, map.cal_maxNeg] = [-contrast.top, -least];
   map.opacity = Number(controls.opacity.value);
-  controls["threshold-value"].value = Number(controls.threshold.value).toFixed(2);
+  controls["threshold-value"].value = Number(Number(controls.threshold.value).toPrecision(3));
   nv.updateGLVolume();
   // For tests and for other tools: how many voxels are drawn.
   viewer.dataset.visible = map.img.reduce((n, v) => n + (Math.abs(v * shown.step) >= least), 0);
@@ -113,17 +114,18 @@ function tell(mm) {
   ["x", "y", "z"].forEach((axis, i) => {
     if (document.activeElement !== controls[axis]) controls[axis].value = point[i].toFixed(1);
   });
-  const { contrast, values, step, labels, names } = shown;
+  const { contrast, survives, values, step, labels, names } = shown;
   const voxel = contrast.toVoxel.map(
     (row) => Math.round(row[0] * point[0] + row[1] * point[1] + row[2] * point[2] + row[3]),
   );
   const inside = voxel.every((v, i) => v >= 0 && v < contrast.shape[i]);
   const index = voxel[0] + contrast.shape[0] * (voxel[1] + contrast.shape[1] * voxel[2]);
-  const z = inside ? values[index] * step : 0;
+  const analysed = inside && (survives[index] >> contrast.tests.length) & 1;
+  const value = analysed ? `${contrast.quantity} = ${(values[index] * step).toPrecision(3)}` : "not analysed";
   const region = inside && labels ? (names[labels[index] - 1] ?? "") : "";
   where.textContent =
     `${contrast.name} at (${point.map((v) => v.toFixed(1)).join(", ")}) mm` +
-    (region ? `, ${region}` : "") + `: ${contrast.quantity} = ${z.toPrecision(3)}`;
+    (region ? `, ${region}` : "") + `: ${value}`;
 }
 
 function drawEffects(peak) {
@@ -131,7 +133,7 @@ function drawEffects(peak) {
   const here = contrast.peaks[peak];
   effects.replaceChildren();
   if (!contrast.subjects) {
-    const lost = "The maps of the subjects are not here any more.";
+    const lost = "The maps of the subjects are not here any more, or not those of this group.";
     effects.textContent = contrast.quantity === "z" ? lost : "";
     return;
   }
@@ -141,7 +143,8 @@ function drawEffects(peak) {
   const all = [...rows, ["group", here.mean, here.half]];
   const low = Math.min(0, ...all.map(([, v, h]) => v - h));
   const high = Math.max(0, ...all.map(([, v, h]) => v + h));
-  const [left, width, step] = [80, 320, 16];
+  const left = 14 + 7 * Math.max(...all.map(([name]) => name.length));
+  const [width, step] = [320, 16];
   const x = (v) => left + ((v - low) / (high - low || 1)) * width;
   const svg = document.createElementNS(SVG, "svg");
   const add = (tag, attributes, text = "") => {
@@ -175,7 +178,8 @@ function drawEffects(peak) {
   }
   add("text", { x: left + width / 2, y: height - 3, "text-anchor": "middle" }, contrast.units);
   const heading = document.createElement("p");
-  heading.textContent = title + (contrast.halves ? "; lines: 95 % confidence intervals" : "");
+  const lines = contrast.halves ? "lines" : "line of the group";
+  heading.textContent = `${title}; ${lines}: 95 % confidence`;
   const frame = document.createElement("div");
   frame.className = "frame";
   frame.tabIndex = 0;
@@ -206,6 +210,7 @@ async function goNow(index, peak, test) {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button.start");
   const row = event.target.closest("tr[data-peak]");
+  if (button || row) opener = button ?? row.querySelector("button");
   if (button) go(Number(button.dataset.contrast), 0);
   if (row) {
     document.querySelector("tr.chosen")?.classList.remove("chosen");
@@ -218,8 +223,10 @@ document.addEventListener("click", (event) => {
 controls.addEventListener("submit", (event) => event.preventDefault());
 viewer.querySelector("button.close")?.addEventListener("click", () => {
   viewer.hidden = true;
+  opener?.focus();
 });
 controls.addEventListener("input", async (event) => {
+  if (!shown) return; // still on its way
   const { nv } = await started;
   if (["x", "y", "z"].includes(event.target.name)) {
     const point = ["x", "y", "z"].map((axis) => controls[axis].valueAsNumber);
