@@ -82,7 +82,8 @@ def paper_figure(path: Path, height: float) -> Iterator[Figure]:
         try:
             yield figure
             # No software version or date in the files: they belong to the numbers alone.
-            figure.savefig(path, dpi=DPI, metadata={"Software": None})
+            quick = {"compress_level": 3}  # a third of the time, a tenth more bytes
+            figure.savefig(path, dpi=DPI, metadata={"Software": None}, pil_kwargs=quick)
             svg = path.with_suffix(".svg")
             figure.savefig(svg, dpi=DPI, metadata={"Date": None, "Creator": None})
         finally:
