@@ -24,7 +24,7 @@ __all__ = ["plot_coverage", "plot_glass_brain", "plot_slices"]
 
 HEIGHT = 1.06  # inches: a row of slices with its title
 MNI_CUTS = (-24.0, -12.0, 0.0, 12.0, 24.0, 36.0, 48.0, 60.0)  # mm: the same slices in every figure
-MNI_VIEW = np.arange(-78.0, 79), np.arange(-112.0, 79)  # mm in x and y
+MNI_VIEW = np.arange(-92.0, 93), np.arange(-112.0, 79)  # mm in x and y: they fill the figure
 N_CUTS = len(MNI_CUTS)
 MARGIN = 5.0  # mm around a mask
 OUTSIDE = 1e-12  # hides the exact zeros outside the mask, and nothing else
