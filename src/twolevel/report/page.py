@@ -9,7 +9,6 @@ from filelock import FileLock
 
 from twolevel.bids.atomic import write_bytes
 from twolevel.bids.exclusions import EXCLUSION_COLUMNS
-from twolevel.bids.outputs import entities_of
 from twolevel.bids.quality import WARNING
 from twolevel.bids.run_records import GROUP
 from twolevel.numerics.threads import map_ahead
@@ -30,7 +29,6 @@ from twolevel.report.words import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     import jinja2
@@ -140,8 +138,6 @@ def _write_report(output_dir: Path, atlas: Atlas | None) -> Path:
     derivatives = read_derivatives(output_dir)
     levels = [_read_level(output_dir, group, atlas) for group in derivatives.groups]
     views = [view for level in levels for view in level.views]
-    if views:
-        _draw_carpets(output_dir, views)
     environment = make_environment()
     sections = _write_sections(environment, derivatives)
     tests = _test_names(derivatives)
@@ -178,25 +174,6 @@ def _read_level(root: Path, group: GroupLevel, atlas: Atlas | None) -> _Level:
         [make_contrast_view(root, contrast, atlas) for contrast in group.contrasts],
         read_coverage(root, group.sidecar["Sources"]),
     )
-
-
-def _draw_carpets(root: Path, views: Sequence[ContrastView]) -> None:
-    """Draw the subjects of each contrast, and add the figure to those of the contrast."""
-    # matplotlib takes half a second, and the participant level draws nothing.
-    from twolevel.report.carpet import plot_carpet  # noqa: PLC0415
-    from twolevel.report.paper import figure_path  # noqa: PLC0415
-
-    for view in views:
-        result, effects = view.result, view.effects
-        if effects is None:
-            continue
-        result.figures["subjects"] = plot_carpet(
-            figure_path(root, entities_of(result.tests[0].table), "subjects"),
-            effects.carpet,
-            effects.subjects,
-            label=result.units,
-            title=f"{result.sidecar['Contrast']['Name']}: effect of each subject",
-        )
 
 
 def _pictures(derivatives: Derivatives) -> dict[Path, str]:

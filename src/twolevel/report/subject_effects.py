@@ -32,7 +32,6 @@ __all__ = [
 ]
 
 N_THREADS = 2
-N_BINS = 300  # columns of the carpet
 CONFIDENCE = 0.95
 ROUNDING = 1e-5  # of the largest effect: maps are in single precision
 ENOUGH = 0.95  # of the voxels that at least half of the subjects cover
@@ -54,8 +53,6 @@ class SubjectEffects:
         To the mean map of the others: see `distance_to_others`.
     far : ndarray of shape (n_subjects,), bool
         Whose distance is above ``P75 + 1.5 (P75 - P25)``.
-    carpet : ndarray of shape (n_subjects, n_bins)
-        Means over groups of voxels, which are in the order of the group's effect.
     """
 
     subjects: list[str]
@@ -63,7 +60,6 @@ class SubjectEffects:
     half_widths: NDArray[np.float64] | None
     distances: NDArray[np.float64]
     far: NDArray[np.bool_]
-    carpet: NDArray[np.float64]
 
 
 def half_width(
@@ -139,19 +135,11 @@ def read_subject_effects(
         half_widths,
         distances,
         above_whisker(distances),
-        _carpet(maps, effect),
     )
 
 
 def _variance_of(path: Path) -> Path:
     return path.with_name(path.name.replace("_stat-effect_", "_stat-variance_"))
-
-
-def _carpet(maps: NDArray[np.float32], effect: NDArray[np.float32]) -> NDArray[np.float64]:
-    order = np.argsort(effect, kind="stable")
-    edges = np.unique(np.linspace(0, len(order), N_BINS + 1).astype(int))
-    rows = [np.add.reduceat(row[order].astype(np.float64), edges[:-1]) for row in maps]
-    return np.array(rows) / np.diff(edges)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,47 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
-__all__ = ["cohens_d", "distance_to_others"]
+__all__ = ["carpet", "cohens_d", "distance_to_others"]
+
+N_BINS = 300  # columns of a carpet
+
+
+def carpet(
+    blocks: Iterable[NDArray[np.floating]], effect: NDArray[np.floating], n_bins: int = N_BINS
+) -> NDArray[np.float64]:
+    """Reduce the maps of all subjects to a few columns, in the order of the group's effect.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray of shape (n_subjects, n_voxels_of_block)
+        The maps, voxels in their order.
+    effect : ndarray of shape (n_voxels,)
+        The group's.
+    n_bins : int
+        Columns at most; each is the mean over as many voxels, those of similar effect.
+
+    Returns
+    -------
+    ndarray of shape (n_subjects, n_bins)
+    """
+    n_bins = min(n_bins, len(effect))
+    rank = np.empty(len(effect), np.int64)
+    rank[np.argsort(effect, kind="stable")] = np.arange(len(effect))
+    bins = rank * n_bins // len(effect)
+    sums, start = None, 0
+    for block in blocks:
+        of_block = bins[start : start + block.shape[1]]
+        part = np.array([np.bincount(of_block, row, n_bins) for row in block])
+        sums = part if sums is None else sums + part
+        start += block.shape[1]
+    if sums is None:
+        raise ValueError("no block of voxels")
+    means: NDArray[np.float64] = sums / np.bincount(bins)
+    return means
 
 
 def cohens_d(t: NDArray[np.float64] | float, n_subjects: int) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ from twolevel.model.spec import ContrastName, GroupSettings, GroupSpec
 from twolevel.numerics.relabeled_statistics import WHOLE
 from twolevel.stats.estimates import ContrastEstimate, p_from_t
 from twolevel.stats.group_fit import fit_group
+from twolevel.stats.group_quality import carpet
 from twolevel.stats.inference.result import GroupContrast
 from twolevel.tasks.design_group import GROUP_MASK
 from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fit_run import UNITS
 from twolevel.tasks.group_data import GroupData, save_group
-from twolevel.tasks.permuted_data import stack_for_permutations
+from twolevel.tasks.permuted_data import load_for_permutations, stack_for_permutations
 
 __all__ = ["FitGroup", "fit_group_files", "group_record"]
 
@@ -88,6 +90,7 @@ def fit_group_files(
         `folder` and `data`.
     """
     # The command imports this module too, and draws nothing.
+    from twolevel.report.carpet import plot_carpet  # noqa: PLC0415
     from twolevel.report.figures import plot_slices  # noqa: PLC0415
     from twolevel.report.paper import figure_path  # noqa: PLC0415
 
@@ -130,6 +133,14 @@ def fit_group_files(
         title=f"{contrast.name}: z, unthresholded (n = {len(subjects)})",
         space=names.get("space"),
     )
+    stacked, _ = load_for_permutations(data)
+    plot_carpet(
+        figure_path(folder, names, "subjects"),
+        carpet(_voxel_blocks(stacked), group.estimate.effect),
+        subjects,
+        label=_units(spec.stage.node.group_settings),
+        title=f"{contrast.name}: effect of each subject",
+    )
     return folder, data
 
 
@@ -158,13 +169,22 @@ def _fit_where_subjects_vary(
 
 
 def _fit_in_blocks(maps: StackedMaps) -> ContrastEstimate:
-    starts = range(0, maps.shape[1], VOXELS_PER_BLOCK)
-    fits = [fit_group(maps[:, start : start + VOXELS_PER_BLOCK]) for start in starts]
+    fits = [fit_group(block) for block in _voxel_blocks(maps)]
     return ContrastEstimate(
         np.concatenate([fit.effect for fit in fits]),
         np.concatenate([fit.variance for fit in fits]),
         fits[0].dof,
     )
+
+
+def _voxel_blocks(maps: StackedMaps) -> Iterator[NDArray[np.float32]]:
+    for start in range(0, maps.shape[1], VOXELS_PER_BLOCK):
+        yield maps[:, start : start + VOXELS_PER_BLOCK]
+
+
+def _units(settings: GroupSettings) -> str:
+    source = settings.group_input
+    return UNITS if source == "effect" else f"{source} of the subjects"
 
 
 def _write_group_maps(
@@ -175,8 +195,7 @@ def _write_group_maps(
     record: dict[str, Any],
     settings: GroupSettings,
 ) -> None:
-    estimate, source = group.estimate, settings.group_input
-    units = UNITS if source == "effect" else f"{source} of the subjects"
+    estimate, units = group.estimate, _units(settings)
     signed = {"Sidedness": "signed: positive where the contrast is"}
     sided = {"Sidedness": "two-sided" if settings.sides == 2 else "one-sided, greater than 0"}
     p = p_from_t(estimate.t, estimate.dof, sides=settings.sides)

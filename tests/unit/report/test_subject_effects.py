@@ -78,17 +78,6 @@ def test_a_subject_far_from_the_others_is_told_apart(tmp_path, effects):
     assert found.distances[4] == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_carpet_is_in_the_order_of_the_group_s_effect(tmp_path, effects):
-    ramp = np.linspace(-1, 1, int(np.prod(SHAPE)))
-    shuffled = np.random.default_rng(1).permutation(ramp).reshape(SHAPE)
-    found = read_subject_effects(
-        tmp_path, make_group(tmp_path, shuffled + 0 * effects), [(0, 0, 0)]
-    )
-    assert found is not None
-    assert found.carpet.shape == (7, np.prod(SHAPE))  # fewer voxels than columns
-    np.testing.assert_allclose(found.carpet, np.tile(ramp, (7, 1)), atol=1e-6)
-
-
 def test_maps_of_a_newer_run_are_not_mixed_with_an_older_group(tmp_path, effects):
     group = make_group(tmp_path, effects)
     assert read_subject_effects(tmp_path, group, [(0, 0, 0)]) is not None

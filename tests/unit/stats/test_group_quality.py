@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from twolevel.stats.group_fit import fit_group
-from twolevel.stats.group_quality import cohens_d, distance_to_others
+from twolevel.stats.group_quality import carpet, cohens_d, distance_to_others
 
 
 @pytest.mark.parametrize("n", [2, 3, 17])
@@ -28,3 +28,22 @@ def test_cohens_d_is_the_mean_over_the_standard_deviation():
     maps = np.random.default_rng(1).normal(1, 2, (12, 30))
     d = cohens_d(fit_group(maps).t, 12)
     np.testing.assert_allclose(d, maps.mean(axis=0) / maps.std(axis=0, ddof=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("width", [7, 100, 1000])
+def test_a_carpet_has_means_over_voxels_of_similar_effect(width):
+    rng = np.random.default_rng(0)
+    effect, maps = rng.normal(size=1000), rng.normal(size=(4, 1000)).astype(np.float32)
+    blocks = [maps[:, start : start + width] for start in range(0, 1000, width)]
+    expected = maps[:, np.argsort(effect)].reshape(4, 20, 50).mean(axis=2, dtype=np.float64)
+    np.testing.assert_allclose(carpet(blocks, effect, 20), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_a_carpet_of_few_voxels_has_a_column_for_each():
+    effect = np.array([3.0, 1, 2])
+    np.testing.assert_array_equal(carpet([np.array([[30.0, 10, 20]])], effect), [[10, 20, 30]])
+
+
+def test_a_carpet_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="no block of voxels"):
+        carpet([], np.ones(3))
