@@ -283,13 +283,16 @@ def test_screenshots_are_kept_and_nothing_sticks_out(browser, report, name, opti
     assert (paper == "rgb(22, 24, 27)") == (name == "dark")
 
 
-def test_it_prints_with_everything_unfolded(browser, report, tmp_path):
+def test_on_paper_tables_are_unfolded_and_buttons_are_gone(browser, report, tmp_path):
     page = open_page(browser, report).page
-    page.pdf(path=tmp_path / "report.pdf")
-    assert (tmp_path / "report.pdf").read_bytes()[:5] == b"%PDF-"
+    row = page.locator("tr[data-peak]").first
+    expect(row).to_be_hidden()
     page.emulate_media(media="print")
+    expect(row).to_be_visible()
     expect(page.locator("nav")).to_be_hidden()
     expect(page.locator("button.start").first).to_be_hidden()
+    page.pdf(path=tmp_path / "report.pdf")
+    assert (tmp_path / "report.pdf").stat().st_size > 100_000
 
 
 def test_text_from_files_does_no_harm(browser, analysed, tmp_path):

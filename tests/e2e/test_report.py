@@ -248,7 +248,7 @@ def test_a_subject_with_little_coverage_is_named(results: Path):
 
 
 def test_many_subjects_have_pages_of_their_own(results: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(report_page, "INLINE_BYTES", 10_000)
+    monkeypatch.setattr(report_page, "INLINE_RUNS", 5)
     report_page.write_report(results)
     page = Page(results / "report.html")
     links = [link for link in page.links if link.endswith("_details.html")]

@@ -78,6 +78,14 @@ class Contrast:
         """Weight by variable, of a t contrast."""
         return {name: weights[0] for name, weights in self.weights}
 
+    @property
+    def column_weights(self) -> dict[str, float]:
+        """Weight by column of a run's design, in which the intercept is called ``constant``."""
+        return {
+            ("constant" if name == INTERCEPT else name): weight
+            for name, weight in self.weight_of.items()
+        }
+
 
 @dataclass(frozen=True)
 class Hrf:

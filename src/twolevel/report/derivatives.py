@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from twolevel.bids.run_records import History
     from twolevel.report.group_results import ContrastResult
 
-__all__ = ["Derivatives", "GroupLevel", "read_derivatives"]
+__all__ = ["Derivatives", "GroupLevel", "check_is_output", "read_derivatives"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,38 @@ class Derivatives:
         return str(sidecars[0]["Model"]["Name"]) if sidecars else self.root.name
 
 
+def check_is_output(root: Path) -> dict[str, Any]:
+    """Refuse a folder that no run wrote.
+
+    Parameters
+    ----------
+    root : Path
+
+    Returns
+    -------
+    dict
+        Its ``dataset_description.json``.
+
+    Raises
+    ------
+    InputError
+        The folder is no output directory of this program.
+    """
+    path = root / "dataset_description.json"
+    description = read_json(path) if path.is_file() else {}
+    if not any(made.get("Name") == "twolevel" for made in description.get("GeneratedBy", [])):
+        raise InputError(
+            Problem(
+                f"OUTPUT_DIR {root}",
+                "no results of twolevel",
+                "a folder with dataset_description.json, sub-*/ and group/, as `twolevel run` "
+                "writes it",
+                "give the OUTPUT_DIR of a run",
+            )
+        )
+    return description
+
+
 def read_derivatives(root: Path) -> Derivatives:
     """Read an output directory.
 
@@ -107,18 +139,7 @@ def read_derivatives(root: Path) -> Derivatives:
     InputError
         The folder is no output directory of this program.
     """
-    description_path = root / "dataset_description.json"
-    description = read_json(description_path) if description_path.is_file() else {}
-    if not any(made.get("Name") == "twolevel" for made in description.get("GeneratedBy", [])):
-        raise InputError(
-            Problem(
-                f"OUTPUT_DIR {root}",
-                "no results of twolevel",
-                "a folder with dataset_description.json, sub-*/ and group/, as `twolevel run` "
-                "writes it",
-                "give the OUTPUT_DIR of a run",
-            )
-        )
+    description = check_is_output(root)
     fixed = sorted(root.glob("sub-*/**/*_contrast-*_stat-effect_statmap.json"), key=_depth)
     return Derivatives(
         root,

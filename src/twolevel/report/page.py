@@ -13,7 +13,7 @@ from twolevel.bids.quality import WARNING
 from twolevel.bids.run_records import GROUP
 from twolevel.numerics.threads import map_ahead
 from twolevel.report.contrast_view import make_contrast_view
-from twolevel.report.derivatives import read_derivatives
+from twolevel.report.derivatives import check_is_output, read_derivatives
 from twolevel.report.pictures import figure_uri
 from twolevel.report.rendering import make_environment, viewer_data
 from twolevel.report.run_details import read_run_details
@@ -45,7 +45,7 @@ __all__ = ["REPORT", "write_report"]
 REPORT, LOCK = "report.html", "report.lock"
 DETAILS = "details"
 N_THREADS = 2
-INLINE_BYTES = 4_000_000  # of the subjects' sections; beyond it each subject has a page of its own
+INLINE_RUNS = 100  # beyond it each subject has a page of its own: a run takes about 40 kB
 
 CLUSTER_COLUMNS = {
     "sign": "sign",
@@ -125,10 +125,9 @@ def write_report(output_dir: Path, atlas: Atlas | None = None) -> Path:
     InputError
         The folder is no output directory of this program.
     """
+    check_is_output(output_dir)  # before anything is written there
     logs = output_dir / "logs"
-    if not logs.is_dir():
-        read_derivatives(output_dir)  # refuses what is no output directory before it is written to
-        logs.mkdir()
+    logs.mkdir(exist_ok=True)
     # Calls for different subjects may end at the same time: the last one shows what all left.
     with FileLock(logs / LOCK):
         return _write_report(output_dir, atlas)
@@ -194,21 +193,16 @@ def _write_sections(environment: jinja2.Environment, derivatives: Derivatives) -
     of_subject: dict[str, list[RunDetails]] = {}
     for run in map_ahead(read_run_details, tables, N_THREADS):
         of_subject.setdefault(run.entities["sub"], []).append(run)
-    template = environment.get_template("subject.html")
-    sections = {
-        subject: template.render(subject=subject, runs=runs, heading="h4")
-        for subject, runs in of_subject.items()
-    }
-    if sum(map(len, sections.values())) <= INLINE_BYTES:
-        return [_Section(subject, html, None) for subject, html in sections.items()]
-    whole = environment.get_template("subject_page.html")
-    written = []
+    inline = len(tables) <= INLINE_RUNS
+    template = environment.get_template("subject.html" if inline else "subject_page.html")
+    sections = []
     for subject, runs in of_subject.items():
-        html = template.render(subject=subject, runs=runs, heading="h2")
-        path = root / "figures" / f"sub-{subject}_{DETAILS}.html"
-        write_bytes(path, whole.render(subject=subject, section=html).encode())
-        written.append(_Section(subject, "", path.relative_to(root).as_posix()))
-    return written
+        html = template.render(subject=subject, runs=runs, heading="h4" if inline else "h2")
+        link = None if inline else f"figures/sub-{subject}_{DETAILS}.html"
+        if link is not None:
+            write_bytes(root / link, html.encode())
+        sections.append(_Section(subject, html if inline else "", link))
+    return sections
 
 
 def _test_names(derivatives: Derivatives) -> list[str]:

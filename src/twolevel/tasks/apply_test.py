@@ -24,7 +24,7 @@ from twolevel.stats.inference.permutation_fwe import permutation_fwe
 from twolevel.stats.inference.result import GroupContrast, GroupTest
 from twolevel.stats.permutation import Permuted
 from twolevel.tasks.describe_permutations import permutation_record
-from twolevel.tasks.group_data import load_group
+from twolevel.tasks.group_data import GroupData, load_group
 from twolevel.tasks.permute_group import BY_PERMUTATION
 from twolevel.tasks.permuted_data import load_permuted
 
@@ -90,10 +90,6 @@ def apply_test(
     Path
         `folder`.
     """
-    # The command imports this module too, and draws nothing.
-    from twolevel.report.figures import plot_glass_brain, plot_slices  # noqa: PLC0415
-    from twolevel.report.paper import figure_path  # noqa: PLC0415
-
     entities = dict(spec.entities)
     data = load_group(fitted)
     permuted = load_permuted(permutations) if test.test in BY_PERMUTATION else None
@@ -117,26 +113,29 @@ def apply_test(
     write_tsv(path, clusters)
     write_json(path.with_suffix(".json"), {**CLUSTER_COLUMNS, **record})
     write_json(folder / ROW, _row(contrast, result, data.contrast, len(clusters)))
-    # Every figure of a contrast shows z, on one scale, so that tests can be compared by eye.
-    z, space = data.contrast.estimate.z, entities.get("space")
+    _draw(spec, contrast, result, data, folder)
+    return folder
+
+
+def _draw(
+    spec: GroupSpec, contrast: ContrastName, result: GroupTest, data: GroupData, folder: Path
+) -> None:
+    """Draw z where the test is survived: one scale for all tests, to compare them by eye."""
+    # The command imports this module too, and draws nothing.
+    from twolevel.report.figures import plot_glass_brain, plot_slices  # noqa: PLC0415
+    from twolevel.report.paper import figure_path  # noqa: PLC0415
+
+    z, entities = data.contrast.estimate.z, dict(spec.entities)
+    names, space = {**entities, "contrast": contrast.label}, entities.get("space")
     volume = np.full(data.contrast.mask.shape, np.nan)
     volume[data.contrast.mask] = np.where(result.surviving, z, 0)
-    top = float(np.abs(z).max())
-    title = _title(contrast, result)
-    plot_slices(
-        figure_path(folder, names, result.test),
-        volume,
-        data.affine,
-        top=top,
-        label="z",
-        title=title,
-        space=space,
-    )
+    top, title = float(np.abs(z).max()), _title(contrast, result)
+    path = figure_path(folder, names, result.test)
+    plot_slices(path, volume, data.affine, top=top, label="z", title=title, space=space)
     tests = [t.test for t in spec.stage.node.group_settings.tests]
     if result.test == foremost_test(tests) and is_mni152(space):
         path = figure_path(folder, names, "glassbrain")
         plot_glass_brain(path, volume, data.affine, top=top, label="z", title=title)
-    return folder
 
 
 def describe_test(result: GroupTest, seed: int) -> dict[str, Any]:

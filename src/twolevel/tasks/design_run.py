@@ -82,12 +82,7 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "Description": "Design matrix: one row per volume that enters the fit, one column per "
             "regressor",
             "Columns": _describe(design, variables, confounds, high_pass_hz),
-            "Contrasts": {
-                c.label: {
-                    ("constant" if name == "1" else name): w for name, w in c.weight_of.items()
-                }
-                for c in stage.node.contrasts
-            },
+            "Contrasts": {c.label: c.column_weights for c in stage.node.contrasts},
             "RepetitionTime": spec.repetition_time,
             "StartTime": spec.start_time,
             "NumberOfVolumes": spec.n_volumes,

@@ -89,11 +89,6 @@ def fit_group_files(
     Path, Path
         `folder` and `data`.
     """
-    # The command imports this module too, and draws nothing.
-    from twolevel.report.carpet import plot_carpet  # noqa: PLC0415
-    from twolevel.report.figures import plot_slices  # noqa: PLC0415
-    from twolevel.report.paper import figure_path  # noqa: PLC0415
-
     subjects = list(files)
     if len(subjects) < FEWEST:
         raise AnalysisError(
@@ -122,6 +117,26 @@ def fit_group_files(
         "voxel", "no variance between subjects", contrast=contrast.label, count=n_flat
     )
     write_exclusions(folder / EXCLUSIONS, [flat] if n_flat else [])
+    _draw(spec, contrast, group, affine, subjects, data, folder)
+    return folder, data
+
+
+def _draw(
+    spec: GroupSpec,
+    contrast: ContrastName,
+    group: GroupContrast,
+    affine: NDArray[np.float64],
+    subjects: list[str],
+    data: Path,
+    folder: Path,
+) -> None:
+    """Draw the group's z without a threshold, and the effects of its subjects."""
+    # The command imports this module too, and draws nothing.
+    from twolevel.report.carpet import plot_carpet  # noqa: PLC0415
+    from twolevel.report.figures import plot_slices  # noqa: PLC0415
+    from twolevel.report.paper import figure_path  # noqa: PLC0415
+
+    names = {**dict(spec.entities), "contrast": contrast.label}
     volume = np.full(group.mask.shape, np.nan)
     volume[group.mask] = group.estimate.z
     plot_slices(
@@ -141,7 +156,6 @@ def fit_group_files(
         label=_units(spec.stage.node.group_settings),
         title=f"{contrast.name}: effect of each subject",
     )
-    return folder, data
 
 
 def _fit_where_subjects_vary(

@@ -128,10 +128,7 @@ def fit_image(
         engine=settings.engine,
         resources=resources,
     )
-    contrasts = {
-        c.label: {("constant" if name == "1" else name): w for name, w in c.weight_of.items()}
-        for c in stage.node.contrasts
-    }
+    contrasts = {c.label: c.column_weights for c in stage.node.contrasts}
     fit_blocks_with = fit_blocks if settings.engine == "twolevel" else fit_blocks_as_nilearn
     fit = fit_blocks_with(
         blocks,

@@ -123,9 +123,9 @@ def _percentiles(measure: str, values: NDArray[np.float64]) -> Rows:
 def _inflation(matrix: pd.DataFrame, stage: Stage) -> Rows:
     columns = [str(column) for column in matrix]
     contrasts = {
-        c.label: contrast_vector(c.weight_of, columns)
+        c.label: contrast_vector(c.column_weights, columns)
         for c in stage.node.contrasts
-        if set(c.weight_of) <= set(columns)
+        if set(c.column_weights) <= set(columns)
     }
     regressors = dict(zip(columns, np.eye(len(columns)), strict=True))
     rows: Rows = []

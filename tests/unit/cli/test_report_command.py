@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from twolevel.cli import report_command
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_browser_is_opened_only_if_asked_for(monkeypatch, capsys, tmp_path, wanted):
+    opened: list[str] = []
+    page = tmp_path / "report.html"
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr(report_command, "write_report", lambda *_: page)
+    arguments = argparse.Namespace(open=wanted)
+    report_command.make_report(arguments, Path("out"), None, Console(soft_wrap=True))
+    assert opened == [page.as_uri()] * wanted
+    assert str(page) in capsys.readouterr().out.replace("\n", "")

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from twolevel.bids.exclusions import EXCLUSION_COLUMNS
+from twolevel.bids.run_records import History
+from twolevel.report.derivatives import Derivatives, GroupLevel
+from twolevel.report.words import foremost_test, left_out, methods
+
+
+def table(*rows: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(EXCLUSION_COLUMNS)).astype(object)
+
+
+def excluded(kind: str, count: int = 1, **more: str) -> dict[str, Any]:
+    return {"kind": kind, "count": str(count), "reason": "why", **more}
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([], "Nothing was left out."),
+        (
+            [
+                excluded("volume", 3, subject="01", run="1"),
+                excluded("volume", subject="01", run="2"),
+            ],
+            "Left out: 4 volumes in 2 runs.",
+        ),
+        (
+            [excluded("run", subject="01", run="1", contrast=c) for c in ("a", "b", "c")],
+            "Left out: 1 run from single contrasts.",
+        ),
+        ([excluded("subject", subject="04")], "Left out: 1 subject."),
+        (
+            [excluded("voxel", 30, contrast=c) for c in ("a", "b")],
+            "Left out: 30 voxels of the group in a; 30 voxels of the group in b.",
+        ),
+    ],
+)
+def test_what_was_left_out_is_counted(rows, words):
+    assert left_out(table(*rows)) == words
+
+
+def test_the_foremost_test_controls_the_family_wise_error_if_one_does():
+    assert foremost_test(["fpr", "fdr", "bonferroni", "permutationFWE"]) == "permutationFWE"
+    assert foremost_test(["clusterExtent", "fpr", "fdr"]) == "fdr"
+    assert foremost_test([]) is None
+
+
+def design(columns: dict[str, str], repetition_time: float = 2.0) -> dict[str, Any]:
+    return {
+        "Software": {"Version": "1.2.3", "Libraries": {"nilearn": "0.14.1"}},
+        "Columns": columns,
+        "RepetitionTime": repetition_time,
+        "HighPass": "none",
+        "Settings": {"smoothing_fwhm_mm": 6.0, "noise_model": "ar1", "confound_strategy": None},
+    }
+
+
+def derivatives(designs: list[dict[str, Any]], groups: list[GroupLevel]) -> Derivatives:
+    runs = pd.DataFrame(
+        [
+            {"subject": "01", "session": "", "task": "t", "run": str(n), "res": res}
+            for n in range(len(designs))
+            for res in ("2", "2down2")  # the same runs twice, at two resolutions
+        ]
+    )
+    made_by = [{"Name": "fMRIPrep", "Version": "21.0.1"}]
+    description = {"SourceDatasets": [{"URL": "a"}, {"URL": "b", "GeneratedBy": made_by}]}
+    return Derivatives(
+        Path("out"), description, groups, ["01"], runs, designs, {}, table(), History([], {})
+    )
+
+
+def test_methods_tell_of_all_runs_not_of_the_first():
+    glover, plain, confound = "condition, convolved with glover", "condition, as it is", "confound"
+    found = methods(
+        derivatives(
+            [
+                design({"a": glover, "x": confound}),
+                design({"a": glover, "b": glover, "m": plain, "x": confound, "y": confound}, 2.5),
+            ],
+            [],
+        )
+    )
+    (paragraph,) = found
+    assert "twolevel 1.2.3 (nilearn 0.14.1)" in paragraph
+    assert "Data of 1 subject and 2 runs (repetition time 2 or 2.5 s)" in paragraph
+    assert "preprocessed by fMRIPrep 21.0.1" in paragraph
+    assert "regressors a, b (convolved with glover); m (as it is), 1 to 2 confounds" in paragraph
+
+
+def test_methods_tell_of_the_mask_of_the_group_and_tell_groups_apart():
+    settings = {"group_input": "effect", "sides": 1}
+    sidecar = {
+        "Software": {"Version": "1.2.3", "Libraries": {}},
+        "Settings": settings,
+        "NumberOfSubjects": 5,
+    }
+    groups = [
+        GroupLevel("task-a", {**sidecar, "GroupMask": "roi.nii.gz"}, [], None),
+        GroupLevel("task-b", sidecar, [], None),
+    ]
+    words = methods(derivatives([], groups))
+    assert any(w.startswith("task-a: ") and "voxels of roi.nii.gz that all" in w for w in words)
+    assert any(w.startswith("task-b: ") and "voxels that all" in w for w in words)
+    assert all("one-sided (greater than 0)" in w for w in words if w.startswith("task-"))
