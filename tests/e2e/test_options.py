@@ -187,6 +187,9 @@ def test_a_group_mask_limits_the_group(copied: tuple[Path, Analysis]):
     assert np.array_equal(nib.load(path).get_fdata(), half)
     (z,) = analysis.output_dir.glob("group/*_contrast-pumps_stat-z_statmap.nii.gz")
     assert np.array_equal(np.isfinite(nib.load(z).get_fdata()), half > 0)
+    assert "in the voxels of half.nii.gz that all subjects cover" in (
+        analysis.output_dir / "report.html"
+    ).read_text(encoding="utf-8")
 
 
 def test_nilearns_engine_gives_the_same_maps(runner, analysed: Analysis):

@@ -274,6 +274,24 @@ def test_nothing_that_survives_is_said_plainly(results: Path):
     assert re.search(r"corrected p = 0\.\d+ \(permutationFWE\)", page.text)
 
 
+def test_a_report_that_cannot_be_made_does_not_hide_what_was_computed(
+    copied: tuple[Path, Analysis],
+):
+    data, analysis = copied
+    # Maps of another task, one of them damaged: no business of this run, but of the report.
+    for path in analysis.output_dir.glob("group/task-balloonanalogrisktask_*"):
+        other = path.with_name(path.name.replace("task-balloonanalogrisktask", "task-other"))
+        shutil.copy(path, other)
+    (damaged,) = analysis.output_dir.glob("group/task-other_*_contrast-cash_stat-t_statmap.nii.gz")
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    words = ("run", data, analysis.output_dir, "all", "-m", "balloon", "-w", analysis.work_dir)
+    text = call(*words, status=1)
+    assert "3 subjects (3 cached)" in text
+    assert f"The report could not be made; `twolevel report {analysis.output_dir}` tries" in text
+    assert damaged.name in text
+    assert "Nothing was computed" not in text
+
+
 def test_a_folder_without_results_is_refused(tmp_path: Path):
     text = call("report", tmp_path, status=3)
     assert "no results of twolevel" in text
