@@ -137,8 +137,8 @@ def test_images_that_nothing_else_holds_are_kept(fetch, sources, run, tmp_path):
     text = run(
         tmp_path / "target", "participant", "--fetch", "--drop", "--participant-label", "01"
     )
-    assert text.count("note: not dropped: ") == 1
-    assert "not dropped: 4 images of sub-01 (sub-01_task-" in text
+    assert text.count("images not dropped: ") == 1
+    assert "sub-01: 4: sub-01_task-" in text
     assert "Could not verify the existence of the 1 necessary copy" in text
     assert sum(images(tmp_path / "target").values()) == 4
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from twolevel.bids.tables import read_tsv
 from twolevel.errors import InputError, Problem
+from twolevel.notes import Note
 from twolevel.stats.design import EARLIEST_ONSET
 
 if TYPE_CHECKING:
@@ -41,18 +42,19 @@ class RunEvents:
         """Lines of the file, the header being the first, of the events left out."""
         return [int(index) + 2 for index in self.outside.index]
 
-    @property
-    def note(self) -> str:
-        """What was left out, in words; empty if nothing was."""
+    def notes(self, where: str) -> list[Note]:
+        """Say what was left out, if anything was."""
         if self.outside.empty:
-            return ""
+            return []
         onsets = zip(self.lines_outside, self.outside["onset"], strict=True)
         rows = ", ".join(f"{line} ({onset:g} s)" for line, onset in onsets)
         total = len(self.events) + len(self.outside)
-        return (
-            f"{len(self.outside)} of {total} onsets lie outside the scan (last volume ends at "
-            f"{self.scan_end:.1f} s) and are left out: lines {rows}"
+        what = "events with an onset outside the scan are left out"
+        detail = (
+            f"{len(self.outside)} of {total} (the last volume ends at {self.scan_end:.1f} s): "
+            f"lines {rows}"
         )
+        return [Note(what, where, detail, loses_data=True)]
 
 
 def read_events(path: Path | str, factors: tuple[str, ...] = ("trial_type",)) -> pd.DataFrame:

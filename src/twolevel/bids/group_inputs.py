@@ -15,6 +15,7 @@ from twolevel.bids.outputs import common_entities, entities_of
 from twolevel.bids.sidecars import read_json, sidecar_of
 from twolevel.errors import InputError, Problem
 from twolevel.model.spec import stage_of
+from twolevel.notes import Note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,15 +57,14 @@ class GroupInputs:
         Analysis mask of each subject.
     maps : dict of str to tuple of SubjectMap
         By label of the contrast; subjects without the contrast are missing there.
-    notes : tuple of str
-        What a user should know although it stops nothing.
+    notes : tuple of Note
     """
 
     entities: dict[str, str]
     subjects: tuple[str, ...]
     masks: dict[str, Path]
     maps: dict[str, tuple[SubjectMap, ...]]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def find_subject_maps(
@@ -149,7 +149,7 @@ def find_subject_maps(
     return GroupInputs(entities, tuple(masks), masks, maps, _notes_on_runs(masks))
 
 
-def _notes_on_runs(masks: Mapping[str, Path]) -> tuple[str, ...]:
+def _notes_on_runs(masks: Mapping[str, Path]) -> tuple[Note, ...]:
     """Tell subjects with another number of runs than the others."""
     by_number: dict[int, list[str]] = {}
     for subject, path in masks.items():
@@ -157,7 +157,7 @@ def _notes_on_runs(masks: Mapping[str, Path]) -> tuple[str, ...]:
     if len(by_number) < 2:
         return ()
     parts = [f"{n}: {', '.join(subjects)}" for n, subjects in sorted(by_number.items())]
-    return (f"the subjects' maps combine different numbers of runs: {'; '.join(parts)}",)
+    return (Note("the subjects' maps combine different numbers of runs", detail="; ".join(parts)),)
 
 
 def _find_masks(output_dir: Path, wanted: dict[str, str]) -> dict[str, Path]:

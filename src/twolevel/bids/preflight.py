@@ -26,6 +26,7 @@ from twolevel.bids.tables import read_tsv
 from twolevel.errors import InputError, Problem, Problems, did_you_mean
 from twolevel.model.spec import INTERCEPT, is_wild
 from twolevel.model.variables import matches
+from twolevel.notes import Note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
@@ -49,13 +50,12 @@ class Plan:
         Runs of each subject.
     inputs : dict of str to list of RunInputs
         The same, ready to be computed; empty where the images are still to be downloaded.
-    notes : tuple of str
-        What a user should know although it stops nothing.
+    notes : tuple of Note
     """
 
     runs: dict[str, list[RunFiles]]
     inputs: dict[str, list[RunInputs]]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 def check_inputs(
@@ -289,7 +289,7 @@ def _check_grids(checked: Sequence[CheckedRun], *, same_grid: bool) -> list[Prob
 
 def _notes_on_subjects(
     bids_dir: Path, selection: Selection, subjects: Container[str]
-) -> list[str]:
+) -> list[Note]:
     notes = []
     table = bids_dir / "participants.tsv"
     if table.is_file() and not is_absent(table):
@@ -297,8 +297,10 @@ def _notes_on_subjects(
         labels = [str(x).removeprefix("sub-") for x in listed.get("participant_id", [])]
         without = [x for x in labels if x not in subjects and not selection.subjects]
         if without:
-            notes.append(f"participants.tsv lists subjects without data: {', '.join(without)}")
+            what = "participants.tsv lists subjects without data"
+            notes.append(Note(what, detail=", ".join(without)))
     empty = [s for s in selection.subjects if s not in subjects]
     if empty:
-        notes.append(f"no run of this task for: {', '.join(f'sub-{s}' for s in empty)}")
+        what = "subjects that were selected have no run of this task"
+        notes.append(Note(what, detail=", ".join(f"sub-{s}" for s in empty), loses_data=True))
     return notes

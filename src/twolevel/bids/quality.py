@@ -12,6 +12,7 @@ from twolevel.bids.entities import build_name
 from twolevel.bids.outputs import entities_of, folder_of
 from twolevel.bids.sidecars import write_json
 from twolevel.bids.tables import read_tsv, write_tsv
+from twolevel.notes import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -168,7 +169,7 @@ def write_volume_quality(
     return write_tsv(path, table)
 
 
-def inflation_notes(files: Iterable[Path]) -> list[str]:
+def inflation_notes(files: Iterable[Path]) -> list[Note]:
     """Say which contrasts suffer from correlated regressors, and where.
 
     Parameters
@@ -178,8 +179,8 @@ def inflation_notes(files: Iterable[Path]) -> list[str]:
 
     Returns
     -------
-    list of str
-        A note per contrast, the worst first.
+    list of Note
+        One per contrast, the worst first.
     """
     found: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for path in files:
@@ -198,7 +199,10 @@ def inflation_notes(files: Iterable[Path]) -> list[str]:
         n_more = len(runs) - SHOWN
         more = f" and {n_more} more run{'s' * (n_more > 1)}" if n_more > 0 else ""
         notes.append(
-            f"variance inflation, {inflation_level(runs[0][0])}: correlated regressors inflate "
-            f"the variance of contrast {contrast} ({where}{more})"
+            Note(
+                f"variance inflation, {inflation_level(runs[0][0])}: correlated regressors "
+                f"inflate the variance of contrast {contrast}",
+                detail=f"{where}{more}",
+            )
         )
     return notes

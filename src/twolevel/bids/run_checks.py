@@ -16,6 +16,7 @@ from twolevel.bids.run_inputs import RunInputs, gather, read_timing
 from twolevel.errors import InputError, Problem, Problems
 from twolevel.model.spec import INTERCEPT, is_wild
 from twolevel.model.variables import RunVariables, resolve_variables
+from twolevel.notes import Note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,15 +52,14 @@ class CheckedTables:
         Of the run node, in this run.
     takes_confounds : bool
         The design needs the confounds.
-    notes : list of str
-        What a user should know although it stops nothing.
+    notes : list of Note
     """
 
     files: RunFiles
     timing: tuple[float, float]
     variables: RunVariables
     takes_confounds: bool
-    notes: list[str]
+    notes: list[Note]
 
 
 @dataclass(frozen=True)
@@ -151,12 +151,12 @@ def check_tables(files: RunFiles, node: Node, *, n_volumes: int | None = None) -
         raise InputError(problems.found)
     notes = []
     if events.empty:
-        notes.append(f"events of {files.name}: no event at all in {there['events']}")
+        notes.append(Note("no event at all", files.name, there["events"].name))
     twice = int(events.duplicated(["onset", *node.factors]).sum())
     if twice:
-        notes.append(f"events of {files.name}: {twice} rows repeat an onset; they add up")
-    if n_volumes is not None and (note := events_within_scan(events, n_volumes, *timing).note):
-        notes.append(f"events of {files.name}: {note}")
+        notes.append(Note("rows of events repeat an onset; they add up", files.name, str(twice)))
+    if n_volumes is not None:
+        notes.extend(events_within_scan(events, n_volumes, *timing).notes(files.name))
     variables, more = _check_design(files, node, events, n_volumes)
     takes_confounds = bool(node.run_settings.confound_strategy or variables.confounds)
     return CheckedTables(files, timing, variables, takes_confounds, [*notes, *more])
@@ -257,7 +257,7 @@ def describe_grid(header: ImageHeader) -> str:
 
 def _check_design(
     files: RunFiles, node: Node, events: pd.DataFrame, n_volumes: int | None
-) -> tuple[RunVariables, list[str]]:
+) -> tuple[RunVariables, list[Note]]:
     settings = node.run_settings
     without = resolve_variables(node, events, ())
     named = any(x != INTERCEPT and (is_wild(x) or x in without.missing) for x in node.x)
@@ -300,30 +300,37 @@ def _check_design(
     notes = _notes_on_design(files, node, variables, high_pass=confounds.high_pass)
     unsteady = [c for c in confound_names(table) if c.startswith("non_steady_state_outlier")]
     if len(confounds.kept) == n_rows and not set(unsteady) & set(confounds.regressors):
-        notes += [
-            f"design of {files.name}: {c} is neither a regressor nor left out" for c in unsteady
-        ]
+        what = "volumes in a non-steady state are neither left out nor have a regressor"
+        notes += [Note(what, files.name, ", ".join(unsteady))] if unsteady else []
     return variables, notes
 
 
 def _notes_on_design(
     files: RunFiles, node: Node, variables: RunVariables, *, high_pass: bool
-) -> list[str]:
+) -> list[Note]:
     notes = []
     if not high_pass and node.high_pass_hz is None:
         notes.append(
-            f"design of {files.name}: no high-pass: neither cosines among the confounds nor "
-            "HighPassFilterCutoffHz in the model; slow drift stays in the data"
+            Note(
+                "no high-pass: neither cosines among the confounds nor HighPassFilterCutoffHz in "
+                "the model; slow drift stays in the data",
+                files.name,
+            )
         )
     as_it_is = [name for name, hrf in variables.conditions.items() if hrf is None]
     if as_it_is:
         notes.append(
-            f"design of {files.name}: {', '.join(as_it_is)} not convolved with any HRF; "
-            "sampled at the volumes as it is"
+            Note(
+                f"{', '.join(as_it_is)} not convolved with any HRF: sampled as it is",
+                files.name,
+            )
         )
     if variables.missing:
         notes.append(
-            f"design of {files.name}: no {', '.join(variables.missing)}; contrasts that need it "
-            "leave this run out"
+            Note(
+                f"no {', '.join(variables.missing)}: contrasts that need it leave the run out",
+                files.name,
+                loses_data=True,
+            )
         )
     return notes

@@ -8,6 +8,7 @@ import numpy as np
 
 from twolevel.bids.layout import RunFiles, Selection, find_runs, iter_subjects, list_subjects
 from twolevel.errors import InputError, Problem, did_you_mean
+from twolevel.notes import Note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,7 +111,7 @@ def select_runs(
 
 def runs_with_images(
     runs: Sequence[RunFiles], *, named: Sequence[str] = (), there: Sequence[str] = ()
-) -> tuple[list[RunFiles], list[str]]:
+) -> tuple[list[RunFiles], list[Note]]:
     """Set apart the runs without a preprocessed image.
 
     Parameters
@@ -125,7 +126,7 @@ def runs_with_images(
     -------
     complete : list of RunFiles
         Those with image and mask.
-    notes : list of str
+    notes : list of Note
         What the others lack.
 
     Raises
@@ -150,7 +151,11 @@ def runs_with_images(
     if problems:
         raise InputError(problems)
     notes = [
-        f"{run.name}: no {'preprocessed image' if run.bold is None else 'mask'} in this space"
+        Note(
+            f"no {'preprocessed image' if run.bold is None else 'mask'} in this space",
+            run.name,
+            loses_data=True,
+        )
         for run in runs
         if run.bold is None or run.mask is None
     ]

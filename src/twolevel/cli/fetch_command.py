@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from twolevel.model.spec import StatsModel
+    from twolevel.notes import Note
 
 __all__ = ["execute"]
 
@@ -121,7 +122,7 @@ def _choose(
     clones: Clones,
     model: StatsModel | None,
     space: dict[str, str] | None,
-) -> tuple[list[Path], tuple[str, ...]]:
+) -> tuple[list[Path], tuple[Note, ...]]:
     """List the files that the selected runs need, and what is missing of others."""
     derivatives = [clones.derivatives]
     named = arguments.participant_label or (model.input_filter("subject") if model else ())

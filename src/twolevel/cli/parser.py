@@ -184,6 +184,6 @@ def _command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-    parser.add_argument("-v", "--verbose", action="store_true", help="show every note")
+    parser.add_argument("-v", "--verbose", action="store_true", help="name every run in the notes")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser

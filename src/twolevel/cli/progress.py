@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
+from twolevel.notes import merged
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
@@ -16,11 +18,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from twolevel.notes import Note
     from twolevel.workflow.events import JobEvent
 
 __all__ = ["StageProgress", "format_seconds", "show_notes"]
 
-NOTES_SHOWN = 6
 SECONDS_PER_LOOK, SECONDS_PER_LINE = 1.0, 30.0
 
 # Quick steps are not worth a line.
@@ -239,20 +241,15 @@ class StageProgress:
         self.bar.update(self.task, completed=sum(totals.values()), status=" · ".join(words))
 
 
-def show_notes(console: Console, notes: tuple[str, ...], *, verbose: bool) -> None:
+def show_notes(console: Console, notes: Iterable[Note], *, verbose: bool) -> None:
     """Print what a user should know although it stops nothing.
 
     Parameters
     ----------
     console : rich.console.Console
-    notes : tuple of str
+    notes : iterable of Note
     verbose : bool
-        All of them, however many.
+        Name every run or subject, with details, where many share a note.
     """
-    shown = notes if verbose else notes[:NOTES_SHOWN]
-    for note in shown:
-        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
-    if len(shown) < len(notes):
-        console.print(
-            f"note: and {len(notes) - len(shown)} more; -v shows all of them", highlight=False
-        )
+    for line in merged(notes, every_place=verbose):
+        console.print(f"note: {line}", highlight=False, markup=False, soft_wrap=True)

@@ -27,6 +27,7 @@ from twolevel.cli.options import JOBS
 from twolevel.cli.progress import StageProgress, format_seconds, show_notes
 from twolevel.cli.report_command import given_atlas, make_report
 from twolevel.errors import InputError, Problems, TwolevelError
+from twolevel.notes import merged
 from twolevel.report.words import UNCORRECTED
 from twolevel.tasks.resources import allow
 from twolevel.workflow.cache import UNFINISHED, locked_work_dir
@@ -34,12 +35,14 @@ from twolevel.workflow.submit import Execution, is_at_once, run_group, run_parti
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
     from pathlib import Path
 
     from twolevel.bids.atlas import Atlas
     from twolevel.bids.group_inputs import GroupInputs
     from twolevel.bids.preflight import Plan
     from twolevel.cli.checks import Request
+    from twolevel.notes import Note
     from twolevel.workflow.submit import Fetching
 
 __all__ = ["execute"]
@@ -167,8 +170,8 @@ class _Run:
             progress.finish(ok=not outcome.failed)
         self.record.attempted.extend(plan.runs)
         status = self.report_failures(outcome.failed)
-        for note in [*outcome.notes, *inflation_notes(outcome.files)]:
-            self.say(f"note: {note}")
+        notes = [*outcome.notes, *inflation_notes(outcome.files)]
+        show_notes(self.console, notes, verbose=self.arguments.verbose)
         if outcome.done:
             self.say(f"subject maps  {self.output_dir}/sub-*/func")
         if self.arguments.analysis_level == "participant" and (self.output_dir / "group").is_dir():
@@ -268,14 +271,14 @@ def _find_group(
     )
 
 
-def _open_log(output_dir: Path, notes: tuple[str, ...]) -> Path:
+def _open_log(output_dir: Path, notes: Iterable[Note]) -> Path:
     now = datetime.now(UTC)
     log = output_dir / "logs" / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     lines = [
         f"{now:%Y-%m-%d %H:%M:%S} UTC",
         " ".join(sys.argv),
-        *(f"note: {n}" for n in notes),
+        *(f"note: {line}" for line in merged(notes, every_place=True)),
         "",
     ]
     log.write_text("\n".join(lines), encoding="utf-8")

@@ -11,6 +11,7 @@ from typing import Any
 
 from twolevel.bids.publish import publish
 from twolevel.errors import TransferError
+from twolevel.notes import Note
 from twolevel.tasks.fetch_runs import FetchRuns
 from twolevel.workflow.downloads import Downloads
 
@@ -29,14 +30,14 @@ class Outcome:
         The others, with their errors.
     files : list of Path
         What was published.
-    notes : list of str
+    notes : list of Note
         What a user should know although nothing failed.
     """
 
     done: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
 
 class SubjectPublisher:
@@ -90,13 +91,18 @@ class SubjectPublisher:
             try:
                 kept = self.downloads.drop(task.subject)
             except TransferError as error:
-                self.outcome.notes.append(f"images of sub-{task.subject} not dropped: {error}")
+                self.outcome.notes.append(
+                    Note("images not dropped", f"sub-{task.subject}", str(error))
+                )
             else:
                 for why in dict.fromkeys(kept.values()):
                     paths = [path for path, reason in kept.items() if reason == why]
                     self.outcome.notes.append(
-                        f"not dropped: {len(paths)} images of sub-{task.subject} "
-                        f"({paths[0].name}{', ...' if len(paths) > 1 else ''}): {why}"
+                        Note(
+                            f"images not dropped: {why}",
+                            f"sub-{task.subject}",
+                            f"{len(paths)}: {paths[0].name}{', ...' if len(paths) > 1 else ''}",
+                        )
                     )
 
     def _publish(self, subject: str, outputs: Any) -> None:

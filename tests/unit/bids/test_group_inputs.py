@@ -181,7 +181,8 @@ def test_subjects_with_other_numbers_of_runs_are_noted(output):
     assert output.find().notes == ()
     output.write("02", n_runs=3)
     (note,) = output.find().notes
-    assert note.endswith("different numbers of runs: 1: sub-01; 3: sub-02")
+    assert note.what.endswith("different numbers of runs")
+    assert note.detail == "1: sub-01; 3: sub-02"
 
 
 def test_maps_of_another_version_are_refused_by_name(output):

@@ -8,6 +8,7 @@ import pytest
 
 from twolevel.bids.events import events_within_scan, read_events
 from twolevel.errors import InputError
+from twolevel.notes import merged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,14 +50,13 @@ def test_26_of_48_real_runs_have_onsets_after_the_scan(shared):
         within = events_within_scan(read_events(path), 300, 2.0, 0.0)
         assert (within.events["onset"] < 600).all()
         assert (within.outside["onset"] >= 600).all()
-        assert bool(within.note) == (not within.outside.empty)
-        if within.note:
-            notes[path.name] = within.note
+        found = within.notes(path.name)
+        assert len(found) == (not within.outside.empty)
+        notes.update({note.where: note for note in found})
     assert len(notes) == 26
-    assert notes["sub-16_task-balloonanalogrisktask_run-01_events.tsv"] == (
-        "1 of 121 onsets lie outside the scan (last volume ends at 600.0 s) and are left out: "
-        "lines 122 (604.086 s)"
-    )
+    note = notes["sub-16_task-balloonanalogrisktask_run-01_events.tsv"]
+    assert note.loses_data
+    assert note.detail == "1 of 121 (the last volume ends at 600.0 s): lines 122 (604.086 s)"
 
 
 def test_lines_of_the_note_are_those_of_the_file(shared):
@@ -83,15 +83,17 @@ def test_the_start_time_shifts_the_end_of_the_scan():
     within = events_within_scan(events, n_volumes=10, repetition_time=2.0, start_time=1.0)
     assert within.scan_end == 21.0
     assert list(within.events["onset"]) == [20.5]
-    assert within.note == (
-        "1 of 2 onsets lie outside the scan (last volume ends at 21.0 s) and are left out: "
-        "lines 3 (21 s)"
-    )
+    assert merged(within.notes("sub-01")) == [
+        (
+            "sub-01: events with an onset outside the scan are left out: "
+            "1 of 2 (the last volume ends at 21.0 s): lines 3 (21 s)"
+        )
+    ]
 
 
 def test_there_is_no_note_where_nothing_is_left_out():
     events = pd.DataFrame({"onset": [1.0], "duration": [1.0], "trial_type": ["a"]})
-    assert events_within_scan(events, 10, 2.0, 0.0).note == ""
+    assert events_within_scan(events, 10, 2.0, 0.0).notes("sub-01") == []
 
 
 @pytest.mark.parametrize(

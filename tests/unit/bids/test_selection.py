@@ -7,6 +7,7 @@ import pytest
 from twolevel.bids.layout import RunFiles, Selection
 from twolevel.bids.selection import runs_with_images, select_runs
 from twolevel.errors import InputError, Problem
+from twolevel.notes import merged
 
 MNI = "space-MNI152NLin2009cAsym_res-2"
 EXPECTED = (
@@ -135,10 +136,10 @@ def test_runs_with_image_and_mask_are_kept_and_the_others_noted():
     ]
     complete, notes = runs_with_images(runs)
     assert complete == [runs[0], runs[3]]
-    assert notes == [
-        "sub-01 task-x run-2: no preprocessed image in this space",
+    assert [note.loses_data for note in notes] == [True] * 3
+    assert merged(notes) == [
+        "no preprocessed image in this space: sub-01 task-x run-2; sub-03 task-x run-1",
         "sub-02 task-x run-1: no mask in this space",
-        "sub-03 task-x run-1: no preprocessed image in this space",
     ]
 
 
@@ -150,7 +151,7 @@ def test_a_subject_that_was_named_must_have_an_image():
     ]
     complete, notes = runs_with_images(runs, named=("01", "03"))
     assert complete == [runs[0], runs[3]]
-    assert notes == [
+    assert merged(notes) == [
         "sub-01 task-x run-2: no mask in this space",
         "sub-02 task-x run-1: no preprocessed image in this space",
     ]
