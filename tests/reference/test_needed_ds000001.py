@@ -132,5 +132,5 @@ def test_a_space_without_images_is_refused_with_those_that_have_some(dataset, sp
         dataset.choose("01", space=space)
     (problem,) = caught.value.problems
     assert problem.where == "--space"
-    assert problem.found == "none that fit among: (none), MNI152NLin2009cAsym:res-2, T1w"
+    assert problem.found == "none that fit among: none, MNI152NLin2009cAsym:res-2, T1w"
     assert problem.expected == "exactly one space and resolution"

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ENTITY_ORDER", "BidsName", "build_name", "is_mni152", "normalised", "parse_name"]
+__all__ = [
+    "ENTITY_ORDER",
+    "NATIVE_SPACES",
+    "BidsName",
+    "build_name",
+    "is_common_space",
+    "is_mni152",
+    "normalised",
+    "parse_name",
+]
 
 ENTITY_ORDER = (
     "sub",
@@ -33,6 +42,23 @@ ENTITY_ORDER = (
     "desc",
 )
 INDEX_ENTITIES = frozenset({"run", "echo"})
+# Spaces of one head: a voxel is not the same place in two subjects.
+NATIVE_SPACES = frozenset(
+    {
+        "T1w",
+        "T2w",
+        "anat",
+        "individual",
+        "orig",
+        "scanner",
+        "fsnative",
+        "func",
+        "bold",
+        "boldref",
+        "sbref",
+        "run",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -92,6 +118,22 @@ def is_mni152(space: str | None) -> bool:
     bool
     """
     return space is not None and space.startswith("MNI152")
+
+
+def is_common_space(entities: Mapping[str, str]) -> bool:
+    """Tell whether images of these entities can be compared across subjects, voxel by voxel.
+
+    Parameters
+    ----------
+    entities : mapping of str to str
+
+    Returns
+    -------
+    bool
+        False for the spaces of single heads (`NATIVE_SPACES`), and without a ``space`` entity,
+        which means the space of the run itself unless the user says otherwise.
+    """
+    return "space" in entities and entities["space"] not in NATIVE_SPACES
 
 
 def normalised(entities: Mapping[str, str]) -> dict[str, str]:

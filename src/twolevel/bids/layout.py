@@ -97,13 +97,16 @@ def parse_space(text: str) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        ``{"space": ..., "res": ...}``.
+        ``{"space": ..., "res": ...}``; empty for ``none``: images without a space entity, which
+        the user says to be in a common space.
 
     Raises
     ------
     InputError
         The text is not of that form.
     """
+    if text == "none":
+        return {}
     space, *modifiers = text.split(":")
     entities = {"space": space.removeprefix("space-")}
     for modifier in modifiers:
@@ -259,7 +262,7 @@ def _choose_space(
     spaces = [dict(items) for items in sorted(there)]
     matching = spaces
     if wanted is not None:
-        matching = [s for s in spaces if all(s.get(k) == v for k, v in wanted.items())]
+        matching = [s for s in spaces if _fits(s, wanted)]
         if not matching and not spaces:
             return dict(wanted), []  # no image at all: that is reported run by run
     elif len(spaces) > 1:
@@ -269,18 +272,25 @@ def _choose_space(
     if not spaces:
         return {}, []
     listed = [
-        ":".join([s.get("space", "(none)"), *(f"{k}-{v}" for k, v in s.items() if k != "space")])
+        ":".join([s.get("space", "none"), *(f"{k}-{v}" for k, v in s.items() if k != "space")])
         for s in spaces
     ]
-    fitting = "none" if wanted and not matching else "several"
+    fitting = "several" if wanted is None or matching else "none"
     return dict(wanted or {}), [
         Problem(
             "--space",
             f"{fitting} that fit among: {', '.join(listed)}",
             "exactly one space and resolution",
-            f"give one, for example --space {max(listed, key=lambda s: s[:1] != '(')}",
+            f"give one, for example --space {max(listed, key=lambda s: s != 'none')}",
         )
     ]
+
+
+def _fits(space: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Tell whether a space is the one wanted; an empty one asks for images without an entity."""
+    if not wanted:
+        return "space" not in space
+    return all(space.get(key) == value for key, value in wanted.items())
 
 
 def _claim(files: RunFiles, kind: str, path: Path, problems: list[Problem]) -> bool:

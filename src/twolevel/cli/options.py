@@ -97,7 +97,8 @@ def add_labels(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group.add_argument(
         "--space",
         metavar="SPACE[:res-R]",
-        help="space of the images, as MNI152NLin2009cAsym:res-2 "
+        help="space of the images, as MNI152NLin2009cAsym:res-2; none for images without a space "
+        "entity, where that is a space common to all subjects "
         "(default: the only one there, or MNI152NLin2009cAsym)",
     )
     return group

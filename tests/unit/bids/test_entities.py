@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twolevel.bids.entities import ENTITY_ORDER, build_name, normalised, parse_name
+from twolevel.bids.entities import (
+    ENTITY_ORDER,
+    build_name,
+    is_common_space,
+    normalised,
+    parse_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,3 +96,17 @@ def test_leading_zeros_of_a_subject_do_count() -> None:
 @given(entities_of_names)
 def test_normalising_twice_changes_nothing_more(entities: dict[str, str]) -> None:
     assert normalised(normalised(entities)) == normalised(entities)
+
+
+@pytest.mark.parametrize(
+    ("entities", "common"),
+    [
+        ({"space": "MNI152NLin2009cAsym", "res": "2"}, True),
+        ({"space": "MNIPediatricAsym", "cohort": "3"}, True),
+        ({"space": "studytemplate"}, True),
+        *(({"space": s}, False) for s in ("T1w", "individual", "func", "boldref", "fsnative")),
+        ({"sub": "01", "res": "2"}, False),
+    ],
+)
+def test_spaces_of_single_heads_are_not_common(entities, common):
+    assert is_common_space(entities) is common

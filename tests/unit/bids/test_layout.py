@@ -318,6 +318,7 @@ def test_subjects_of_all_datasets_are_listed_once_and_sorted(dataset):
         ("space-T1w", {"space": "T1w"}),
         ("MNI152NLin2009cAsym:res-2", {"space": "MNI152NLin2009cAsym", "res": "2"}),
         ("MNIInfant:cohort-3:res-1", {"space": "MNIInfant", "cohort": "3", "res": "1"}),
+        ("none", {}),
     ],
 )
 def test_a_space_is_read_as_fmriprep_writes_it(text, entities):
@@ -345,3 +346,16 @@ def test_an_existing_space_is_suggested(tmp_path):
         (func / f"sub-01_task-x_{space}desc-preproc_bold.nii.gz").touch()
     _, (problem,) = find_runs(tmp_path, [tmp_path], Selection(space={"space": "MNI"}))
     assert problem.remedy == "give one, for example --space T1w"
+
+
+def test_space_none_takes_the_images_without_a_space_entity(tmp_path):
+    func = tmp_path / "sub-01" / "func"
+    func.mkdir(parents=True)
+    for space in ("", "space-T1w_"):
+        (func / f"sub-01_task-x_{space}desc-preproc_bold.nii.gz").touch()
+    (files,), problems = find_runs(tmp_path, [tmp_path], Selection(space=parse_space("none")))
+    assert problems == []
+    assert files.bold == func / "sub-01_task-x_desc-preproc_bold.nii.gz"
+    (func / "sub-01_task-x_desc-preproc_bold.nii.gz").unlink()
+    _, (problem,) = find_runs(tmp_path, [tmp_path], Selection(space=parse_space("none")))
+    assert problem.found == "none that fit among: T1w"
