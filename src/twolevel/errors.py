@@ -7,7 +7,8 @@
     │   ├── ModelError      the model file
     │   └── OutputError     the output or the work directory
     ├── TransferError       a dataset could not be cloned, or content not downloaded or dropped
-    └── AnalysisError       a step could not be carried out although the input was accepted
+    ├── AnalysisError       a step could not be carried out although the input was accepted
+    └── DamagedError        a result in the work directory is not what was computed
 
 Library code raises; only ``twolevel.cli`` catches.
 """
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AbsentContent",
     "AnalysisError",
+    "DamagedError",
     "InputError",
     "ModelError",
     "OutputError",
@@ -119,6 +121,26 @@ class TransferError(TwolevelError):
 
 class AnalysisError(TwolevelError):
     """A step failed on input that had passed the checks."""
+
+
+class DamagedError(TwolevelError):
+    """A result in the work directory is not what was computed; it has to be computed again.
+
+    Parameters
+    ----------
+    tree : Path
+        Folder of the result.
+    found : str
+        What is wrong with it.
+    """
+
+    def __init__(self, tree: Path, found: str) -> None:
+        self.tree, self.found = tree, found
+        super().__init__(f"{tree}: {found}")
+
+    def __reduce__(self) -> tuple[type, tuple[Path, str]]:
+        """Keep the folder when the exception crosses a process boundary."""
+        return (type(self), (self.tree, self.found))
 
 
 @dataclass

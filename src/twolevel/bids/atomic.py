@@ -9,7 +9,7 @@ from pathlib import Path
 __all__ = ["write_bytes"]
 
 
-def write_bytes(path: Path | str, content: bytes) -> Path:
+def write_bytes(path: Path | str, content: bytes, *, sync: bool = False) -> Path:
     """Write a file under a temporary name beside its place, then rename it.
 
     Parameters
@@ -18,6 +18,8 @@ def write_bytes(path: Path | str, content: bytes) -> Path:
         Final name; missing folders are made.
     content : bytes
         What the file holds.
+    sync : bool
+        It is on the disk when this returns: a loss of power leaves the old file or the new one.
 
     Returns
     -------
@@ -31,6 +33,9 @@ def write_bytes(path: Path | str, content: bytes) -> Path:
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
+            if sync:
+                stream.flush()
+                os.fsync(stream.fileno())
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only the owner can read

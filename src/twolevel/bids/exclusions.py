@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 __all__ = ["EXCLUDED", "Exclusion", "read_exclusions", "write_exclusions"]
 
 EXCLUDED = "excluded.tsv"
-EXCLUSION_COLUMNS = ("subject", "session", "run", "contrast", "kind", "item", "count", "reason")
+EXCLUSION_COLUMNS = (
+    "subject",
+    "session",
+    "task",
+    "run",
+    "space",
+    "contrast",
+    "kind",
+    "item",
+    "count",
+    "reason",
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,8 @@ class Exclusion:
     reason : str
     subject, session, run : str
         Labels; empty where it concerns all.
+    task, space : str
+        As the options name them; filled in from the record of what was published.
     contrast : str
         Label; empty where it concerns all.
     item : str
@@ -43,6 +56,8 @@ class Exclusion:
     subject: str = ""
     session: str = ""
     run: str = ""
+    task: str = ""
+    space: str = ""
     contrast: str = ""
     item: str = ""
     count: int = 1

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twolevel.bids.entities import build_name
+from twolevel.bids.entities import build_name, is_common_space
 from twolevel.bids.images import read_header, read_mask
+from twolevel.bids.output_checks import selection_in_words
 from twolevel.bids.outputs import common_entities, entities_of
+from twolevel.bids.publications import read_publications
 from twolevel.bids.sidecars import read_json, sidecar_of
 from twolevel.errors import InputError, Problem
 from twolevel.model.spec import stage_of
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from twolevel.model.spec import StatsModel
 
@@ -57,6 +60,8 @@ class GroupInputs:
         Analysis mask of each subject.
     maps : dict of str to tuple of SubjectMap
         By label of the contrast; subjects without the contrast are missing there.
+    left_out : dict of str to str
+        Subjects that were asked for and are not analysed, and why.
     notes : tuple of Note
     """
 
@@ -64,6 +69,7 @@ class GroupInputs:
     subjects: tuple[str, ...]
     masks: dict[str, Path]
     maps: dict[str, tuple[SubjectMap, ...]]
+    left_out: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
 
 
@@ -74,20 +80,29 @@ def find_subject_maps(
     subjects: Sequence[str] | None = None,
     wanted: Mapping[str, str] | None = None,
     group_mask: Path | None = None,
+    allow_missing: bool = False,
+    without_space: bool = False,
 ) -> GroupInputs:
     """Find the subjects' maps under an output directory.
+
+    They must have been made by the run and subject nodes of the model, of the selection that it is
+    applied to, by this version; what an earlier call made of a subject whose latest attempt failed
+    does not count.
 
     Parameters
     ----------
     output_dir : Path
     model : StatsModel
-        The maps must have been made with its run and subject nodes.
     subjects : sequence of str, optional
         Labels that must be there; default all that are.
     wanted : mapping of str to str, optional
         Entities that choose among several tasks or spaces.
     group_mask : Path, optional
         Must be on the grid of the maps.
+    allow_missing : bool
+        Leave out subjects without maps, and those that failed.
+    without_space : bool
+        Images without a ``space`` entity are in a common space.
 
     Returns
     -------
@@ -109,19 +124,14 @@ def find_subject_maps(
             )
         )
     masks = _find_masks(output_dir, dict(wanted or {}))
-    problems = []
-    if subjects is not None:
-        problems = [
-            Problem(
-                f"sub-{s}",
-                f"no maps of this subject in {output_dir}",
-                f"sub-{s}/func/*{MASK}",
-                "run the participant level for it, or leave it out",
-            )
-            for s in subjects
-            if s not in masks
-        ]
-        masks = {s: path for s, path in masks.items() if s in set(subjects)}
+    problems, left_out = [], {}
+    for problem, subject, why in _unusable(output_dir, masks, subjects, dict(wanted or {})):
+        if allow_missing:
+            left_out[subject] = why
+        else:
+            problems.append(problem)
+    chosen = set(masks if subjects is None else subjects) - set(left_out)
+    masks = {s: path for s, path in masks.items() if s in chosen}
     if len(masks) < FEWEST and not problems:
         problems.append(
             Problem(
@@ -140,13 +150,73 @@ def find_subject_maps(
         )
         for contrast in model.nodes[0].contrasts
     }
-    problems = _one_per_subject(_check_maps(masks, maps, model))
+    problems = _check_space(list(names.values()), without_space=without_space)
+    problems.extend(_one_per_subject(_check_maps(masks, maps, model)))
     problems.extend(_check_group_mask(group_mask, masks))
     if problems:
         raise InputError(problems)
     entities = common_entities(list(names.values()))
     entities = {k: v for k, v in entities.items() if k not in {"sub", "desc"}}
-    return GroupInputs(entities, tuple(masks), masks, maps, _notes_on_runs(masks))
+    return GroupInputs(entities, tuple(masks), masks, maps, left_out, _notes_on_runs(masks))
+
+
+def _unusable(
+    output_dir: Path,
+    masks: Mapping[str, Path],
+    subjects: Sequence[str] | None,
+    wanted: Mapping[str, str],
+) -> Iterator[tuple[Problem, str, str]]:
+    """Name the subjects that are wanted and without maps of a latest attempt."""
+    failed = {
+        record.who.removeprefix("sub-"): record.failed
+        for record in read_publications(output_dir, "sub-*")
+        if record.failed and all(record.kind.get(k) == v for k, v in wanted.items())
+    }
+    for subject in masks.keys() | failed.keys() if subjects is None else subjects:
+        if subject in failed:
+            first_line = failed[subject].splitlines()[0]
+            yield (
+                Problem(
+                    f"sub-{subject}",
+                    f"its latest attempt at the participant level failed ({first_line})"
+                    + ("; its maps are of an earlier one" if subject in masks else ""),
+                    "maps of the same analysis for every subject",
+                    "run the participant level again for it, or give --allow-missing to leave it "
+                    "out",
+                ),
+                subject,
+                "failed at the participant level; the log says why",
+            )
+        elif subject not in masks:
+            yield (
+                Problem(
+                    f"sub-{subject}",
+                    f"no maps of this subject in {output_dir}",
+                    f"sub-{subject}/func/*{MASK}",
+                    "run the participant level for it, or give --allow-missing to leave it out",
+                ),
+                subject,
+                "no maps of this subject",
+            )
+
+
+def _check_space(names: Sequence[Mapping[str, str]], *, without_space: bool) -> list[Problem]:
+    """Refuse maps that lie in the space of single heads."""
+    spaces = {
+        entities.get("space", "")
+        for entities in names
+        if not is_common_space(entities) and not (without_space and "space" not in entities)
+    }
+    return [
+        Problem(
+            "group",
+            f"maps in the space {space} of single heads" if space else "maps without a space",
+            "maps in a common space, as MNI152NLin2009cAsym",
+            "analyse images in a template's space (--space)"
+            + ("" if space else ", or give --space none if all heads are in one space"),
+        )
+        for space in sorted(spaces)
+    ]
 
 
 def _notes_on_runs(masks: Mapping[str, Path]) -> tuple[Note, ...]:
@@ -206,15 +276,18 @@ def _check_maps(
     stage = stage_of(model, "subject")
     first = next(iter(masks.values()))
     reference = read_header(first)
+    made_of = _sidecar(first).get("Selection", {})
+    asked = json.loads(model.scope.asked)
+    derivatives = list(model.scope.derivatives) or made_of.get("Derivatives")
     problems = []
     for path in [*(m.path for group in maps.values() for m in group), *masks.values()]:
         sidecar = _sidecar(path)
         found, expected = [], []
-        if not {"Software", "Model"} <= set(sidecar):
+        if not {"Software", "Model", "Selection"} <= set(sidecar):
             problems.append(
                 Problem(
                     str(path),
-                    "no sidecar, or one without Software and Model",
+                    "no sidecar, or one without Software, Model and Selection",
                     "the JSON file that twolevel wrote beside it",
                     "run the participant level again for this subject",
                 )
@@ -229,6 +302,10 @@ def _check_maps(
                 f"(digest {sidecar['Model']['Digest']}{_smoothing(sidecar)})"
             )
             expected.append(f'those of model "{model.name}" now (digest {stage.digest})')
+        if not _same_selection(sidecar["Selection"], asked, derivatives):
+            found.append(f"made of {selection_in_words(sidecar['Selection'])}")
+            wanted = {"Asked": asked, "Derivatives": derivatives}
+            expected.append(f"maps of {selection_in_words(wanted)}")
         header = read_header(path)
         if header.shape != reference.shape or not np.allclose(
             header.affine, reference.affine, atol=1e-3
@@ -245,6 +322,16 @@ def _check_maps(
                 )
             )
     return problems
+
+
+def _same_selection(
+    made_of: Mapping[str, Any], asked: Mapping[str, Any], derivatives: object
+) -> bool:
+    """Tell whether a map was made of what is asked for; a task that is not, the names choose."""
+    there = dict(made_of["Asked"])
+    if "task" not in asked:
+        there.pop("task", None)
+    return there == dict(asked) and made_of["Derivatives"] == derivatives
 
 
 def _one_per_subject(problems: list[Problem]) -> list[Problem]:

@@ -45,6 +45,11 @@ class Selection:
     runs: tuple[str, ...] = ()
     space: Mapping[str, str] | None = None
 
+    def asked(self) -> dict[str, list[str]]:
+        """Return what was asked for beside subjects and space, to be recorded and compared."""
+        by_name = {"session": self.sessions, "task": self.tasks, "run": self.runs}
+        return {name: sorted(values) for name, values in by_name.items() if values}
+
     def admits(self, entities: Mapping[str, str]) -> bool:
         """Tell whether a file of these (normalised) entities is wanted, space aside."""
         wanted = {"sub": self.subjects, "ses": self.sessions, "task": self.tasks, "run": self.runs}

@@ -67,7 +67,7 @@ def folder_of(entities: Mapping[str, str]) -> str:
 
 
 def model_record(stage: Stage) -> dict[str, Any]:
-    """Describe model and software for a sidecar.
+    """Describe model, software and what was selected for a sidecar.
 
     Parameters
     ----------
@@ -90,6 +90,7 @@ def model_record(stage: Stage) -> dict[str, Any]:
             "Overrides": dict(stage.overrides),
             "Digest": stage.digest,
         },
+        "Selection": stage.scope.record,
     }
 
 

@@ -64,6 +64,7 @@ def check_inputs(
     selection: Selection,
     model: StatsModel,
     *,
+    links: dict[str, Path] | None = None,
     progress: Callable[[int, int], None] | None = None,
     same_grid: bool = True,
     images: bool = True,
@@ -78,6 +79,8 @@ def check_inputs(
         Roots of derivative datasets in fMRIPrep layout.
     selection : Selection
     model : StatsModel
+    links : dict of str to Path, optional
+        Datasets by the names that BIDS URIs use; default those of `dataset_links`.
     progress : callable, optional
         Called with the number of runs checked and their total.
     same_grid : bool
@@ -99,7 +102,7 @@ def check_inputs(
         raise InputError(Problem("model", "no Run node", "a Run node", "add one"))
     problems = Problems(_missing_folders(bids_dir, derivatives))
     problems.stop_if_any()
-    links = dataset_links(bids_dir, derivatives)
+    links = links or dataset_links(bids_dir, derivatives)
     runs = problems.attempt(lambda: select_runs(bids_dir, derivatives, selection)) or []
     problems.found.extend(_check_descriptions(links))
     checked: list[CheckedRun] = []

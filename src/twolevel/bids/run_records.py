@@ -1,18 +1,17 @@
-"""What each call of the command did, beside its log: the report tells of failures from it."""
+"""What each call of the command did, beside its log, and what came of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from twolevel.bids.publications import GROUP, read_publications
 from twolevel.bids.sidecars import read_json, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["GROUP", "History", "RunRecord", "read_history", "write_run_record"]
-
-GROUP = "group"
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class History:
     Attributes
     ----------
     commands : list of str
-        In order of time, each once.
+        In order of their numbers, each once.
     failed : dict of str to str
         Subjects, and ``group``, whose latest attempt failed, with its error.
     """
@@ -64,6 +63,7 @@ def write_run_record(log: Path, record: RunRecord) -> Path:
     Path
     """
     content: dict[str, Any] = {
+        "Number": 1 + max((number for number, _ in _calls(log.parent)), default=0),
         "Command": record.command,
         "Attempted": record.attempted,
         "Failed": record.failed,
@@ -83,12 +83,17 @@ def read_history(output_dir: Path) -> History:
     History
     """
     commands: dict[str, None] = {}
-    failed: dict[str, str] = {}
-    for path in sorted((output_dir / "logs").glob("*.json")):
-        record = read_json(path)
-        commands.pop(record["Command"], None)  # the latest call comes last
-        commands[record["Command"]] = None
-        for who in record["Attempted"]:
-            failed.pop(who, None)
-        failed |= record["Failed"]
+    for _, command in sorted(_calls(output_dir / "logs"), key=lambda call: call[0]):
+        commands.pop(command, None)  # the latest call comes last
+        commands[command] = None
+    records = read_publications(output_dir)
+    failed = {p.who.removeprefix("sub-"): p.failed for p in records if p.failed}
     return History(list(commands), failed)
+
+
+def _calls(logs: Path) -> list[tuple[int, str]]:
+    """List number and command of every call; a clock that was set back changes no number."""
+    return [
+        (int(record.get("Number", 0)), str(record.get("Command", "")))
+        for record in map(read_json, sorted(logs.glob("*.json")))
+    ]

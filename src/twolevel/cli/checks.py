@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from twolevel.bids.layout import Selection, list_subjects, parse_space
+from twolevel.bids.output_checks import find_in_the_way, selection_in_words
+from twolevel.bids.outputs import common_entities
 from twolevel.bids.preflight import Plan, check_inputs
+from twolevel.bids.publications import GROUP, Publication, kind_of
+from twolevel.bids.publish import derivative_versions, linked_datasets
+from twolevel.bids.run_inputs import dataset_links, output_entities
 from twolevel.bids.selection import choose_subjects
-from twolevel.bids.sidecars import read_json
 from twolevel.cli.select import labels, make_selection
 from twolevel.errors import InputError, OutputError, Problem, Problems
 from twolevel.model.override import override
 from twolevel.model.read import find_model, read_model
+from twolevel.model.spec import Scope
 from twolevel.stats.noise import noise_order
+from twolevel.tasks.combine_runs import subject_entities
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
     from pathlib import Path
 
     from rich.console import Console
 
     from twolevel.model.spec import StatsModel
+    from twolevel.notes import Note
 
 __all__ = [
+    "PlannedOutputs",
     "Request",
     "check_enough",
-    "check_output",
+    "check_way",
     "load_request",
     "make_plan",
+    "plan_outputs",
 ]
 
 FEWEST = 2
@@ -46,12 +56,39 @@ class Request:
     model : StatsModel
     selection : Selection
         Its subjects are chosen.
+    links : dict of str to Path
+        The datasets by the names that BIDS URIs use.
     """
 
     bids_dir: Path
     derivatives: tuple[Path, ...]
     model: StatsModel
     selection: Selection
+    links: dict[str, Path]
+
+    def about(self, tasks: Iterable[str]) -> Request:
+        """Take note of what part of which data the analysis is about, the task as it was found."""
+        asked = self.selection.asked()
+        if found := sorted(set(tasks)):
+            asked["task"] = found
+        scope = Scope(json.dumps(asked, sort_keys=True), derivative_versions(self.derivatives))
+        return replace(self, model=replace(self.model, scope=scope))
+
+
+@dataclass(frozen=True)
+class PlannedOutputs:
+    """What a call is going to write.
+
+    Attributes
+    ----------
+    records : dict of str to Publication
+        Of each subject (by its label) and of the group, without files.
+    names : dict of str to list of dict
+        Entities of the runs, of the subject or of the group, by `Publication.who`.
+    """
+
+    records: dict[str, Publication]
+    names: dict[str, list[dict[str, str]]]
 
 
 def load_request(
@@ -102,7 +139,22 @@ def load_request(
     if model is None or subjects is None:
         return None
     selection = make_selection(arguments, model, subjects, space)
-    return Request(bids_dir, derivatives, model, selection)
+    links = _name_datasets(arguments, bids_dir, derivatives, problems)
+    return Request(bids_dir, derivatives, model, selection, links).about(selection.tasks)
+
+
+def _name_datasets(
+    arguments: argparse.Namespace,
+    bids_dir: Path,
+    derivatives: tuple[Path, ...],
+    problems: Problems,
+) -> dict[str, Path]:
+    """Name the datasets; with respect to what is in the outputs, where there are any."""
+    links = dataset_links(bids_dir, derivatives)
+    if (output_dir := getattr(arguments, "output_dir", None)) is None:
+        return links
+    named = problems.attempt(lambda: linked_datasets(output_dir.resolve(), bids_dir, derivatives))
+    return links if named is None else named
 
 
 def _load_model(arguments: argparse.Namespace, bids_dir: Path) -> StatsModel:
@@ -163,6 +215,7 @@ def make_plan(
                 request.derivatives,
                 request.selection,
                 request.model,
+                links=request.links,
                 progress=lambda n, total: status.update(f"checking inputs: run {n} of {total}"),
                 same_grid=with_group,
                 images=images,
@@ -178,6 +231,66 @@ def make_plan(
             )
         )
     return plan
+
+
+def plan_outputs(request: Request, plan: Plan, *, with_group: bool) -> PlannedOutputs:
+    """List what a call is going to write.
+
+    Parameters
+    ----------
+    request : Request
+    plan : Plan
+    with_group : bool
+        The group level follows.
+
+    Returns
+    -------
+    PlannedOutputs
+    """
+    downsample = request.model.nodes[0].run_settings.downsample
+    selection = request.model.scope.record
+    records, names, of_subjects = {}, {}, []
+    for subject, runs in plan.runs.items():
+        of_runs = [output_entities(files, downsample) for files in runs]
+        own = subject_entities(of_runs)
+        of_subjects.append(own)
+        records[subject] = Publication(f"sub-{subject}", kind_of(own), selection)
+        names[f"sub-{subject}"] = [*of_runs, own]
+    if with_group:
+        shared = {k: v for k, v in common_entities(of_subjects).items() if k != "sub"}
+        records[GROUP] = Publication(GROUP, kind_of(shared), selection)
+        names[GROUP] = [shared]
+    return PlannedOutputs(records, names)
+
+
+def check_way(
+    output_dir: Path, planned: PlannedOutputs, request: Request, *, overwrite: bool
+) -> list[Note]:
+    """Refuse to write over results of another selection, unless that is asked for.
+
+    Parameters
+    ----------
+    output_dir : Path
+    planned : PlannedOutputs
+    request : Request
+    overwrite : bool
+
+    Returns
+    -------
+    list of Note
+        What is going to be replaced.
+
+    Raises
+    ------
+    OutputError
+    """
+    found = find_in_the_way(output_dir, planned.records.values(), planned.names)
+    if overwrite:
+        return found.notes()
+    now = selection_in_words(request.model.scope.record)
+    if problems := found.refusals(output_dir, now):
+        raise OutputError(problems)
+    return []
 
 
 def check_enough(n_subjects: int) -> None:
@@ -200,76 +313,3 @@ def check_enough(n_subjects: int) -> None:
                 "select more subjects, or run the participant level only",
             )
         )
-
-
-def check_output(output_dir: Path, work_dir: Path, request_dirs: list[Path]) -> None:
-    """Refuse folders that must not, or cannot, be written.
-
-    Parameters
-    ----------
-    output_dir, work_dir : Path
-    request_dirs : list of Path
-        The raw dataset first, then the derivatives.
-
-    Raises
-    ------
-    OutputError
-    """
-    raw, *derivatives = request_dirs
-    problems = []
-    for option, path in (("OUTPUT_DIR", output_dir), ("--work-dir", work_dir)):
-        inside_raw = path == raw or (
-            raw in path.parents and raw / "derivatives" not in path.parents
-        )
-        inside = next((d for d in derivatives if d == path or d in path.parents), None)
-        if inside_raw or inside is not None:
-            problems.append(
-                Problem(
-                    f"{option} {path}",
-                    f"inside the input {inside or raw}",
-                    "a folder outside the data, or one of its own under derivatives/",
-                    f"give another {option}",
-                )
-            )
-        elif blocker := _not_writable(path):
-            problems.append(
-                Problem(
-                    f"{option} {path}",
-                    blocker,
-                    "a folder that can be written",
-                    "change its permissions, or give another one",
-                )
-            )
-    if output_dir == work_dir or output_dir in work_dir.parents:
-        problems.append(
-            Problem(
-                f"--work-dir {work_dir}",
-                "inside OUTPUT_DIR",
-                "a folder outside the results",
-                "give another --work-dir",
-            )
-        )
-    description = output_dir / "dataset_description.json"
-    if not problems and description.is_file():
-        makers = read_json(description).get("GeneratedBy")
-        names = [m.get("Name") for m in makers if isinstance(m, dict)] if makers else []
-        if names[:1] != ["twolevel"]:
-            problems.append(
-                Problem(
-                    f"OUTPUT_DIR {output_dir}",
-                    "a dataset that twolevel did not make",
-                    "a new folder, or earlier results of twolevel",
-                    "give another OUTPUT_DIR",
-                )
-            )
-    if problems:
-        raise OutputError(problems)
-
-
-def _not_writable(path: Path) -> str:
-    existing = next(p for p in (path, *path.parents) if p.exists())
-    if not existing.is_dir():
-        return f"{existing} is a file"
-    if not os.access(existing, os.W_OK | os.X_OK):
-        return f"{existing} is not writable"
-    return ""

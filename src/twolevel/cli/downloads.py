@@ -9,7 +9,6 @@ from twolevel.bids.annex import is_absent
 from twolevel.bids.disk import free_bytes, readable_bytes
 from twolevel.bids.needed import identities, images_of, tables_of, to_download
 from twolevel.bids.programs import GIT_ANNEX, require_programs
-from twolevel.bids.run_inputs import dataset_links
 from twolevel.bids.selection import select_runs
 from twolevel.bids.transfer import keys_of
 from twolevel.cli.machine import process_count
@@ -104,4 +103,4 @@ def prepare_downloads(
         held_at_once=-(-n_procs // most_runs) + 1,
     )
     content = {s: identities(images[s], tables[s], keys) for s in plan.runs}
-    return Fetching(downloads, content, dataset_links(request.bids_dir, request.derivatives))
+    return Fetching(downloads, content, request.links)

@@ -289,12 +289,20 @@ def add_running(parser: argparse.ArgumentParser) -> None:
         "per run at a time (default: ./work)",
     )
     group.add_argument(
-        "--clean-work-dir", action="store_true", help="empty the work directory first"
+        "--clean-work-dir",
+        action="store_true",
+        help="forget all earlier results in the work directory first",
+    )
+    group.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace results of another selection (sessions, runs, filters, version of the "
+        "derivatives) that lie under the same names in OUTPUT_DIR; they are listed",
     )
     group.add_argument(
         "--allow-missing",
         action="store_true",
-        help="go on to the group when subjects failed or are missing",
+        help="go on without the runs and subjects that failed or are missing",
     )
 
 

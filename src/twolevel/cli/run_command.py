@@ -14,12 +14,26 @@ from rich.console import Console
 
 from twolevel.bids.checkpoints import unfinished_shares
 from twolevel.bids.group_inputs import find_subject_maps
+from twolevel.bids.output_checks import check_output
+from twolevel.bids.publications import (
+    GROUP,
+    Publication,
+    kind_of,
+    record_failure,
+)
 from twolevel.bids.publish import write_dataset_files
 from twolevel.bids.quality import inflation_notes
-from twolevel.bids.run_inputs import dataset_links, output_entities
-from twolevel.bids.run_records import GROUP, RunRecord, write_run_record
+from twolevel.bids.run_inputs import output_entities
+from twolevel.bids.run_records import RunRecord, write_run_record
 from twolevel.bids.tables import read_tsv
-from twolevel.cli.checks import check_enough, check_output, load_request, make_plan
+from twolevel.cli.checks import (
+    PlannedOutputs,
+    check_enough,
+    check_way,
+    load_request,
+    make_plan,
+    plan_outputs,
+)
 from twolevel.cli.console import ReportConsole
 from twolevel.cli.downloads import fetch_tables, prepare_downloads
 from twolevel.cli.machine import prepare_kernels, process_count, shared_resources
@@ -30,8 +44,9 @@ from twolevel.errors import InputError, Problems, TwolevelError
 from twolevel.notes import merged
 from twolevel.report.words import UNCORRECTED
 from twolevel.tasks.resources import allow
-from twolevel.workflow.cache import UNFINISHED, locked_work_dir
+from twolevel.workflow.cache import locked_work_dir
 from twolevel.workflow.submit import Execution, is_at_once, run_group, run_participants
+from twolevel.workflow.work_dir import UNFINISHED, check_work_dir
 
 if TYPE_CHECKING:
     import argparse
@@ -76,37 +91,60 @@ def execute(arguments: argparse.Namespace) -> int:
     given = arguments.derivatives or [arguments.bids_dir / "derivatives" / "fmriprep"]
     inputs = [arguments.bids_dir.resolve(), *(path.resolve() for path in given)]
     problems.attempt(lambda: check_output(output_dir, work_dir, inputs))
+    problems.attempt(lambda: check_work_dir(work_dir))
     atlas = problems.attempt(lambda: given_atlas(arguments))
     plan, group = _check(arguments, request, problems, console)
+    if request is not None and plan is not None:
+        tasks = (files.entities["task"] for runs in plan.runs.values() for files in runs)
+        request = request.about(tasks)
+    planned, notes = _check_way(arguments, request, plan, group, problems)
     problems.stop_if_any()
-    if request is None or (plan is None and group is None):
-        raise RuntimeError("neither a plan nor a problem")
+    if request is None or planned is None:
+        raise RuntimeError("no plan and no problem")
     allow(shared_resources(arguments))
-    notes = plan.notes if plan is not None else ()
     show_notes(console, notes, verbose=arguments.verbose)
     fetching = None
     if plan is not None and arguments.fetch:
         fetching = prepare_downloads(arguments, request, plan, console)
-    with locked_work_dir(work_dir, clean=arguments.clean_work_dir) as cache_root:
+    with locked_work_dir(work_dir, empty=arguments.clean_work_dir) as cache_root:
+        if plan is not None:
+            write_dataset_files(output_dir, request.links)
         log = _open_log(output_dir, notes)
         run = _Run(arguments, request, output_dir, cache_root, console, log, fetching)
-        status = run.participants(plan) if plan is not None else DONE
-        if level == "all" and status != DONE and not arguments.allow_missing:
-            run.say(
-                "The group was not run: give --allow-missing to run it without these subjects."
-            )
-        elif level == "all":
-            problems = Problems()
-            group = problems.attempt(lambda: _find_group(arguments, request, output_dir, plan))
-            if group is None:
-                status = run.report_failures({GROUP: str(InputError(problems.found))})
+        status = run.participants(plan, planned) if plan is not None else DONE
+        if level == "all" and plan is not None:
+            status = max(status, run.group_of(plan, planned, may_run=status == DONE))
         if group is not None:
-            status = max(status, run.group(group))
+            status = run.group(group)
         write_run_record(log, run.record)
     status = max(status, run.report(atlas))
     console.print(f"log           {log}", highlight=False, soft_wrap=True)
     console.print(f"finished in {format_seconds(time.monotonic() - started)}", highlight=False)
     return status
+
+
+def _check_way(
+    arguments: argparse.Namespace,
+    request: Request | None,
+    plan: Plan | None,
+    group: GroupInputs | None,
+    problems: Problems,
+) -> tuple[PlannedOutputs | None, list[Note]]:
+    """List what is going to be written, and refuse to write over other results."""
+    if request is None:
+        return None, []
+    if group is not None:
+        record = Publication(GROUP, kind_of(group.entities), request.model.scope.record)
+        planned = PlannedOutputs({GROUP: record}, {GROUP: [dict(group.entities)]})
+    elif plan is not None:
+        planned = plan_outputs(request, plan, with_group=arguments.analysis_level == "all")
+    else:
+        return None, []
+    output_dir, overwrite = arguments.output_dir.resolve(), arguments.overwrite
+    replaced = problems.attempt(
+        lambda: check_way(output_dir, planned, request, overwrite=overwrite)
+    )
+    return planned, [*(plan.notes if plan is not None else ()), *(replaced or ())]
 
 
 def _check(
@@ -151,14 +189,17 @@ class _Run:
     def _execution(self, progress: StageProgress) -> Execution:
         n_procs = process_count(self.arguments)
         return Execution(
-            self.cache_root, self.output_dir, self.arguments.worker, n_procs, progress
+            self.cache_root,
+            self.output_dir,
+            self.arguments.worker,
+            n_procs,
+            progress,
+            overwrite=self.arguments.overwrite,
         )
 
-    def participants(self, plan: Plan) -> int:
+    def participants(self, plan: Plan, planned: PlannedOutputs) -> int:
         """Run the participant level."""
         model = self.request.model
-        links = dataset_links(self.request.bids_dir, self.request.derivatives)
-        write_dataset_files(self.output_dir, links)
         totals = {
             "download": len(plan.runs) if self.fetching else 0,
             "run": 0 if is_at_once(model) else sum(len(runs) for runs in plan.runs.values()),
@@ -166,7 +207,9 @@ class _Run:
         }
         prepare_kernels(self.console)
         with StageProgress(self.console, "participant level", totals, self.log) as progress:
-            outcome = run_participants(plan, model, self._execution(progress), self.fetching)
+            outcome = run_participants(
+                plan, model, planned.records, self._execution(progress), self.fetching
+            )
             progress.finish(ok=not outcome.failed)
         self.record.attempted.extend(plan.runs)
         status = self.report_failures(outcome.failed)
@@ -182,10 +225,26 @@ class _Run:
         """Print a line as it is."""
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
+    def group_of(self, plan: Plan, planned: PlannedOutputs, *, may_run: bool) -> int:
+        """Run the group level on the maps of the subjects that this call analysed."""
+        if not (may_run or self.arguments.allow_missing):
+            self.say(
+                "The group was not run: give --allow-missing to run it without these subjects."
+            )
+            return SOME_FAILED
+        problems = Problems()
+        group = problems.attempt(
+            lambda: _find_group(self.arguments, self.request, self.output_dir, plan)
+        )
+        if group is not None:
+            return self.group(group)
+        error = str(InputError(problems.found))
+        record_failure(self.output_dir, planned.records[GROUP], error)
+        return self.report_failures({GROUP: error})
+
     def group(self, inputs: GroupInputs) -> int:
         """Run the group level."""
         model = self.request.model
-        subjects_failed = list(self.record.failed)
         self.record.attempted.append(GROUP)
         show_notes(self.console, inputs.notes, verbose=True)
         node = model.node("dataset")
@@ -201,7 +260,6 @@ class _Run:
                 self._execution(progress),
                 seed=self.arguments.random_seed,
                 group_mask=self.arguments.group_mask,
-                failed=subjects_failed,
             )
             progress.finish(ok=not outcome.failed)
         if self.report_failures(outcome.failed) != DONE:
@@ -260,14 +318,14 @@ def _find_group(
         subjects = list(plan.runs)
         entities = output_entities(next(iter(plan.runs.values()))[0], downsample)
         wanted = {k: v for k, v in entities.items() if k in {"task", "space", "res"}}
-    if subjects is not None and arguments.allow_missing:
-        subjects = [s for s in subjects if (output_dir / f"sub-{s}").is_dir()]
     return find_subject_maps(
         output_dir,
         request.model,
         subjects=subjects,
         wanted=wanted,
         group_mask=arguments.group_mask,
+        allow_missing=arguments.allow_missing,
+        without_space=request.selection.space == {},
     )
 
 

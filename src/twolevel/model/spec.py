@@ -7,6 +7,7 @@ and contrasts, joined by edges. What the standard does not hold is in a node's s
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ __all__ = [
     "Level",
     "Node",
     "RunSettings",
+    "Scope",
     "Stage",
     "StatsModel",
     "SubjectSettings",
@@ -336,6 +338,28 @@ class Edge:
 
 
 @dataclass(frozen=True)
+class Scope:
+    """What part of which data maps stand for; subjects, of which there may be more, are no part.
+
+    Attributes
+    ----------
+    asked : str
+        What options, filter file and the model's Input asked for, by entity: a JSON object with
+        sorted keys. What was found of it does not matter.
+    derivatives : tuple of str
+        What preprocessed the data, with versions; empty where that is not known.
+    """
+
+    asked: str = "{}"
+    derivatives: tuple[str, ...] = ()
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The same, as sidecars hold it."""
+        return {"Asked": json.loads(self.asked), "Derivatives": list(self.derivatives)}
+
+
+@dataclass(frozen=True)
 class StatsModel:
     """A whole analysis.
 
@@ -349,6 +373,8 @@ class StatsModel:
     description : str
     overrides : tuple of (str, value)
         Options of the command line that replaced what the file says.
+    scope : Scope
+        Of the data that it is applied to.
     """
 
     name: str
@@ -357,6 +383,7 @@ class StatsModel:
     inputs: tuple[tuple[str, tuple[str, ...]], ...] = ()
     description: str = ""
     overrides: tuple[tuple[str, Any], ...] = field(default=())
+    scope: Scope = Scope()
 
     def node(self, level: Level) -> Node | None:
         """Return the node of a level, None where the model has none."""
@@ -379,12 +406,15 @@ class Stage:
         Options that replaced settings of this node.
     digest : str
         Changes with everything, in this node and those below, that changes numbers.
+    scope : Scope
+        Of the data.
     """
 
     model_name: str
     node: Node
     overrides: tuple[tuple[str, Any], ...]
     digest: str
+    scope: Scope = Scope()
 
 
 def stage_of(model: StatsModel, level: Level) -> Stage:
@@ -412,6 +442,7 @@ def stage_of(model: StatsModel, level: Level) -> Stage:
         node,
         tuple(item for item in model.overrides if item[0] in names),
         hashlib.sha256(below).hexdigest()[:16],
+        model.scope,
     )
 
 

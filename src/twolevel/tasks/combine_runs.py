@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydra.compose import python
 
 from twolevel.bids.entities import build_name
-from twolevel.bids.exclusions import EXCLUDED, Exclusion, read_exclusions, write_exclusions
+from twolevel.bids.exclusions import Exclusion, read_exclusions, write_exclusions
 from twolevel.bids.images import read_map, read_mask
 from twolevel.bids.outputs import common_entities, entities_of, folder_of, model_record, write_mask
 from twolevel.bids.sidecars import read_json, sidecar_of
@@ -167,7 +167,7 @@ def save_subject(runs: SubjectRuns, run_stage: Stage, stage: Stage, folder: Path
         maps = {**map_record(run_stage, label, combined.dof), **own}
         maps["Sources"] = list(runs.sources[label])
         write_estimate(folder, names, combined, mask, runs.affine, maps)
-    write_exclusions(folder / f"sub-{runs.subject}" / EXCLUDED, exclusions)
+    write_exclusions(folder / EXCLUSIONS, exclusions)
     return folder
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from fileformats.generic import Directory, File
+from fileformats.generic import Directory
 from pydra.compose import python
 
 from twolevel.bids.entities import build_name
-from twolevel.bids.exclusions import EXCLUDED, Exclusion, read_exclusions, write_exclusions
+from twolevel.bids.exclusions import Exclusion, read_exclusions, write_exclusions
 from twolevel.bids.outputs import folder_of, model_record
 from twolevel.bids.sidecars import read_json, write_json
 from twolevel.bids.tables import write_tsv
@@ -41,22 +41,19 @@ def compare_tests(
     spec: GroupSpec,
     tests: Sequence[Path],
     fits: Sequence[Path],
-    subjects: dict[str, Path],
-    left_out: dict[str, list[str]],
+    left_out: dict[str, dict[str, str]],
     folder: Path,
 ) -> Path:
-    """Save the tests side by side, and merge the exclusions of all levels.
+    """Save the tests side by side, and what the group left out.
 
     Parameters
     ----------
     spec : GroupSpec
     tests, fits : sequence of Path
         What `apply_test` and `fit_group_files` wrote.
-    subjects : dict of str to Path
-        Table of exclusions of each subject.
-    left_out : dict of str to list of str
-        Subjects without the contrast, by its label; those that failed at the participant level
-        under the empty label.
+    left_out : dict of str to dict of str to str
+        Subjects without the contrast and why, by its label; those without any maps under the
+        empty label.
     folder : Path
         Where the tree is written.
 
@@ -75,16 +72,13 @@ def compare_tests(
         path.with_suffix(".json"),
         {"Description": "The tests side by side", **COLUMNS, **model_record(spec.stage)},
     )
-    exclusions = [e for table_path in subjects.values() for e in read_exclusions(table_path)]
-    no_map = "left out of the group: no map of the contrast"
-    failed = "failed at the participant level; the log says why"
-    exclusions.extend(
-        Exclusion("subject", no_map if label else failed, subject=subject, contrast=label)
+    exclusions = [
+        Exclusion("subject", reason, subject=subject, contrast=label)
         for label, without in left_out.items()
-        for subject in without
-    )
+        for subject, reason in without.items()
+    ]
     exclusions.extend(e for fit in fits for e in read_exclusions(fit / EXCLUSIONS))
-    write_exclusions(folder / EXCLUDED, exclusions)
+    write_exclusions(folder / EXCLUSIONS, exclusions)
     return folder
 
 
@@ -93,8 +87,7 @@ def CompareTests(
     spec: GroupSpec,
     tests: list[list[Directory]],
     fits: list[Directory],
-    subjects: dict[str, File],
-    left_out: dict[str, list[str]],
+    left_out: dict[str, dict[str, str]],
     software: str,
 ):
     """Put the tests side by side."""
@@ -102,7 +95,6 @@ def CompareTests(
         spec,
         [Path(test) for of_contrast in tests for test in of_contrast],
         [Path(fit) for fit in fits],
-        {k: Path(v) for k, v in subjects.items()},
         left_out,
         Path.cwd() / "out",
     )

@@ -12,7 +12,19 @@ import twolevel
 
 __all__ = ["software_fingerprint"]
 
-LIBRARIES = ("deflate", "isal", "nibabel", "nilearn", "numpy", "pandas", "scipy", "matplotlib")
+LIBRARIES = (
+    "deflate",
+    "isal",
+    "llvmlite",
+    "matplotlib",
+    "nibabel",
+    "nilearn",
+    "numba",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+)
 
 
 @cache

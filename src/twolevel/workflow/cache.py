@@ -1,4 +1,4 @@
-"""The work directory: one run at a time, and nothing broken left from the last."""
+"""The engine's cache: one run at a time, and nothing broken left from the last."""
 
 from __future__ import annotations
 
@@ -6,37 +6,42 @@ import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import attrs
 import cloudpickle
-from fileformats.generic import File
+from fileformats.generic import Directory, File
 from filelock import FileLock, Timeout
 from pydra.utils.hash import hash_function
 
 from twolevel.bids.annex import is_absent
+from twolevel.bids.atomic import write_bytes
+from twolevel.bids.sealed import has_all_bytes, is_whole
 from twolevel.errors import OutputError, Problem
 from twolevel.numerics.threads import map_ahead
+from twolevel.tasks.identity import is_remembered
 from twolevel.tasks.resources import keep_unfinished_in
+from twolevel.workflow.sealing import RESULT, folders_of
+from twolevel.workflow.work_dir import CACHE, HASHES, LOCK, UNFINISHED, clean, make_work_dir, own
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["UNFINISHED", "digest_files", "locked_work_dir", "purge"]
+DIGEST_BYTES = 16  # of the engine; a file of hashes that is shorter was cut off
 
-RESULT = "_result.pklz"
-UNFINISHED = "unfinished"
+__all__ = ["digest_files", "forget_damaged", "locked_work_dir", "purge"]
 
 
 @contextmanager
-def locked_work_dir(work_dir: Path, *, clean: bool = False) -> Iterator[Path]:
+def locked_work_dir(work_dir: Path, *, empty: bool = False) -> Iterator[Path]:
     """Hold a work directory for one run, cleaned of what an interrupted one left.
 
     Parameters
     ----------
     work_dir : Path
         Made if missing.
-    clean : bool
-        Forget all earlier results; nothing but this program's own folders is removed.
+    empty : bool
+        Forget all earlier results; nothing but what this program made is removed.
 
     Yields
     ------
@@ -46,14 +51,12 @@ def locked_work_dir(work_dir: Path, *, clean: bool = False) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        Another run holds the directory.
+        Another run holds the directory, or it is not ours.
     """
-    cache_root, hashes = work_dir / "cache", work_dir / "hashes"
-    unfinished = work_dir / UNFINISHED
-    work_dir.mkdir(parents=True, exist_ok=True)
+    make_work_dir(work_dir)
     # Hashes of files must not go to a place that all runs of this user share: see `purge`.
-    os.environ["PYDRA_HASH_CACHE"] = str(hashes)
-    lock = FileLock(work_dir / "lock")
+    os.environ["PYDRA_HASH_CACHE"] = str(work_dir / HASHES)
+    lock = FileLock(work_dir / LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
@@ -66,13 +69,11 @@ def locked_work_dir(work_dir: Path, *, clean: bool = False) -> Iterator[Path]:
             )
         ) from error
     try:
-        for folder in (cache_root, hashes, unfinished):
-            if clean:
-                shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(exist_ok=True)
-        purge(cache_root, hashes)
-        keep_unfinished_in(unfinished)
-        yield cache_root
+        if empty:
+            clean(work_dir)
+        purge(work_dir / CACHE, work_dir / HASHES)
+        keep_unfinished_in(work_dir / UNFINISHED)
+        yield work_dir / CACHE
     finally:
         lock.release()
 
@@ -88,17 +89,20 @@ def digest_files(paths: Iterable[Path], n_threads: int) -> None:
     paths : iterable of Path
     n_threads : int
     """
-    for _ in map_ahead(hash_function, map(File, paths), n_threads):
+    slow = (File(path) for path in paths if is_remembered(path))
+    for _ in map_ahead(hash_function, slow, n_threads):
         pass
 
 
 def purge(cache_root: Path, hashes: Path) -> None:
-    """Remove locks and results that an interrupted or failed run left.
+    """Remove locks and results that an interrupted or failed run left, and results not whole.
 
     The engine waits for a lock without end, and takes an interrupted job for one that succeeded
     without outputs; both would have to be deleted by hand. A failed result is not computed again
     in every nesting level once its cause is gone. A download whose files were dropped since has
-    to be done again. The caller holds the work directory, so that every lock in it is stale.
+    to be done again, and so has what lost files, or what a loss of power cut short. A result
+    remembers where it lay: after a move it is told where it lies now. The caller holds the work
+    directory, so that every lock in it is stale.
 
     Parameters
     ----------
@@ -107,25 +111,73 @@ def purge(cache_root: Path, hashes: Path) -> None:
     hashes : Path
         Its cache of the hashes of files.
     """
-    for folder in (cache_root, hashes):
-        for lock in folder.glob("*.lock"):
-            lock.unlink(missing_ok=True)
-    for info in cache_root.glob("*_info.json"):
-        info.unlink(missing_ok=True)
-    for job in cache_root.iterdir():
-        if job.is_dir() and not _succeeded(job / RESULT):
+    jobs = []
+    for path in [*own(cache_root), *own(hashes)]:
+        if path.is_dir():
+            jobs.append(path)
+        elif path.suffix in {".lock", ".json"} or path.stat().st_size != DIGEST_BYTES:
+            path.unlink(missing_ok=True)
+    for job in jobs:
+        if not _succeeded(job):
             shutil.rmtree(job)
 
 
-def _succeeded(result_file: Path) -> bool:
-    try:
-        with result_file.open("rb") as stream:
-            result = cloudpickle.load(stream)
-    except Exception:  # noqa: BLE001  # whatever cannot be loaded is of no use
+def forget_damaged(cache_root: Path, tree: Path) -> None:
+    """Remove a result that is not whole, and all that was made of it, to be computed again.
+
+    Parameters
+    ----------
+    cache_root : Path
+        The engine's cache.
+    tree : Path
+        One of its folders of results.
+    """
+    name = tree.relative_to(cache_root).parts[0]
+    shutil.rmtree(cache_root / name)
+    # A workflow's folder holds the same files under other names.
+    for job in own(cache_root):
+        if job.is_dir():
+            result = _load(job)
+            trees = folders_of(result.outputs) if result is not None else []
+            if not trees or not all(map(is_whole, trees)):
+                shutil.rmtree(job)
+
+
+def _succeeded(job: Path) -> bool:
+    result = _load(job)
+    if result is None or result.errored or result.outputs is None:
         return False
-    if result.errored or result.outputs is None:
-        return False
+    if result.cache_dir != job:
+        result = _moved(result, job)
     # Only downloads have files that lie outside the cache.
     downloaded = getattr(result.outputs, "files", [])
     paths = [Path(path) for files in downloaded for path in files.values()]
-    return all(path.exists() and not is_absent(path) for path in paths)
+    there = all(path.exists() and not is_absent(path) for path in paths)
+    trees = folders_of(result.outputs)
+    return there and all(tree.parent == job and has_all_bytes(tree) for tree in trees)
+
+
+def _load(job: Path) -> Any | None:
+    try:
+        with (job / RESULT).open("rb") as stream:
+            return cloudpickle.load(stream)
+    except Exception:  # noqa: BLE001  # whatever cannot be loaded is of no use
+        return None
+
+
+def _moved(result: Any, job: Path) -> Any:
+    """Tell a result that the work directory has another place now."""
+    before = Path(result.cache_dir)
+
+    def here(value: Any) -> Any:
+        if isinstance(value, Directory):
+            place = Path(value)
+            there = job / place.relative_to(before) if before in place.parents else place
+            return type(value)(there) if there.is_dir() else value
+        return type(value)(map(here, value)) if isinstance(value, (list, tuple)) else value
+
+    for field in attrs.fields(type(result.outputs)):
+        setattr(result.outputs, field.name, here(getattr(result.outputs, field.name)))
+    result.cache_dir = job
+    write_bytes(job / RESULT, cloudpickle.dumps(result))
+    return result

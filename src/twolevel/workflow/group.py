@@ -75,8 +75,7 @@ def GroupLevel(
     contrasts: list[ContrastName],
     files: list[dict[str, dict[str, File]]],
     tests: list[TestSettings],
-    exclusions: dict[str, File],
-    left_out: dict[str, list[str]],
+    left_out: dict[str, dict[str, str]],
     software: str,
 ):
     """Split over contrasts, and put the tests side by side."""
@@ -91,7 +90,6 @@ def GroupLevel(
             spec=spec,
             tests=levels.tests,
             fits=levels.fit,
-            subjects=exclusions,
             left_out=left_out,
             software=software,
         )

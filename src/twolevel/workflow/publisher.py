@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from twolevel.bids.exclusions import read_exclusions
+from twolevel.bids.publications import Publication
 from twolevel.bids.publish import publish
-from twolevel.errors import TransferError
+from twolevel.errors import DamagedError, OutputError, TransferError
 from twolevel.notes import Note
+from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fetch_runs import FetchRuns
 from twolevel.workflow.downloads import Downloads
 
@@ -41,18 +44,38 @@ class Outcome:
 
 
 class SubjectPublisher:
-    """Publishes each subject when its workflow is done, and has its images dropped."""
+    """Publishes each subject when its workflow is done, and has its images dropped.
+
+    Parameters
+    ----------
+    level : type
+        The workflow of a subject.
+    output_dir : Path
+    planned : mapping of str to Publication
+        The record of each subject, without files.
+    downloads : Downloads or None
+    overwrite : bool
+        As for `publish`.
+
+    Attributes
+    ----------
+    damaged : dict of str to Path
+        Subjects of which a result in the work directory was not whole, and its folder.
+    """
 
     def __init__(
         self,
         level: Any,
         output_dir: Path,
-        entities: Mapping[str, Mapping[str, str]],
+        planned: Mapping[str, Publication],
         downloads: Downloads | None,
+        *,
+        overwrite: bool,
     ) -> None:
-        self.level, self.output_dir, self.entities = level, output_dir, entities
-        self.downloads = downloads
+        self.level, self.output_dir, self.planned = level, output_dir, planned
+        self.downloads, self.overwrite = downloads, overwrite
         self.outcome = Outcome()
+        self.damaged: dict[str, Path] = {}
         self._one = threading.Lock()
 
     def has_seen(self, subject: str) -> bool:
@@ -84,7 +107,10 @@ class SubjectPublisher:
         with self._one:
             try:
                 self._publish(task.subject, result.outputs)
-            except OSError as error:
+            except DamagedError as error:
+                self.damaged[task.subject] = error.tree
+                return
+            except (OSError, OutputError) as error:
                 self.outcome.failed[task.subject] = f"its maps could not be published: {error}"
                 return
         if self.downloads is not None:
@@ -106,11 +132,12 @@ class SubjectPublisher:
                     )
 
     def _publish(self, subject: str, outputs: Any) -> None:
+        excluded = read_exclusions(Path(outputs.subject_maps) / EXCLUSIONS)
         trees = [*outputs.designs, *outputs.maps, outputs.subject_maps]
         self.outcome.files += publish(
             [Path(tree) for tree in trees],
             self.output_dir,
-            folders=[f"sub-{subject}/func", f"sub-{subject}/ses-*/func"],
-            entities=self.entities[subject],
+            replace(self.planned[subject], excluded=tuple(excluded)),
+            overwrite=self.overwrite,
         )
         self.outcome.done.append(subject)

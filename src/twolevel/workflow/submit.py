@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,16 @@ import pydra.engine  # noqa: F401  # must come before other parts of pydra
 from pydra.engine.job import Job
 from pydra.engine.submitter import Submitter
 
-from twolevel.bids.exclusions import EXCLUDED
+from twolevel.bids.exclusions import read_exclusions
 from twolevel.bids.group_inputs import GroupInputs
 from twolevel.bids.preflight import Plan
+from twolevel.bids.publications import GROUP, Publication, kind_of, record_failure
 from twolevel.bids.publish import publish
-from twolevel.bids.run_inputs import output_entities
+from twolevel.errors import AnalysisError, DamagedError, OutputError
 from twolevel.model.spec import ContrastName, GroupSpec, StatsModel, stage_of
+from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fingerprint import software_fingerprint
-from twolevel.workflow.cache import digest_files
+from twolevel.workflow.cache import digest_files, forget_damaged
 from twolevel.workflow.downloads import Downloads
 from twolevel.workflow.events import JobEvent, Listener
 from twolevel.workflow.group import GroupLevel
@@ -36,6 +38,8 @@ from twolevel.workflow.subject import (
     SubjectLevelAtOnce,
 )
 from twolevel.workflow.workers import ProcessWorker, SerialWorker
+
+WITHOUT_CONTRAST = "left out of the group: no map of the contrast"
 
 __all__ = ["Execution", "Fetching", "is_at_once", "run_group", "run_participants"]
 
@@ -56,6 +60,8 @@ class Execution:
         Size of the pool.
     listener : Listener
         Told about every job.
+    overwrite : bool
+        Results may take the place of those of other selections.
     """
 
     cache_root: Path
@@ -63,6 +69,7 @@ class Execution:
     worker: str
     n_procs: int
     listener: Listener
+    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,11 @@ def is_at_once(model: StatsModel) -> bool:
 
 
 def run_participants(
-    plan: Plan, model: StatsModel, execution: Execution, fetching: Fetching | None = None
+    plan: Plan,
+    model: StatsModel,
+    planned: Mapping[str, Publication],
+    execution: Execution,
+    fetching: Fetching | None = None,
 ) -> Outcome:
     """Run the participant level and publish each subject when it is done.
 
@@ -108,6 +119,8 @@ def run_participants(
     ----------
     plan : Plan
     model : StatsModel
+    planned : mapping of str to Publication
+        The record of each subject, without files.
     execution : Execution
     fetching : Fetching, optional
         How the images are downloaded that are not there.
@@ -125,14 +138,16 @@ def run_participants(
     whole, level, tasks = (
         _fetched_tasks(plan, model, fetching) if fetching else _tasks(plan, model)
     )
-    downsample = model.nodes[0].run_settings.downsample
-    entities = {s: output_entities(plan.runs[s][0], downsample) for s in subjects}
     if fetching is None:
         inputs = [run.files.values() for runs in plan.inputs.values() for run in runs]
         digest_files(set().union(*inputs), execution.n_procs)
     recorder = _Recorder(execution.listener)
     publisher = SubjectPublisher(
-        level, execution.output_dir, entities, fetching.downloads if fetching else None
+        level,
+        execution.output_dir,
+        planned,
+        fetching.downloads if fetching else None,
+        overwrite=execution.overwrite,
     )
     with _submitter(execution, recorder, publisher) as submitter:
         if fetching is not None:
@@ -143,18 +158,37 @@ def run_participants(
             fetching.downloads.check(s for s, result in results.items() if result is None)
         _submit(submitter, whole)
         for subject, task in zip(subjects, tasks, strict=True):
-            # What a larger whole found in the cache was not seen by the publisher.
-            if not publisher.has_seen(subject):
-                result = Job(task, submitter=submitter, name=subject).result()
-                publisher.finish(task, result)
+            if not publisher.has_seen(subject) and not recorder.has_failed(f"sub-{subject}"):
+                _publish_from_cache(subject, task, publisher, submitter)
     outcome = publisher.outcome
     for subject in subjects:
         if subject not in outcome.done:
-            outcome.failed.setdefault(subject, recorder.error_of(f"sub-{subject}"))
+            error = outcome.failed.setdefault(subject, recorder.error_of(f"sub-{subject}"))
+            record_failure(execution.output_dir, planned[subject], error)
     order = {subject: number for number, subject in enumerate(subjects)}
     outcome.done.sort(key=order.__getitem__)
     outcome.failed = dict(sorted(outcome.failed.items(), key=lambda item: order[item[0]]))
     return outcome
+
+
+def _publish_from_cache(
+    subject: str, task: Any, publisher: SubjectPublisher, submitter: Submitter
+) -> None:
+    """Publish a subject that a larger whole found in the cache; compute again what is damaged.
+
+    The whole may be there although the subject's own result is not, or is not what it was.
+    """
+    if subject not in publisher.damaged:
+        result = Job(task, submitter=submitter, name=subject).result()
+        publisher.finish(task, result)
+    if subject in publisher.damaged:
+        forget_damaged(Path(submitter.cache_root), publisher.damaged.pop(subject))
+    if not publisher.has_seen(subject):
+        _submit(submitter, task)
+    if (tree := publisher.damaged.get(subject)) is not None:
+        publisher.outcome.failed[subject] = (
+            f"{tree} was damaged, computed again, and is damaged once more: look at the disk"
+        )
 
 
 def _tasks(plan: Plan, model: StatsModel) -> tuple[Any, Any, list[Any]]:
@@ -204,7 +238,6 @@ def run_group(
     *,
     seed: int,
     group_mask: Path | None,
-    failed: Sequence[str] = (),
 ) -> Outcome:
     """Run the group level and publish it.
 
@@ -217,42 +250,54 @@ def run_group(
         Of everything random.
     group_mask : Path, optional
         Only voxels of this mask are analysed.
-    failed : sequence of str
-        Subjects that failed at the participant level, for the record.
 
     Returns
     -------
     Outcome
     """
-    whole = _group_task(inputs, model, execution, seed=seed, group_mask=group_mask, failed=failed)
+    planned = Publication(GROUP, kind_of(inputs.entities), model.scope.record)
+    whole = _group_task(inputs, model, seed=seed, group_mask=group_mask)
     recorder = _Recorder(execution.listener)
     outcome = Outcome()
     with _submitter(execution, recorder) as submitter:
-        result = _submit(submitter, whole)
-        if result is None or result.errored or result.outputs is None:
-            outcome.failed["group"] = recorder.error_of("")
-            return outcome
-        outputs = result.outputs
-        trees = [outputs.design, *outputs.fits, *outputs.permutations, outputs.comparison]
-        trees += [test for of_contrast in outputs.tests for test in of_contrast]
-        outcome.files = publish(
-            [Path(tree) for tree in trees],
-            execution.output_dir,
-            folders=["group", "figures"],
-            entities=inputs.entities,
-        )
-        outcome.done.append("group")
+        try:
+            outcome.files = _publish_group(submitter, whole, planned, execution)
+        except (AnalysisError, OutputError, DamagedError, OSError) as error:
+            outcome.failed[GROUP] = str(error) or recorder.error_of("")
+            record_failure(execution.output_dir, planned, outcome.failed[GROUP])
+        else:
+            outcome.done.append(GROUP)
     return outcome
 
 
+def _publish_group(
+    submitter: Submitter, whole: Any, planned: Publication, execution: Execution
+) -> list[Path]:
+    """Compute the group and publish it; what is damaged in the cache is computed again."""
+    for is_last in (False, True):
+        result = _submit(submitter, whole)
+        if result is None or result.errored or result.outputs is None:
+            raise AnalysisError  # told by its jobs
+        outputs = result.outputs
+        trees = [outputs.design, *outputs.fits, *outputs.permutations, outputs.comparison]
+        trees += [test for of_contrast in outputs.tests for test in of_contrast]
+        excluded = read_exclusions(Path(outputs.comparison) / EXCLUSIONS)
+        try:
+            return publish(
+                [Path(tree) for tree in trees],
+                execution.output_dir,
+                replace(planned, excluded=tuple(excluded)),
+                overwrite=execution.overwrite,
+            )
+        except DamagedError as error:
+            if is_last:
+                raise
+            forget_damaged(Path(submitter.cache_root), error.tree)
+    raise RuntimeError("neither published nor refused")
+
+
 def _group_task(
-    inputs: GroupInputs,
-    model: StatsModel,
-    execution: Execution,
-    *,
-    seed: int,
-    group_mask: Path | None,
-    failed: Sequence[str],
+    inputs: GroupInputs, model: StatsModel, *, seed: int, group_mask: Path | None
 ) -> Any:
     """Write what was found as the inputs of the group's workflow."""
     stage, run_node = stage_of(model, "dataset"), model.nodes[0]
@@ -272,11 +317,10 @@ def _group_task(
         contrasts=[ContrastName(c.name, c.label, c.expression) for c in contrasts],
         files=files,
         tests=list(stage.node.group_settings.tests),
-        exclusions={s: execution.output_dir / f"sub-{s}" / EXCLUDED for s in inputs.subjects},
         left_out={
-            "": list(failed),
+            "": dict(inputs.left_out),
             **{
-                label: [s for s in inputs.subjects if s not in present]
+                label: {s: WITHOUT_CONTRAST for s in inputs.subjects if s not in present}
                 for label, present in there.items()
             },
         },
@@ -295,6 +339,10 @@ class _Recorder:
         if event.status == "failed":
             self.errors.append(event)
         self.listener(event)
+
+    def has_failed(self, label: str) -> bool:
+        """Tell whether a job failed whose label begins with `label`."""
+        return any(e.label == label or e.label.startswith(f"{label} ") for e in self.errors)
 
     def error_of(self, label: str) -> str:
         """Return the errors of jobs whose label begins with `label`, a line each."""

@@ -17,6 +17,7 @@ from pydra.workers import base
 from twolevel.errors import AnalysisError, TwolevelError
 from twolevel.workflow.events import JobEvent, Listener, Status, describe_job
 from twolevel.workflow.processes import make_pool
+from twolevel.workflow.sealing import is_done, is_leaf, run_sealed
 
 __all__ = ["ProcessWorker", "SerialWorker", "Supervisor"]
 
@@ -42,14 +43,10 @@ class Supervisor(Protocol):
         """Take note, in the thread of the event loop, that a workflow has ended."""
 
 
-def _is_leaf(job: Any) -> bool:
-    return not hasattr(job.task, "constructor")
-
-
 def _report(
     listener: Listener, job: Any, status: Status, error: BaseException | None = None
 ) -> None:
-    if not _is_leaf(job):
+    if not is_leaf(job):
         return
     name, label = type(job.task).__name__, describe_job(job.task)
     if error is None:
@@ -57,11 +54,6 @@ def _report(
         return
     words = str(error) if isinstance(error, TwolevelError) else f"{type(error).__name__}: {error}"
     listener(JobEvent(name, label, status, words, "".join(traceback.format_exception(error))))
-
-
-def _is_done(job: Any) -> bool:
-    result = job.result()
-    return result is not None and not result.errored
 
 
 @attrs.define
@@ -82,24 +74,24 @@ class SerialWorker(base.Worker):
 
     def run(self, job: Any, rerun: bool = False) -> Any:
         """Run a job; an error is stored with it and does not stop the others."""
-        if _is_done(job):
+        if is_done(job):
             _report(self.listener, job, "cached")
             return job.result()
         _report(self.listener, job, "running")
         try:
-            result = job.run(rerun=rerun)
+            result = run_sealed(job, rerun)
         except Exception as error:  # noqa: BLE001  # kept in the job's result, shown at the end
             job._errored = True  # noqa: SLF001  # the engine's own mark, see its NodeExecution
             _report(self.listener, job, "failed", error)
             return job.result()
         _report(self.listener, job, "done")
-        if self.supervisor is not None and not _is_leaf(job):
+        if self.supervisor is not None and not is_leaf(job):
             self.supervisor.finish(job.task, result)
         return result
 
 
 def _run_pickled(pickled: bytes, rerun: bool) -> Any:
-    return cloudpickle.loads(pickled).run(rerun=rerun)
+    return run_sealed(cloudpickle.loads(pickled), rerun)
 
 
 @attrs.define
@@ -141,7 +133,7 @@ class ProcessWorker(base.Worker):
 
     async def run(self, job: Any, rerun: bool = False) -> Any:
         """Run a job in the pool, unless its result is there."""
-        if _is_done(job):
+        if is_done(job):
             _report(self.listener, job, "cached")
             return job.result()
         _report(self.listener, job, "queued")

@@ -11,11 +11,12 @@ import pytest
 from twolevel.bids.group_inputs import find_subject_maps
 from twolevel.bids.images import write_image
 from twolevel.bids.outputs import model_record, write_mask, write_statmap
+from twolevel.bids.publications import Publication, record_failure
 from twolevel.bids.sidecars import write_json
 from twolevel.errors import InputError
 from twolevel.model.override import override
 from twolevel.model.read import presets, read_model
-from twolevel.model.spec import stage_of
+from twolevel.model.spec import Scope, stage_of
 
 if TYPE_CHECKING:
     from twolevel.bids.group_inputs import GroupInputs
@@ -51,6 +52,7 @@ class Output:
         **entities: str,
     ) -> None:
         names = {"sub": subject, "task": "x", "space": "MNI", **entities}
+        names = {key: value for key, value in names.items() if value}
         record: dict[str, Any] = {
             "SmoothingFWHM": 5.0,
             "Sources": ["bids::sub-01/func/a.nii.gz"],
@@ -142,7 +144,10 @@ def test_subjects_that_are_not_there_are_all_named(output):
     problems = output.problems(subjects=["01", "02", "07", "08"])
     assert [p.where for p in problems] == ["sub-07", "sub-08"]
     assert str(output.root) in problems[0].found
-    assert problems[0].remedy == "run the participant level for it, or leave it out"
+    assert (
+        problems[0].remedy
+        == "run the participant level for it, or give --allow-missing to leave it out"
+    )
 
 
 @pytest.mark.parametrize("subjects", [["01"], None])
@@ -219,11 +224,117 @@ def test_everything_that_does_not_match_is_listed_at_once(output, model):
 
 def test_two_spaces_are_refused_until_one_is_chosen(output):
     for subject in ("01", "02"):
-        output.write(subject, space="T1w")
+        output.write(subject, space="MNI2")
     problems = output.problems()
     assert [p.where for p in problems] == ["sub-01", "sub-02"]
     assert "choose with --task-id, --space" in problems[0].remedy
-    assert output.find(wanted={"space": "T1w"}).entities == {"task": "x", "space": "T1w"}
+    assert output.find(wanted={"space": "MNI2"}).entities == {"task": "x", "space": "MNI2"}
+
+
+@pytest.mark.parametrize("space", ["T1w", "individual", "func", "boldref", "fsnative"])
+def test_spaces_of_single_heads_are_refused(tmp_path, model, space):
+    output = Output(tmp_path / "out", model)
+    output.write("01", space=space)
+    output.write("02", space=space)
+    (problem,) = output.problems(without_space=True)
+    assert problem.found == f"maps in the space {space} of single heads"
+
+
+def test_maps_without_a_space_are_taken_where_they_are_said_to_be_in_a_common_one(tmp_path, model):
+    output = Output(tmp_path / "out", model)
+    output.write("01", space="")
+    output.write("02", space="")
+    (problem,) = output.problems()
+    assert problem.found == "maps without a space"
+    assert "--space none" in problem.remedy
+    assert output.find(without_space=True).subjects == ("01", "02")
+
+
+def fail(output: Output, subject: str, *, kind: dict[str, str] | None = None) -> None:
+    planned = Publication(f"sub-{subject}", kind or {"task": "x", "space": "MNI"}, {})
+    record_failure(output.root, planned, "disk full\nmore of it")
+
+
+def test_a_subject_whose_latest_attempt_failed_is_not_taken_from_an_earlier_one(output):
+    output.write("03")
+    fail(output, "02")
+    (problem,) = output.problems()
+    assert problem.where == "sub-02"
+    assert problem.found == (
+        "its latest attempt at the participant level failed (disk full); "
+        "its maps are of an earlier one"
+    )
+    assert "--allow-missing" in problem.remedy
+    found = output.find(allow_missing=True)
+    assert found.subjects == ("01", "03")
+    assert found.left_out == {"02": "failed at the participant level; the log says why"}
+
+
+def test_a_failure_of_another_task_does_not_concern_the_group(output):
+    fail(output, "02", kind={"task": "y", "space": "MNI"})
+    assert output.find(wanted={"task": "x"}).subjects == ("01", "02")
+
+
+def test_a_subject_that_failed_and_never_had_maps_is_named(output):
+    fail(output, "09")
+    assert [p.where for p in output.problems()] == ["sub-09"]
+    assert output.find(allow_missing=True).left_out.keys() == {"09"}
+
+
+def test_subjects_without_maps_are_left_out_where_that_is_allowed(output):
+    found = output.find(subjects=["01", "02", "07"], allow_missing=True)
+    assert found.subjects == ("01", "02")
+    assert found.left_out == {"07": "no maps of this subject"}
+
+
+def scoped(model: StatsModel, asked: dict[str, list[str]], *derivatives: str) -> StatsModel:
+    return replace(model, scope=Scope(json.dumps(asked, sort_keys=True), derivatives))
+
+
+@pytest.mark.parametrize(
+    ("made", "wanted", "words"),
+    [
+        ({"session": ["pre"]}, {}, "made of session pre, all runs (fMRIPrep 23.1.3)"),
+        ({}, {"session": ["pre"]}, "made of all sessions, all runs (fMRIPrep 23.1.3)"),
+        ({"run": ["1"]}, {"run": ["2"]}, "made of run 1, all sessions (fMRIPrep 23.1.3)"),
+        ({"acquisition": ["mb"]}, {}, "made of acquisition mb, all sessions, all runs"),
+    ],
+)
+def test_maps_of_another_selection_are_refused(tmp_path, model, made, wanted, words):
+    output = Output(tmp_path / "out", scoped(model, wanted))
+    for subject in ("01", "02"):
+        output.write(subject, model=scoped(model, made, "fMRIPrep 23.1.3"))
+    problems = output.problems()
+    assert {Path(p.where.split()[0]).name[:6] for p in problems} == {"sub-01", "sub-02"}
+    assert all(words in p.found for p in problems)
+
+
+def test_the_task_may_be_left_to_the_names(tmp_path, model):
+    output = Output(tmp_path / "out", scoped(model, {}))
+    for subject in ("01", "02"):
+        output.write(subject, model=scoped(model, {"task": ["x"]}, "fMRIPrep 1"))
+    assert output.find().subjects == ("01", "02")
+    output.model = scoped(model, {"task": ["y"]})
+    assert len(output.problems()) == 2
+
+
+def test_maps_of_another_version_of_the_derivatives_are_refused(tmp_path, model):
+    output = Output(tmp_path / "out", model)
+    for subject, version in (("01", "23.1.3"), ("02", "23.1.3"), ("03", "24.0.0")):
+        output.write(subject, model=scoped(model, {}, f"fMRIPrep {version}"))
+    (problem,) = output.problems()
+    assert "sub-03" in problem.where
+    assert "(fMRIPrep 24.0.0)" in problem.found
+    assert "(fMRIPrep 23.1.3)" in problem.expected
+
+
+def test_maps_that_do_not_say_what_they_are_made_of_are_refused(output):
+    for sidecar in output.root.glob("sub-02/func/*.json"):
+        content = json.loads(sidecar.read_text())
+        del content["Selection"]
+        write_json(sidecar, content)
+    (problem,) = output.problems()
+    assert "without Software, Model and Selection" in problem.found
 
 
 def test_a_model_without_a_group_is_refused(output, model):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -10,7 +11,12 @@ from annexed import git
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twolevel.bids.exclusions import Exclusion, read_exclusions, write_exclusions
+from twolevel.bids.exclusions import (
+    EXCLUSION_COLUMNS,
+    Exclusion,
+    read_exclusions,
+    write_exclusions,
+)
 from twolevel.bids.outputs import (
     common_entities,
     entities_of,
@@ -20,7 +26,7 @@ from twolevel.bids.outputs import (
     write_mask,
     write_statmap,
 )
-from twolevel.bids.publish import publish, write_dataset_files
+from twolevel.bids.publish import linked_datasets, write_dataset_files
 from twolevel.model.read import presets, read_model
 from twolevel.model.spec import stage_of
 
@@ -65,12 +71,12 @@ def test_labels_of_exclusions_keep_their_zeros(tmp_path):
 
 def test_a_table_without_exclusions_has_its_header(tmp_path):
     path = write_exclusions(tmp_path / "e.tsv", [])
-    assert path.read_text() == "subject\tsession\trun\tcontrast\tkind\titem\tcount\treason\n"
+    assert path.read_text() == "\t".join(EXCLUSION_COLUMNS) + "\n"
 
 
 def test_what_is_empty_is_written_as_n_a(tmp_path):
     path = write_exclusions(tmp_path / "e.tsv", [Exclusion("voxel", "flat", count=3)])
-    assert path.read_text().splitlines()[1] == "n/a\tn/a\tn/a\tn/a\tvoxel\tn/a\t3\tflat"
+    assert path.read_text().splitlines()[1] == "n/a\tn/a\tn/a\tn/a\tn/a\tn/a\tvoxel\tn/a\t3\tflat"
 
 
 @pytest.mark.parametrize(
@@ -217,79 +223,51 @@ def test_no_file_of_the_dataset_holds_a_path_of_this_machine(published, tmp_path
         assert str(tmp_path) not in path.read_text(), path.name
 
 
-# --- publishing ------------------------------------------------------------
+def describe(out: Path, root: Path, name: str, version: str = "1") -> None:
+    (root / name).mkdir(parents=True, exist_ok=True)
+    made = {"DatasetType": "derivative", "GeneratedBy": [{"Name": "fMRIPrep", "Version": version}]}
+    (root / name / "dataset_description.json").write_text(json.dumps(made))
+    write_dataset_files(out, linked_datasets(out, root / "raw", [root / name]))
 
 
-def tree(root: Path, content: dict[str, str]) -> Path:
-    for name, text in content.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    return root
+def description_of(out: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((out / "dataset_description.json").read_text())
+    return content
 
 
-def files_of(root: Path) -> dict[str, str]:
-    return {p.relative_to(root).as_posix(): p.read_text() for p in root.rglob("*") if p.is_file()}
-
-
-def test_trees_are_merged_into_the_output(tmp_path):
-    a = tree(tmp_path / "a", {"sub-01/func/x.tsv": "1", "sub-01/excluded.tsv": "2"})
-    b = tree(tmp_path / "b", {"sub-01/func/y.tsv": "3"})
+def test_sources_of_an_earlier_call_stay_and_none_is_named_twice(tmp_path):
     out = tmp_path / "out"
-    files = publish([a, b], out, folders=[], entities={})
-    assert files_of(out) == {
-        "sub-01/func/x.tsv": "1",
-        "sub-01/excluded.tsv": "2",
-        "sub-01/func/y.tsv": "3",
-    }
-    assert {p.relative_to(out).as_posix() for p in files} == set(files_of(out))
+    (tmp_path / "raw").mkdir()
+    for name in ("a", "b", "a"):
+        describe(out, tmp_path, name)
+    assert [s["URL"] for s in description_of(out)["SourceDatasets"]] == ["../b", "../raw", "../a"]
+    links = {"raw": "../raw", "a": "../a", "b": "../b"}
+    assert description_of(out)["DatasetLinks"] == links
 
 
-def test_private_names_stay_behind(tmp_path):
-    a = tree(tmp_path / "a", {"_group/maps.npy": "1", "_excluded.tsv": "2", "group/x.tsv": "3"})
-    publish([a], tmp_path / "out", folders=[], entities={})
-    assert files_of(tmp_path / "out") == {"group/x.tsv": "3"}
+def test_a_name_means_one_dataset_unless_that_was_moved_away(tmp_path):
+    out = tmp_path / "out"
+    (tmp_path / "raw").mkdir()
+    describe(out, tmp_path, "one/fmriprep")
+    describe(out, tmp_path, "two/fmriprep")
+    links = {"raw": "../raw", "fmriprep": "../one/fmriprep", "fmriprep2": "../two/fmriprep"}
+    assert description_of(out)["DatasetLinks"] == links
+    (tmp_path / "one").rename(tmp_path / "three")
+    describe(out, tmp_path, "three/fmriprep")
+    assert description_of(out)["DatasetLinks"]["fmriprep"] == "../three/fmriprep"
 
 
-@pytest.mark.parametrize(
-    ("name", "stays"),
-    [
-        ("task-x_space-S_res-2_contrast-old_statmap.nii.gz", False),
-        ("task-x_run-1_space-S_res-2_design.tsv", False),
-        ("task-xy_space-S_res-2_contrast-old_statmap.nii.gz", True),
-        ("task-x_space-SX_res-2_contrast-old_statmap.nii.gz", True),
-        ("task-x_space-S_res-2down2_contrast-old_statmap.nii.gz", True),
-        ("task-x_space-S_contrast-old_statmap.nii.gz", True),
-        ("notes of mine.txt", True),
-    ],
-)
-def test_what_an_earlier_run_left_is_dropped_and_nothing_else(tmp_path, name, stays):
-    out = tree(tmp_path / "out", {f"group/{name}": "old", f"elsewhere/{name}": "old"})
-    a = tree(tmp_path / "a", {"group/task-x_space-S_res-2_tests.tsv": "new"})
-    entities = {"task": "x", "space": "S", "res": "2"}
-    publish([a], out, folders=["group", "figures"], entities=entities)
-    expected = {f"elsewhere/{name}": "old", "group/task-x_space-S_res-2_tests.tsv": "new"}
-    assert files_of(out) == expected | ({f"group/{name}": "old"} if stays else {})
-
-
-def test_a_file_that_is_the_same_is_not_written_again(tmp_path):
-    a = tree(tmp_path / "a", {"x.tsv": "same", "y.tsv": "new"})
-    out = tree(tmp_path / "out", {"x.tsv": "same", "y.tsv": "old"})
-    before = {name: (out / name).stat().st_ino for name in ("x.tsv", "y.tsv")}
-    publish([a], out, folders=[], entities={})
-    assert (out / "x.tsv").stat().st_ino == before["x.tsv"]
-    assert (out / "y.tsv").stat().st_ino != before["y.tsv"]
-    assert files_of(out) == {"x.tsv": "same", "y.tsv": "new"}
-
-
-def test_a_copy_that_fails_leaves_the_earlier_file_whole(tmp_path, monkeypatch):
-    a = tree(tmp_path / "a", {"x.tsv": "new and longer"})
-    out = tree(tmp_path / "out", {"x.tsv": "old"})
-
-    def half(source: Path, target: Path) -> None:
-        Path(target).write_text(Path(source).read_text()[:3])
-        raise OSError(28, "no space left")
-
-    monkeypatch.setattr("twolevel.bids.publish.shutil.copyfile", half)
-    with pytest.raises(OSError, match="no space left"):
-        publish([a], out, folders=[], entities={})
-    assert (out / "x.tsv").read_text() == "old"
+@pytest.mark.parametrize("name", ["README", "README.md", "readme.txt"])
+def test_a_readme_of_the_users_stays(tmp_path, name):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("mine")
+    (out / ".bidsignore").write_text("mine/\ngroup")
+    write_dataset_files(out, {})
+    write_dataset_files(out, {})
+    assert (out / name).read_text() == "mine"
+    assert (out / "README").exists() == (name == "README")
+    lines = (out / ".bidsignore").read_text().splitlines()
+    assert lines[:2] == ["mine/", "group"]
+    assert len(set(lines)) == len(lines)
+    assert "**/*_statmap.*" in lines
