@@ -91,7 +91,7 @@ def test_other_names_go_side_by_side(out, publication):
     assert (way.selections, way.strangers) == ({}, [])
 
 
-def test_a_run_in_common_is_enough_to_be_in_the_way(out, tmp_path):
+def test_a_run_in_common_is_enough_to_be_in_the_way(out):
     other = {"sub": "01", **KIND, "run": "2"}
     way = find_in_the_way(out, [record(FIRST)], {"sub-01": [other]})
     assert list(way.selections.values()) == [["sub-01"]]
