@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ENTITY_ORDER",
     "NATIVE_SPACES",
+    "RUN_ENTITIES",
     "BidsName",
     "build_name",
     "is_common_space",
@@ -41,6 +42,8 @@ ENTITY_ORDER = (
     "label",
     "desc",
 )
+# What tells the runs of a subject apart.
+RUN_ENTITIES = ENTITY_ORDER[ENTITY_ORDER.index("ses") : ENTITY_ORDER.index("space")]
 INDEX_ENTITIES = frozenset({"run", "echo"})
 # Spaces of one head: a voxel is not the same place in two subjects.
 NATIVE_SPACES = frozenset(

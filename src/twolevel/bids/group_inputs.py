@@ -234,8 +234,9 @@ def _find_masks(output_dir: Path, wanted: dict[str, str]) -> dict[str, Path]:
     found: dict[str, list[Path]] = {}
     for path in sorted(output_dir.glob(f"sub-*/func/*{MASK}")):
         entities = entities_of(path)
-        level = "run" not in entities and "contrast" not in entities
-        if level and all(entities.get(k) == v for k, v in wanted.items()):
+        level = _sidecar(path).get("Model", {}).get("Level", "subject")
+        of_subject = level == "subject" and not {"run", "contrast"} & set(entities)
+        if of_subject and all(entities.get(k) == v for k, v in wanted.items()):
             found.setdefault(entities["sub"], []).append(path)
     problems = [
         Problem(

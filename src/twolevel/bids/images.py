@@ -43,6 +43,7 @@ __all__ = [
 # By libdeflate, in a quarter of gzip's time. igzip takes half of that, but was seen to give two
 # different streams for the same content.
 LEVEL = 1
+SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}  # units of time in headers
 DAMAGED = "fetch or copy the file again; it was cut short or altered on its way here"
 
 
@@ -58,6 +59,8 @@ class ImageHeader:
         Voxel indices to millimetres.
     repetition_time : float or None
         Seconds between volumes as the header states it; None where it says 0 or the image is 3-D.
+    time_unit_is_known : bool
+        The header names the unit of time; otherwise seconds are supposed.
     n_bytes : int
         Length that the decompressed file must have at least.
     """
@@ -65,6 +68,7 @@ class ImageHeader:
     shape: tuple[int, ...]
     affine: NDArray[np.float64]
     repetition_time: float | None
+    time_unit_is_known: bool
     n_bytes: int
 
 
@@ -92,10 +96,10 @@ def read_header(path: Path | str) -> ImageHeader:
         zooms = image.header.get_zooms()
         if min(image.shape) < 1:
             raise ValueError(f"a shape of {image.shape}")
-    seconds = {"msec": 1e-3, "usec": 1e-6}.get(unit, 1.0)
+    seconds = SECONDS.get(unit, 1.0)
     repetition_time = float(zooms[3]) * seconds if len(zooms) > 3 and zooms[3] > 0 else None
     n_bytes = proxy.offset + int(np.prod(proxy.shape, dtype=np.int64)) * proxy.dtype.itemsize
-    return ImageHeader(tuple(image.shape), image.affine, repetition_time, n_bytes)
+    return ImageHeader(tuple(image.shape), image.affine, repetition_time, unit in SECONDS, n_bytes)
 
 
 def check_length(path: Path | str) -> None:

@@ -2,61 +2,105 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from twolevel.bids.entities import BidsName, normalised, parse_name
+from twolevel.bids.entities import RUN_ENTITIES, BidsName, normalised, parse_name
 from twolevel.errors import InputError, Problem
+from twolevel.model.spec import ENTITY_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 __all__ = [
+    "ABSENT",
+    "ANY",
+    "PYBIDS_NAMES",
     "RunFiles",
     "Selection",
+    "averaged_sessions",
+    "describe",
     "find_runs",
     "find_sidecars",
     "iter_subjects",
     "list_subjects",
+    "other_entities",
     "parse_space",
 ]
 
 SPATIAL = frozenset({"space", "res", "den", "cohort", "desc"})
 DEFAULT_SPACE = "MNI152NLin2009cAsym"
 BOLD_EXTENSIONS = (".nii.gz", ".nii")
+# Files that agree in these show one scan, whatever else tells them apart.
+OF_A_SCAN = ("sub", "ses", "task", "run", "dir")
+ABSENT = ""  # among the labels that a selection takes: files without the entity
+ANY = "*"  # files with the entity, whatever its label
+PYBIDS_NAMES = {key: name for name, key in ENTITY_KEYS.items()}
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which runs are wanted; an empty tuple takes all.
+    """Which runs are wanted.
 
     Attributes
     ----------
-    subjects, sessions, tasks, runs : tuple of str
-        Labels without their keys.
+    subjects : tuple of str
+        Labels without ``sub-``; empty for all.
+    labels : dict of str to tuple of str
+        By the key of an entity (``ses``, ``task``, ``acq``, ...), the labels that are taken, of
+        any run where the key is not there. `ABSENT` takes files without the entity, `ANY` those
+        with it. Kept sorted, indices without leading zeros.
     space : dict of str to str, or None
-        ``{"space": "MNI152NLin2009cAsym", "res": "2"}``; None to choose by what is there.
+        ``{"space": "MNI152NLin2009cAsym", "res": "2"}``; empty for images without a space entity;
+        None to choose by what is there.
+    excluded : tuple of str
+        Subjects that the user leaves out; they are not among `subjects`.
     """
 
     subjects: tuple[str, ...] = ()
-    sessions: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = ()
-    runs: tuple[str, ...] = ()
-    space: Mapping[str, str] | None = None
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    space: Mapping[str, str] | None = field(default=None, hash=False)
+    excluded: tuple[str, ...] = ()
 
-    def asked(self) -> dict[str, list[str]]:
-        """Return what was asked for beside subjects and space, to be recorded and compared."""
-        by_name = {"session": self.sessions, "task": self.tasks, "run": self.runs}
-        return {name: sorted(values) for name, values in by_name.items() if values}
+    def __post_init__(self) -> None:
+        """Write the labels in one way, so that selections of the same runs are equal."""
+        labels = {
+            key: tuple(sorted({normalised({key: value})[key] for value in self.labels[key]}))
+            for key in RUN_ENTITIES
+            if self.labels.get(key)
+        }
+        object.__setattr__(self, "labels", labels)
 
     def admits(self, entities: Mapping[str, str]) -> bool:
-        """Tell whether a file of these (normalised) entities is wanted, space aside."""
-        wanted = {"sub": self.subjects, "ses": self.sessions, "task": self.tasks, "run": self.runs}
+        """Tell whether a file of these entities is wanted, space aside."""
+        if self.subjects and entities.get("sub") not in self.subjects:
+            return False
+        there = normalised(entities)
         return all(
-            not values or entities.get(key) in {normalised({key: v})[key] for v in values}
-            for key, values in wanted.items()
+            _is_among(key, there.get(key, ABSENT), values) for key, values in self.labels.items()
         )
+
+    def asked(self) -> dict[str, list[str | None]]:
+        """Return what was asked for beside subjects and space, to be recorded and compared.
+
+        Returns
+        -------
+        dict of str to list
+            By pybids's names of the entities, in their order; None for files without the entity.
+        """
+        return {
+            PYBIDS_NAMES[key]: [None if value == ABSENT else value for value in values]
+            for key, values in self.labels.items()
+        }
+
+
+def _is_among(key: str, label: str, wanted: Sequence[str]) -> bool:
+    if label == ABSENT:
+        # Images without `part` are magnitudes.
+        return ABSENT in wanted or (key == "part" and "mag" in wanted)
+    return label in wanted or ANY in wanted
 
 
 @dataclass
@@ -87,9 +131,42 @@ class RunFiles:
     @property
     def name(self) -> str:
         """The run in words: ``sub-01 run-1``."""
-        keys = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo")
-        entities = normalised(self.entities)
-        return " ".join(f"{k}-{entities[k]}" for k in keys if k in entities)
+        return describe(self.entities, ("sub", *RUN_ENTITIES))
+
+
+def other_entities(entities: Mapping[str, str]) -> str:
+    """Write what tells a run from others beside its session, task and number: ``dir-AP``.
+
+    Parameters
+    ----------
+    entities : mapping of str to str
+
+    Returns
+    -------
+    str
+        Empty where there is nothing.
+    """
+    return describe(entities, [k for k in RUN_ENTITIES if k not in {"ses", "task", "run"}])
+
+
+def averaged_sessions(sessions: Iterable[Iterable[str]]) -> str:
+    """Say that sessions are averaged as if they were runs, where they are.
+
+    Parameters
+    ----------
+    sessions : iterable of iterable of str
+        Labels of the sessions of each subject's runs.
+
+    Returns
+    -------
+    str
+        Empty where no subject has several.
+    """
+    numbers = sorted({len(set(labels)) for labels in sessions})
+    if not numbers or numbers[-1] < 2:
+        return ""
+    number = f"{numbers[-1]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+    return f"{number} sessions per subject are averaged; a Session node keeps them apart"
 
 
 def parse_space(text: str) -> dict[str, str]:
@@ -176,14 +253,12 @@ def find_runs(
     problems: list[Problem] = []
     tasks, task_problems = _choose_task(raw, boldish, selection)
     problems.extend(task_problems)
-    selection = Selection(
-        selection.subjects, selection.sessions, tasks, selection.runs, selection.space
-    )
-    boldish = [(p, n) for p, n in boldish if selection.admits(normalised(n.entities))]
-    space, space_problems = _choose_space(boldish, selection.space)
+    selection = replace(selection, labels={**selection.labels, "task": tasks})
+    admitted = [(p, n) for p, n in boldish if selection.admits(n.entities)]
+    space, space_problems = _choose_space(admitted, selection.space)
     problems.extend(space_problems)
     runs: dict[tuple[tuple[str, str], ...], RunFiles] = {}
-    for path, name in boldish:
+    for path, name in admitted:
         if _spatial(name) != space:
             continue
         files = runs.setdefault(
@@ -192,14 +267,17 @@ def find_runs(
         if _claim(files, "bold", path, problems):
             root = next(r for r in derivatives if r in path.parents)
             files.derivative_sidecars = find_sidecars(root, path)
+    problems.extend(_repeated_scans(list(runs.values())))
+    images = _by_folder(name for _, name in boldish if _spatial(name) == space)
     for path, name in raw:
-        key = _key(name.entities)
-        if name.suffix == "events" and name.extension == ".tsv" and selection.admits(dict(key)):
-            files = runs.setdefault(key, RunFiles({**name.entities, **space}))
+        is_events = name.suffix == "events" and name.extension == ".tsv"
+        # Events that apply to images belong to these; others tell of a run without an image.
+        if is_events and selection.admits(name.entities) and not _applies(path, name, images):
+            files = runs.setdefault(_key(name.entities), RunFiles({**name.entities, **space}))
             _claim(files, "events", path, problems)
     _attach(runs, prepared, space, problems)
     for files in runs.values():
-        _attach_raw(files, bids_dir)
+        _attach_raw(files, bids_dir, problems)
     return [runs[key] for key in sorted(runs, key=_natural)], problems
 
 
@@ -234,11 +312,78 @@ def _key(entities: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def _natural(key: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    order = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo")
     pairs = dict(key)
     # Numbers sort as numbers, so that run-10 comes after run-9.
     values = {k: v.zfill(12) if v.isdigit() else v for k, v in pairs.items()}
-    return tuple((k, values.get(k, "")) for k in order)
+    return tuple((k, values.get(k, "")) for k in ("sub", *RUN_ENTITIES))
+
+
+def _folder(entities: Mapping[str, str]) -> tuple[str, str]:
+    return entities["sub"], entities.get("ses", "")
+
+
+def _by_folder(names: Iterable[BidsName]) -> dict[tuple[str, str], list[dict[str, str]]]:
+    """Return the entities of images by subject and session, whose folder they lie in."""
+    found: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for name in names:
+        found.setdefault(_folder(name.entities), []).append(normalised(name.entities))
+    return found
+
+
+def _applies(
+    path: Path, name: BidsName, images: Mapping[tuple[str, str], Sequence[Mapping[str, str]]]
+) -> bool:
+    """Tell whether a file applies to an image of its folder by the inheritance principle."""
+    folder = path.parent.parent.name
+    here = name.entities["sub"], folder[4:] if folder.startswith("ses-") else ""
+    entities = normalised(name.entities).items()
+    return any(entities <= image.items() for image in images.get(here, ()))
+
+
+def _repeated_scans(runs: Sequence[RunFiles]) -> list[Problem]:
+    """Refuse images of one scan that differ in how it was acquired, reconstructed or split."""
+    scans: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    for files in runs:
+        entities = dict(_key(files.entities))
+        scans.setdefault(tuple(entities.get(k, "") for k in OF_A_SCAN), []).append(entities)
+    return [_repeated_scan(images) for images in scans.values() if len(images) > 1]
+
+
+def _repeated_scan(images: Sequence[Mapping[str, str]]) -> Problem:
+    first = images[0]
+    keys = [k for k in {k: None for e in images for k in e} if k not in OF_A_SCAN]
+    keys = [k for k in keys if len({e.get(k) for e in images}) > 1]
+    there = [" ".join(f"{k}-{e[k]}" if k in e else f"no {k}" for k in keys) for e in images]
+    chosen = {PYBIDS_NAMES[k]: images[-1].get(k) for k in keys if k in PYBIDS_NAMES}
+    one = "; ".join(f'"{name}": {json.dumps([label])}' for name, label in chosen.items())
+    remedy = "remove the others"
+    if chosen:
+        remedy = f"choose, for example with --bids-filter-file and {json.dumps({'bold': chosen})}"
+        if None not in chosen.values():
+            remedy += f", or with {one} in the model's Input"
+    return Problem(
+        f"{describe(first, OF_A_SCAN)}: the same scan {len(images)} times",
+        "; ".join(there),
+        "one of these; another run or direction would be another scan",
+        remedy,
+    )
+
+
+def describe(entities: Mapping[str, str], keys: Sequence[str]) -> str:
+    """Write some entities in words: ``sub-01 run-1``.
+
+    Parameters
+    ----------
+    entities : mapping of str to str
+    keys : sequence of str
+        Which, in this order.
+
+    Returns
+    -------
+    str
+    """
+    there = normalised(entities)
+    return " ".join(f"{key}-{there[key]}" for key in keys if key in there)
 
 
 def _choose_task(
@@ -248,9 +393,10 @@ def _choose_task(
 ) -> tuple[tuple[str, ...], list[Problem]]:
     there = {n.entities.get("task", "") for _, n in raw if n.suffix == "events"}
     there |= {n.entities.get("task", "") for _, n in bold}
-    if len(selection.tasks) == 1 or (not selection.tasks and len(there) <= 1):
-        return selection.tasks or tuple(there), []
-    return selection.tasks, [
+    named = tuple(task for task in selection.labels.get("task", ()) if task != ANY)
+    if len(named) == 1 or (not named and len(there) <= 1):
+        return named or tuple(there), []
+    return named, [
         Problem(
             "--task-id",
             f"tasks {sorted(there)}",
@@ -336,7 +482,7 @@ def _attach(
                 _claim(files, "confounds_json", path, problems)
 
 
-def _attach_raw(files: RunFiles, bids_dir: Path) -> None:
+def _attach_raw(files: RunFiles, bids_dir: Path, problems: list[Problem]) -> None:
     """Find what applies to a run by inheritance in the raw dataset."""
     raw_entities = {k: v for k, v in files.entities.items() if k not in SPATIAL}
     name = BidsName(raw_entities, "bold", ".nii.gz")
@@ -345,8 +491,17 @@ def _attach_raw(files: RunFiles, bids_dir: Path) -> None:
     here = folder / "func" / "any"
     files.raw_sidecars = _inherited(bids_dir, here, name, "bold", ".json")
     if files.events is None:
-        events = _inherited(bids_dir, here, name, "events", ".tsv")
-        files.events = events[-1] if events else None
+        for events in _closest(_inherited(bids_dir, here, name, "events", ".tsv")):
+            _claim(files, "events", events, problems)
+
+
+def _closest(inherited: Sequence[Path]) -> list[Path]:
+    """Return the last of the files that apply, and those that apply just as closely."""
+
+    def rank(path: Path) -> tuple[Path, int]:
+        return path.parent, path.name.count("_")
+
+    return [path for path in inherited if rank(path) == rank(inherited[-1])]
 
 
 def find_sidecars(root: Path, path: Path) -> list[Path]:

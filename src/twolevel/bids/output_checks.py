@@ -244,7 +244,7 @@ def selection_in_words(selection: Mapping[str, Any]) -> str:
     """
     asked = selection.get("Asked", {})
     parts = [
-        f"{entity} {' '.join(map(str, values)) if isinstance(values, list) else values}"
+        f"{entity} {' '.join('(none)' if value is None else str(value) for value in values)}"
         for entity, values in asked.items()
     ]
     whole = [w for e, w in (("session", "all sessions"), ("run", "all runs")) if e not in asked]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from twolevel.bids.annex import is_absent
-from twolevel.bids.layout import iter_subjects
+from twolevel.bids.entities import is_common_space
+from twolevel.bids.folders import missing_folders, no_images
+from twolevel.bids.layout import averaged_sessions, iter_subjects
+from twolevel.bids.left_out import left_out_runs, left_out_subjects, notes_on_left_out
 from twolevel.bids.not_fetched import absent_together
 from twolevel.bids.run_checks import (
     CheckedRun,
@@ -23,21 +26,22 @@ from twolevel.bids.run_inputs import RunInputs, dataset_links
 from twolevel.bids.selection import select_runs
 from twolevel.bids.sidecars import read_json
 from twolevel.bids.tables import read_tsv
-from twolevel.errors import InputError, Problem, Problems, did_you_mean
+from twolevel.errors import AbsentContent, InputError, Problem, Problems, did_you_mean
 from twolevel.model.spec import INTERCEPT, is_wild
 from twolevel.model.variables import matches
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from twolevel.bids.exclusions import Exclusion
     from twolevel.bids.layout import RunFiles, Selection
     from twolevel.model.spec import Node, StatsModel
 
-__all__ = ["Plan", "check_inputs", "check_subject"]
+__all__ = ["Checks", "Plan", "check_inputs", "check_subject"]
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,37 @@ class Plan:
     inputs : dict of str to list of RunInputs
         The same, ready to be computed; empty where the images are still to be downloaded.
     notes : tuple of Note
+    left_out_runs : dict of str to list of Exclusion
+        Runs of these subjects that are left out, for the record.
+    left_out : dict of str to str
+        Subjects that are left out, and why.
     """
 
     runs: dict[str, list[RunFiles]]
     inputs: dict[str, list[RunInputs]]
     notes: tuple[Note, ...]
+    left_out_runs: dict[str, list[Exclusion]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checks:
+    """Which checks are made.
+
+    Attributes
+    ----------
+    with_group : bool
+        All subjects must share one grid in a common space.
+    images : bool
+        The images are there; without them, tables and sidecars are checked.
+    allow_missing : bool
+        Runs that lack a file or fail their own checks are left out and recorded; files whose
+        content is not fetched are a problem all the same.
+    """
+
+    with_group: bool = True
+    images: bool = True
+    allow_missing: bool = False
 
 
 def check_inputs(
@@ -66,8 +96,7 @@ def check_inputs(
     *,
     links: dict[str, Path] | None = None,
     progress: Callable[[int, int], None] | None = None,
-    same_grid: bool = True,
-    images: bool = True,
+    which: Checks | None = None,
 ) -> Plan:
     """Find and check everything that the participant level reads.
 
@@ -83,10 +112,8 @@ def check_inputs(
         Datasets by the names that BIDS URIs use; default those of `dataset_links`.
     progress : callable, optional
         Called with the number of runs checked and their total.
-    same_grid : bool
-        All subjects must share one grid, as the group level needs it.
-    images : bool
-        The images are there; without them, tables and sidecars are checked.
+    which : Checks, optional
+        Which checks; default all.
 
     Returns
     -------
@@ -97,37 +124,103 @@ def check_inputs(
     InputError
         With all offenders.
     """
+    which = which or Checks()
     node = model.node("run")
     if node is None:
         raise InputError(Problem("model", "no Run node", "a Run node", "add one"))
-    problems = Problems(_missing_folders(bids_dir, derivatives))
+    problems = Problems(missing_folders(bids_dir, derivatives))
     problems.stop_if_any()
     links = links or dataset_links(bids_dir, derivatives)
     runs = problems.attempt(lambda: select_runs(bids_dir, derivatives, selection)) or []
     problems.found.extend(_check_descriptions(links))
-    checked: list[CheckedRun] = []
-    tables: list[CheckedTables] = []
-    for index, files in enumerate(runs, start=1):
-        if images and (run := problems.attempt(partial(check_run, files, node, links))):
-            checked.append(run)
-            tables.append(run.tables)
-        elif not images and (
-            read := problems.attempt(partial(_check_without_images, files, node))
-        ):
-            tables.append(read)
-        if progress is not None:
-            progress(index, len(runs))
+    if runs and all(files.bold is None for files in runs):
+        problems.found.extend(no_images(derivatives))
+        problems.stop_if_any()
+    if which.with_group and selection.space != {}:
+        problems.found.extend(_check_common_space(runs))
+    checked, tables, failed = _check_runs(runs, node, links, which, progress)
+    allowed = which.allow_missing and bool(tables)
+    left_out = []
+    for files, own in failed:
+        if allowed and not _is_absent(own):
+            left_out.append((files, own))
+        else:
+            problems.found.extend(own)
     if tables:
         problems.found.extend(_check_contrasts(tables, node))
-    problems.found.extend(_check_together(checked, same_grid=same_grid))
+    problems.found.extend(_check_together(checked, same_grid=which.with_group))
     # A sidecar may serve many runs.
     problems.found = absent_together(dict.fromkeys(problems.found))
     problems.stop_if_any()
     ready = {run.tables.files.bold: run.inputs for run in checked}
-    by_subject = dict(iter_subjects(runs))
-    inputs = {s: [ready[f.bold] for f in group] for s, group in by_subject.items() if images}
-    notes = [note for run in tables for note in run.notes]
-    return Plan(by_subject, inputs, (*_notes_on_subjects(bids_dir, selection, by_subject), *notes))
+    by_subject = dict(iter_subjects(run.files for run in tables))
+    inputs = {s: [ready[f.bold] for f in group] for s, group in by_subject.items() if which.images}
+    without = left_out_runs(left_out, (bids_dir, *derivatives))
+    subjects = left_out_subjects(without, by_subject, selection.excluded)
+    notes = [
+        *_notes_on_subjects(bids_dir, selection, {*by_subject, *without}),
+        *notes_on_left_out(without, subjects),
+        *_notes_on_sessions(by_subject),
+        *(note for run in tables for note in run.notes),
+    ]
+    recorded = {s: list(of_s.values()) for s, of_s in without.items() if s in by_subject}
+    return Plan(by_subject, inputs, tuple(notes), recorded, subjects)
+
+
+def _check_runs(
+    runs: Sequence[RunFiles],
+    node: Node,
+    links: dict[str, Path],
+    which: Checks,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[list[CheckedRun], list[CheckedTables], list[tuple[RunFiles, list[Problem]]]]:
+    """Check each run by itself; return those that passed, and those that failed."""
+    checked: list[CheckedRun] = []
+    tables: list[CheckedTables] = []
+    failed: list[tuple[RunFiles, list[Problem]]] = []
+    for index, files in enumerate(runs, start=1):
+        own = Problems()
+        if not which.images:
+            read = own.attempt(partial(_check_without_images, files, node))
+            tables += [read] if read is not None else []
+        elif (run := own.attempt(partial(check_run, files, node, links))) is not None:
+            checked.append(run)
+            tables.append(run.tables)
+        if own.found:
+            failed.append((files, own.found))
+        if progress is not None:
+            progress(index, len(runs))
+    return checked, tables, failed
+
+
+def _is_absent(problems: Sequence[Problem]) -> bool:
+    """Tell whether content that is not fetched is among the problems: that is not missing."""
+    return any(isinstance(problem, AbsentContent) for problem in problems)
+
+
+def _notes_on_sessions(runs: Mapping[str, Sequence[RunFiles]]) -> list[Note]:
+    sessions = [[f.entities.get("ses", "") for f in of_subject] for of_subject in runs.values()]
+    what = averaged_sessions(sessions)
+    return [Note(what)] if what else []
+
+
+def _check_common_space(runs: Sequence[RunFiles]) -> list[Problem]:
+    """Refuse images in the space of single heads where a group is to be analysed."""
+    first = next((files for files in runs if files.bold is not None), None)
+    if first is None or is_common_space(first.entities):
+        return []
+    space = first.entities.get("space")
+    remedy = "give another --space, or analyse the participant level only"
+    if space is None:
+        remedy += "; --space none says that images without a space entity are in a common space"
+    return [
+        Problem(
+            f"space of the images, as {first.bold}",
+            f"{space}: each subject's own" if space else "no space entity: each run's own",
+            "a space that all subjects share, for the group level",
+            remedy,
+        )
+    ]
 
 
 def check_subject(runs: Sequence[RunFiles], node: Node, links: dict[str, Path]) -> list[RunInputs]:
@@ -158,21 +251,6 @@ def check_subject(runs: Sequence[RunFiles], node: Node, links: dict[str, Path]) 
     problems.found = absent_together(dict.fromkeys(problems.found))
     problems.stop_if_any()
     return [run.inputs for run in checked]
-
-
-def _missing_folders(bids_dir: Path, derivatives: Sequence[Path]) -> list[Problem]:
-    return [
-        Problem(
-            str(root),
-            "no such folder",
-            "a dataset",
-            "give the raw dataset as BIDS_DIR"
-            if root == bids_dir
-            else "say where the fMRIPrep derivatives are: --derivatives PATH",
-        )
-        for root in (bids_dir, *derivatives)
-        if not root.is_dir()
-    ]
 
 
 def _check_without_images(files: RunFiles, node: Node) -> CheckedTables:

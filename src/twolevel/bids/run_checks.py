@@ -12,7 +12,13 @@ from twolevel.bids.confounds import confound_names, read_confounds
 from twolevel.bids.events import events_within_scan, read_events
 from twolevel.bids.images import check_length, read_header, read_mask
 from twolevel.bids.not_fetched import not_fetched
-from twolevel.bids.run_inputs import RunInputs, gather, read_timing
+from twolevel.bids.run_inputs import (
+    ASSUMED,
+    RunInputs,
+    gather,
+    read_timing,
+    start_time_source,
+)
 from twolevel.errors import InputError, Problem, Problems
 from twolevel.model.spec import INTERCEPT, is_wild
 from twolevel.model.variables import RunVariables, resolve_variables
@@ -150,6 +156,9 @@ def check_tables(files: RunFiles, node: Node, *, n_volumes: int | None = None) -
     if problems.found or timing is None or events is None:
         raise InputError(problems.found)
     notes = []
+    if start_time_source(files) == ASSUMED:
+        what = f"the start time is taken to be {ASSUMED}"
+        notes.append(Note(what, files.name, f"{timing[1]:g} s"))
     if events.empty:
         notes.append(Note("no event at all", files.name, there["events"].name))
     twice = int(events.duplicated(["onset", *node.factors]).sum())
@@ -186,8 +195,9 @@ def missing_files(files: RunFiles, kinds: Sequence[str]) -> list[Problem]:
             f"{files.name}: {'BOLD image' if kind == 'bold' else kind}",
             "missing",
             expected[kind],
-            "complete the dataset, or leave the subject or run out "
-            "(--participant-label, --run-label)",
+            "complete the dataset; leave subject or run out (--exclude-participant-label, "
+            "--run-label, --bids-filter-file); or --allow-missing, which leaves out and records "
+            "the runs that lack a file",
         )
         for kind in kinds
         if getattr(files, kind) is None

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twolevel.bids.annex import is_absent, real_path
+from twolevel.bids.entities import RUN_ENTITIES
 from twolevel.bids.images import read_header
+from twolevel.bids.layout import describe
 from twolevel.bids.sidecars import read_json
 from twolevel.errors import InputError, Problem
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from twolevel.bids.layout import RunFiles
 
 __all__ = [
+    "ASSUMED",
     "RunInputs",
     "RunSpec",
     "dataset_links",
@@ -26,9 +29,18 @@ __all__ = [
     "output_entities",
     "read_timing",
     "source_uri",
+    "start_time_source",
 ]
 
 TOLERANCE_S = 1e-3
+SPARE_S = 1e-6  # 1.501 - 1.5 is more than 0.001 in binary numbers
+LONGEST_S = 100.0  # no scan of a brain takes as long: such numbers are milliseconds
+STATED = "the sidecar of the image"
+ASSUMED = (
+    "half a repetition time, fMRIPrep's default reference: slice timing was corrected and no "
+    "StartTime is stated"
+)
+UNKNOWN = "0: neither a StartTime is stated nor that slice timing was corrected"
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,8 @@ class RunSpec:
     n_volumes : int
     sources : tuple of str
         BIDS URIs of the files it is computed from.
+    start_time_from : str
+        What the start time comes from.
     """
 
     entities: tuple[tuple[str, str], ...]
@@ -51,12 +65,13 @@ class RunSpec:
     start_time: float
     n_volumes: int
     sources: tuple[str, ...]
+    start_time_from: str = STATED
 
     @property
     def name(self) -> str:
         """The run in words: ``sub-01 run-1``."""
-        keys = ("sub", "ses", "run")
-        return " ".join(f"{k}-{v}" for k, v in self.entities if k in keys)
+        keys = [key for key in ("sub", *RUN_ENTITIES) if key != "task"]
+        return describe(dict(self.entities), keys)
 
 
 @dataclass(frozen=True)
@@ -128,14 +143,17 @@ def read_timing(files: RunFiles) -> tuple[float, float]:
     Returns
     -------
     repetition_time, start_time : float
-        Seconds. The start time is 0 where no sidecar of the derivatives states it.
+        Seconds. Where no sidecar of the derivatives states the start time, it is 0, or half a
+        repetition time if slice timing was corrected: see `start_time_source`.
 
     Raises
     ------
     InputError
-        No sidecar states the repetition time, or two sources disagree.
+        No sidecar states the repetition time, two sources disagree, or the volumes are not
+        equally spaced in time.
     """
     where = f"repetition time of {files.name}"
+    _refuse_volume_timing(files)
     raw, prepared = _stated(files.raw_sidecars), _stated(files.derivative_sidecars)
     stated = [s for s in (raw, prepared) if s is not None]
     if not stated:
@@ -148,13 +166,23 @@ def read_timing(files: RunFiles) -> tuple[float, float]:
                 "write it into a *_bold.json at the root of the raw dataset, for example",
             )
         )
-    repetition_time, source = stated[-1]
-    here = files.bold is not None and not is_absent(files.bold)
-    in_header = read_header(files.bold).repetition_time if files.bold and here else None
-    # Converters leave 0 or 1 where they do not know; anything else is a statement.
-    if in_header is not None and in_header != 1.0:
+    if impossible := [(v, path) for v, path in stated if not 0 < v < LONGEST_S]:
+        in_ms = any(value >= LONGEST_S for value, _ in impossible)
+        raise InputError(
+            Problem(
+                where,
+                "; ".join(f"{value:g} s in {path}" for value, path in impossible),
+                f"seconds, more than 0 and less than {LONGEST_S:g}",
+                f"write {impossible[-1][0] / 1000:g}, if these are milliseconds"
+                if in_ms
+                else "correct it",
+            )
+        )
+    repetition_time, _ = stated[-1]
+    if (in_header := _in_header(files)) is not None:
         stated.append((in_header, f"the header of {files.bold}"))
-    if max(s[0] for s in stated) - min(s[0] for s in stated) > TOLERANCE_S:
+    difference = max(s[0] for s in stated) - min(s[0] for s in stated)
+    if difference > TOLERANCE_S + SPARE_S:
         listed = "; ".join(f"{value:g} s in {path}" for value, path in stated)
         raise InputError(
             Problem(
@@ -164,17 +192,74 @@ def read_timing(files: RunFiles) -> tuple[float, float]:
                 "find out which is right and correct the others",
             )
         )
-    if repetition_time <= 0:
-        raise InputError(
-            Problem(
-                where, f"{repetition_time:g} s in {source}", "seconds, more than 0", "correct it"
-            )
-        )
-    start_time = 0.0
+    start_time = repetition_time / 2 if start_time_source(files) == ASSUMED else 0.0
     for path in files.derivative_sidecars:
         if "StartTime" in (content := read_json(path)):
             start_time = _seconds(content["StartTime"], "StartTime", path)
     return repetition_time, start_time
+
+
+def start_time_source(files: RunFiles) -> str:
+    """Say what the start time of a run comes from.
+
+    fMRIPrep shifts slices to the middle of the repetition time unless told otherwise, and older
+    versions of it do not say so in StartTime.
+
+    Parameters
+    ----------
+    files : RunFiles
+
+    Returns
+    -------
+    str
+        `STATED`, `ASSUMED` or `UNKNOWN`.
+    """
+    contents = {path: read_json(path) for path in files.derivative_sidecars}
+    if any("StartTime" in content for content in contents.values()):
+        return STATED
+    corrected: object = None
+    for path, content in contents.items():
+        corrected = content.get("SliceTimingCorrected", corrected)
+        if corrected not in (None, True, False):
+            raise InputError(
+                Problem(
+                    f"{path}: SliceTimingCorrected",
+                    repr(corrected),
+                    "true or false",
+                    "correct the sidecar",
+                )
+            )
+    return ASSUMED if corrected else UNKNOWN
+
+
+def _refuse_volume_timing(files: RunFiles) -> None:
+    """Refuse runs whose volumes have times of their own."""
+    stating = [
+        str(path)
+        for path in (*files.raw_sidecars, *files.derivative_sidecars)
+        if "VolumeTiming" in read_json(path)
+    ]
+    if stating:
+        raise InputError(
+            Problem(
+                f"timing of {files.name}",
+                f"VolumeTiming, a time for each volume, in {', '.join(stating)}",
+                "volumes at equal distances in time",
+                "leave the run out: sparse and irregular acquisitions are not modelled",
+            )
+        )
+
+
+def _in_header(files: RunFiles) -> float | None:
+    """Return the repetition time that the image's header states, if it states any."""
+    if files.bold is None or is_absent(files.bold):
+        return None
+    header = read_header(files.bold)
+    value = header.repetition_time or 0.0
+    if value >= LONGEST_S and not header.time_unit_is_known:
+        value /= 1000
+    # Converters leave 0 or 1 where they do not know; anything else is a statement.
+    return None if value in {0.0, 1.0} else value
 
 
 def _stated(sidecars: Sequence[Path]) -> tuple[float, str] | None:
@@ -250,5 +335,6 @@ def gather(
         start_time=start_time,
         n_volumes=read_header(there["bold"]).shape[3],
         sources=tuple(source_uri(path, links) for path in (*there.values(), *sidecars)),
+        start_time_from=start_time_source(files),
     )
     return RunInputs(spec, {kind: real_path(path) for kind, path in there.items()})

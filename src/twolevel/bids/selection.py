@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from twolevel.bids.entities import RUN_ENTITIES
 from twolevel.bids.layout import RunFiles, Selection, find_runs, iter_subjects, list_subjects
 from twolevel.errors import InputError, Problem, did_you_mean
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-__all__ = ["choose_subjects", "runs_with_images", "select_runs"]
+__all__ = ["EXCLUDED", "choose_subjects", "nobody_left", "runs_with_images", "select_runs"]
+
+
+EXCLUDED = "excluded by --exclude-participant-label"
 
 
 def choose_subjects(
@@ -22,6 +26,8 @@ def choose_subjects(
     derivatives: Sequence[Path],
     wanted: Sequence[str],
     *,
+    excluded: Sequence[str] = (),
+    source: str = "--participant-label",
     n_subjects: int | None = None,
     seed: int = 0,
 ) -> tuple[str, ...]:
@@ -33,6 +39,10 @@ def choose_subjects(
     derivatives : sequence of Path
     wanted : sequence of str
         Labels with or without ``sub-``; empty for all.
+    excluded : sequence of str
+        Labels of subjects that are not taken, whoever else names them; likewise.
+    source : str
+        What names those that are wanted, for the messages.
     n_subjects : int, optional
         Draw that many of them.
     seed : int
@@ -46,21 +56,25 @@ def choose_subjects(
     Raises
     ------
     InputError
-        A label that is not there, or more subjects than there are.
+        A label that is not there, more subjects than there are, or none left.
     """
     there = list_subjects(bids_dir, *derivatives)
     labels = [label.removeprefix("sub-") for label in wanted]
+    without = [label.removeprefix("sub-") for label in excluded]
     problems = [
         Problem(
-            f"--participant-label {label}",
+            f"{asked} {label}",
             "no such subject",
             f"one of: {', '.join(there) or '(there is none)'}",
             did_you_mean(label, there) or "check the label",
         )
-        for label in labels
+        for asked, group in ((source, labels), ("--exclude-participant-label", without))
+        for label in group
         if label not in there
     ]
-    chosen = sorted(set(labels)) if labels else there
+    chosen = sorted(set(labels or there) - set(without))
+    if without and not chosen:
+        problems.append(nobody_left(labels or there))
     if n_subjects is not None and n_subjects > len(chosen):
         problems.append(
             Problem(
@@ -76,6 +90,26 @@ def choose_subjects(
         drawn = np.random.default_rng(seed).choice(len(chosen), n_subjects, replace=False)
         chosen = sorted(chosen[i] for i in drawn)
     return tuple(chosen)
+
+
+def nobody_left(subjects: Iterable[str]) -> Problem:
+    """Say that every subject is excluded.
+
+    Parameters
+    ----------
+    subjects : iterable of str
+        Those that were to be taken.
+
+    Returns
+    -------
+    Problem
+    """
+    return Problem(
+        "--exclude-participant-label",
+        "every subject is excluded",
+        f"at least one of: {', '.join(subjects)}",
+        "exclude fewer subjects",
+    )
 
 
 def select_runs(
@@ -169,12 +203,12 @@ def _nothing_selected(
     everything, _ = find_runs(bids_dir, derivatives, Selection(subjects=selection.subjects))
     there = {
         key: sorted({run.entities[key] for run in everything if key in run.entities})
-        for key in ("task", "ses", "run")
+        for key in RUN_ENTITIES
     }
     listed = "; ".join(f"{key}: {', '.join(labels)}" for key, labels in there.items() if labels)
     return Problem(
         str(bids_dir),
         f"no run for this selection; there are {listed or 'no runs at all'}",
         "sub-*/func/*_events.tsv and, in the derivatives, *_desc-preproc_bold.nii.gz",
-        "check the task (of the model's Input, or --task-id) and the labels that you selected",
+        "check the labels that you selected: in the model's Input, in the filter file, by options",
     )

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from twolevel.bids.layout import Selection, list_subjects, parse_space
 from twolevel.bids.output_checks import find_in_the_way, selection_in_words
 from twolevel.bids.outputs import common_entities
-from twolevel.bids.preflight import Plan, check_inputs
+from twolevel.bids.preflight import Checks, Plan, check_inputs
 from twolevel.bids.publications import GROUP, Publication, kind_of
 from twolevel.bids.publish import derivative_versions, linked_datasets
 from twolevel.bids.run_inputs import dataset_links, output_entities
 from twolevel.bids.selection import choose_subjects
-from twolevel.cli.select import labels, make_selection
+from twolevel.cli.select import make_selection, subject_labels
 from twolevel.errors import InputError, OutputError, Problem, Problems
 from twolevel.model.override import override
 from twolevel.model.read import find_model, read_model
@@ -58,6 +58,10 @@ class Request:
         Its subjects are chosen.
     links : dict of str to Path
         The datasets by the names that BIDS URIs use.
+    allow_missing : bool
+        Runs that lack a file or fail their checks are left out.
+    notes : tuple of Note
+        On what replaces what.
     """
 
     bids_dir: Path
@@ -65,12 +69,14 @@ class Request:
     model: StatsModel
     selection: Selection
     links: dict[str, Path]
+    allow_missing: bool = False
+    notes: tuple[Note, ...] = ()
 
     def about(self, tasks: Iterable[str]) -> Request:
         """Take note of what part of which data the analysis is about, the task as it was found."""
         asked = self.selection.asked()
         if found := sorted(set(tasks)):
-            asked["task"] = found
+            asked["task"] = list(found)
         scope = Scope(json.dumps(asked, sort_keys=True), derivative_versions(self.derivatives))
         return replace(self, model=replace(self.model, scope=scope))
 
@@ -119,28 +125,43 @@ def load_request(
     derivatives = tuple(path.resolve() for path in given)
     model = problems.attempt(lambda: _load_model(arguments, bids_dir))
     space = problems.attempt(lambda: parse_space(arguments.space) if arguments.space else None)
-    subjects: tuple[str, ...] | None = ()
-    wanted = arguments.participant_label or (model.input_filter("subject") if model else ())
+    named = problems.attempt(lambda: subject_labels(arguments, model))
+    if named is None:
+        return None
+    subjects: tuple[str, ...] | None
+    subjects = tuple(s for s in named.wanted if s not in named.excluded)
     if from_data or arguments.n_subjects is not None:
         subjects = problems.attempt(
             lambda: choose_subjects(
                 bids_dir,
                 derivatives,
-                wanted,
+                named.wanted,
+                excluded=named.excluded,
+                source=named.source,
                 n_subjects=arguments.n_subjects,
                 seed=arguments.random_seed,
             )
         )
         if subjects is None:  # go on with those that are there, so that all problems are listed
-            there = list_subjects(bids_dir, *derivatives)
-            subjects = tuple(s for s in labels(list(wanted), "sub-") if s in there) or None
-    else:
-        subjects = labels(list(wanted), "sub-")
+            there = {*list_subjects(bids_dir, *derivatives)} - {*named.excluded}
+            subjects = tuple(s for s in named.wanted if s in there) or None
     if model is None or subjects is None:
         return None
-    selection = make_selection(arguments, model, subjects, space)
+    chosen = problems.attempt(lambda: make_selection(arguments, model, subjects, space))
+    if chosen is None:
+        return None
+    selection, notes = chosen
     links = _name_datasets(arguments, bids_dir, derivatives, problems)
-    return Request(bids_dir, derivatives, model, selection, links).about(selection.tasks)
+    request = Request(
+        bids_dir,
+        derivatives,
+        model,
+        selection,
+        links,
+        arguments.allow_missing,
+        (*named.notes, *notes),
+    )
+    return request.about(selection.labels.get("task", ()))
 
 
 def _name_datasets(
@@ -217,8 +238,7 @@ def make_plan(
                 request.model,
                 links=request.links,
                 progress=lambda n, total: status.update(f"checking inputs: run {n} of {total}"),
-                same_grid=with_group,
-                images=images,
+                which=Checks(with_group, images, request.allow_missing),
             )
         )
     if with_group and request.model.node("dataset") is None:

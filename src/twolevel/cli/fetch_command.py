@@ -16,7 +16,7 @@ from twolevel.bids.programs import DATALAD, GIT_ANNEX, require_programs
 from twolevel.bids.selection import choose_subjects, runs_with_images, select_runs
 from twolevel.cli.console import ReportConsole
 from twolevel.cli.progress import format_seconds, show_notes
-from twolevel.cli.select import make_selection
+from twolevel.cli.select import make_selection, subject_labels
 from twolevel.cli.transfer import download_all
 from twolevel.model.read import find_model, read_model
 
@@ -100,12 +100,17 @@ def _next(arguments: argparse.Namespace, target: Path) -> str:
     words += ["--model", arguments.model or "MODEL"]
     for option, labels in (
         ("--participant-label", arguments.participant_label),
+        ("--exclude-participant-label", arguments.exclude_participant_label),
         ("--session-label", arguments.session_label),
         ("--run-label", arguments.run_label),
     ):
         words += [option, *labels] if labels else []
-    for option, value in (("--task-id", arguments.task_id), ("--space", arguments.space)):
-        words += [option, value] if value else []
+    for option, value in (
+        ("--task-id", arguments.task_id),
+        ("--bids-filter-file", arguments.bids_filter_file),
+        ("--space", arguments.space),
+    ):
+        words += [option, str(value)] if value else []
     return shlex.join(words)
 
 
@@ -125,15 +130,17 @@ def _choose(
 ) -> tuple[list[Path], tuple[Note, ...]]:
     """List the files that the selected runs need, and what is missing of others."""
     derivatives = [clones.derivatives]
-    named = arguments.participant_label or (model.input_filter("subject") if model else ())
-    subjects = choose_subjects(clones.raw, derivatives, named)
-    selection = make_selection(arguments, model, subjects, space)
+    named = subject_labels(arguments, model)
+    subjects = choose_subjects(
+        clones.raw, derivatives, named.wanted, excluded=named.excluded, source=named.source
+    )
+    selection, replaced = make_selection(arguments, model, subjects, space)
     runs = select_runs(clones.raw, derivatives, selection)
     complete, notes = runs_with_images(
-        runs, named=subjects if named else (), there=list_subjects(clones.derivatives)
+        runs, named=subjects if named.wanted else (), there=list_subjects(clones.derivatives)
     )
     paths = [*tables_of(complete, clones.raw, derivatives), *images_of(complete)]
-    return paths, tuple(notes)
+    return paths, (*named.notes, *replaced, *notes)
 
 
 def _list(paths: Sequence[Path], root: Path) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "JOBS",
+    "add_allow_missing",
     "add_downloads",
     "add_labels",
     "add_model",
@@ -79,6 +80,13 @@ def add_labels(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         help="subjects, with or without sub- (default: all)",
     )
     group.add_argument(
+        "--exclude-participant-label",
+        nargs="+",
+        default=[],
+        metavar="LABEL",
+        help="subjects that are left out, with or without sub-; recorded in excluded.tsv",
+    )
+    group.add_argument(
         "--session-label", nargs="+", default=[], metavar="LABEL", help="sessions (default: all)"
     )
     group.add_argument(
@@ -93,6 +101,13 @@ def add_labels(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         default=[],
         metavar="LABEL",
         help="runs; 1 and 01 are the same (default: all)",
+    )
+    group.add_argument(
+        "--bids-filter-file",
+        type=_file,
+        metavar="FILE",
+        help='JSON as fMRIPrep takes it, {"bold": {"session": "1", "acquisition": ["mb"]}}: '
+        'labels by pybids\'s names of entities; null for none, "*" for any',
     )
     group.add_argument(
         "--space",
@@ -299,10 +314,16 @@ def add_running(parser: argparse.ArgumentParser) -> None:
         help="replace results of another selection (sessions, runs, filters, version of the "
         "derivatives) that lie under the same names in OUTPUT_DIR; they are listed",
     )
+    add_allow_missing(group)
+
+
+def add_allow_missing(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> None:
+    """Add whether an analysis goes on without what is missing."""
     group.add_argument(
         "--allow-missing",
         action="store_true",
-        help="go on without the runs and subjects that failed or are missing",
+        help="leave out runs that lack a file or fail their checks, recorded in excluded.tsv, and "
+        "go on to the group when subjects failed or are missing",
     )
 
 

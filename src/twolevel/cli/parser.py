@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twolevel.cli.options import (
+    add_allow_missing,
     add_downloads,
     add_labels,
     add_model,
@@ -149,6 +150,7 @@ def build_parser() -> argparse.ArgumentParser:
     validate = _command(commands, "validate", "Make every check of `run`, and compute nothing.")
     validate.add_argument("bids_dir", type=Path, metavar="BIDS_DIR", help="the raw BIDS dataset")
     add_selection(validate)
+    add_allow_missing(validate)
     add_model(validate)
 
     report = _command(

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from twolevel.bids.checkpoints import unfinished_shares
 from twolevel.bids.group_inputs import find_subject_maps
+from twolevel.bids.layout import list_subjects
 from twolevel.bids.output_checks import check_output
 from twolevel.bids.publications import (
     GROUP,
@@ -25,6 +27,7 @@ from twolevel.bids.publish import write_dataset_files
 from twolevel.bids.quality import inflation_notes
 from twolevel.bids.run_inputs import output_entities
 from twolevel.bids.run_records import RunRecord, write_run_record
+from twolevel.bids.selection import EXCLUDED
 from twolevel.bids.tables import read_tsv
 from twolevel.cli.checks import (
     PlannedOutputs,
@@ -50,7 +53,7 @@ from twolevel.workflow.work_dir import UNFINISHED, check_work_dir
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from twolevel.bids.atlas import Atlas
@@ -101,6 +104,7 @@ def execute(arguments: argparse.Namespace) -> int:
     problems.stop_if_any()
     if request is None or planned is None:
         raise RuntimeError("no plan and no problem")
+    notes = [*request.notes, *notes]
     allow(shared_resources(arguments))
     show_notes(console, notes, verbose=arguments.verbose)
     fetching = None
@@ -307,18 +311,22 @@ def _find_group(
 ) -> GroupInputs:
     """Find the subjects' maps; in `all`, those of the subjects that were analysed."""
     wanted: dict[str, str] = {}
-    if len(request.selection.tasks) == 1:
-        wanted["task"] = request.selection.tasks[0]
+    tasks = request.selection.labels.get("task", ())
+    if len(tasks) == 1:
+        wanted["task"] = tasks[0]
     wanted.update(request.selection.space or {})
     downsample = request.model.nodes[0].run_settings.downsample
     if downsample > 1 and "res" in wanted:
         wanted["res"] += f"down{downsample}"
     subjects: list[str] | None = list(request.selection.subjects) or None
+    left_out: Mapping[str, str] = dict.fromkeys(request.selection.excluded, EXCLUDED)
+    if subjects is None and left_out:
+        subjects = [s for s in list_subjects(output_dir) if s not in left_out]
     if plan is not None:
-        subjects = list(plan.runs)
+        subjects, left_out = list(plan.runs), plan.left_out
         entities = output_entities(next(iter(plan.runs.values()))[0], downsample)
         wanted = {k: v for k, v in entities.items() if k in {"task", "space", "res"}}
-    return find_subject_maps(
+    found = find_subject_maps(
         output_dir,
         request.model,
         subjects=subjects,
@@ -327,6 +335,7 @@ def _find_group(
         allow_missing=arguments.allow_missing,
         without_space=request.selection.space == {},
     )
+    return replace(found, left_out={**found.left_out, **left_out})
 
 
 def _open_log(output_dir: Path, notes: Iterable[Note]) -> Path:

@@ -2,16 +2,79 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from twolevel.bids.layout import Selection
+from twolevel.bids.filter_file import read_filter_file
+from twolevel.bids.layout import PYBIDS_NAMES, Selection
+from twolevel.bids.selection import nobody_left
+from twolevel.errors import InputError, Problem
+from twolevel.model.spec import ENTITY_KEYS
+from twolevel.notes import Note
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from twolevel.model.spec import StatsModel
 
-__all__ = ["labels", "make_selection"]
+__all__ = ["SubjectLabels", "make_selection", "subject_labels"]
+
+INPUT = "the model's Input"
+FILTER_FILE = "--bids-filter-file"
+PARTICIPANTS, EXCLUDED = "--participant-label", "--exclude-participant-label"
+OPTIONS = {"ses": "--session-label", "task": "--task-id", "run": "--run-label"}
+
+
+@dataclass(frozen=True)
+class SubjectLabels:
+    """The subjects that options and model name.
+
+    Attributes
+    ----------
+    wanted, excluded : tuple of str
+        Labels without ``sub-``; nobody wanted means all.
+    source : str
+        What names those that are wanted.
+    notes : tuple of Note
+        What replaces what.
+    """
+
+    wanted: tuple[str, ...]
+    excluded: tuple[str, ...]
+    source: str
+    notes: tuple[Note, ...]
+
+
+def subject_labels(arguments: argparse.Namespace, model: StatsModel | None) -> SubjectLabels:
+    """Read which subjects options and model name; options come before the model's Input.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+    model : StatsModel, optional
+
+    Returns
+    -------
+    SubjectLabels
+
+    Raises
+    ------
+    InputError
+        Labels are not separated by blanks.
+    """
+    by_option = _labels(arguments.participant_label, PARTICIPANTS, "sub-")
+    excluded = _labels(arguments.exclude_participant_label, EXCLUDED, "sub-")
+    by_model = model.input_filter("subject") if model is not None else ()
+    by_model = tuple(label.removeprefix("sub-") for label in by_model)
+    wanted = by_option or by_model
+    if wanted and set(wanted) <= set(excluded):
+        raise InputError(nobody_left(wanted))
+    notes = []
+    if by_option and by_model and set(by_option) != set(by_model):
+        notes.append(_replaced("subject", by_model, INPUT, by_option, PARTICIPANTS))
+    source = PARTICIPANTS if by_option or not by_model else f"{INPUT}: subject"
+    return SubjectLabels(wanted, excluded, source, tuple(notes))
 
 
 def make_selection(
@@ -19,8 +82,8 @@ def make_selection(
     model: StatsModel | None,
     subjects: tuple[str, ...],
     space: dict[str, str] | None,
-) -> Selection:
-    """Put what the options select over what the model's Input selects.
+) -> tuple[Selection, list[Note]]:
+    """Put what options and filter file select over what the model's Input selects.
 
     Parameters
     ----------
@@ -32,34 +95,63 @@ def make_selection(
 
     Returns
     -------
-    Selection
+    selection : Selection
+    notes : list of Note
+        What replaces what, entity by entity.
+
+    Raises
+    ------
+    InputError
+        Labels are not separated by blanks, or the filter file is not as it must be.
     """
-
-    def of_model(entity: str) -> tuple[str, ...]:
-        return model.input_filter(entity) if model is not None else ()
-
-    return Selection(
-        subjects=subjects,
-        sessions=labels(arguments.session_label, "ses-") or of_model("session"),
-        tasks=(arguments.task_id.removeprefix("task-"),)
-        if arguments.task_id
-        else of_model("task"),
-        runs=labels(arguments.run_label, "run-") or of_model("run"),
-        space=space,
+    by_model: dict[str, tuple[str, ...]] = {}
+    if model is not None:
+        by_model = {
+            key: tuple(label.removeprefix(f"{key}-") for label in model.input_filter(name))
+            for name, key in ENTITY_KEYS.items()
+        }
+    by_file, notes = (
+        read_filter_file(arguments.bids_filter_file) if arguments.bids_filter_file else ({}, [])
     )
+    given = {
+        "ses": arguments.session_label,
+        "task": [arguments.task_id] if arguments.task_id else [],
+        "run": arguments.run_label,
+    }
+    by_option = {key: _labels(given[key], OPTIONS[key], f"{key}-") for key in given}
+    chosen: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for where, wanted in ((INPUT, by_model), (FILTER_FILE, by_file), ("", by_option)):
+        for key, labels in Selection(labels=wanted).labels.items():
+            source = where or OPTIONS[key]
+            if key in chosen and chosen[key][1] != labels:
+                earlier, replaced = chosen[key]
+                notes.append(_replaced(PYBIDS_NAMES[key], replaced, earlier, labels, source))
+            chosen[key] = source, labels
+    labels_of = {key: labels for key, (_, labels) in chosen.items()}
+    excluded = _labels(arguments.exclude_participant_label, EXCLUDED, "sub-")
+    return Selection(subjects, labels_of, space, excluded), notes
 
 
-def labels(given: list[str], prefix: str) -> tuple[str, ...]:
-    """Take the key off labels that were given with it.
+def _replaced(
+    entity: str, labels: Sequence[str], earlier: str, by: Sequence[str], source: str
+) -> Note:
+    old, new = (", ".join(label or "(none)" for label in group) for group in (labels, by))
+    return Note(f"{source} replaces what {earlier} selects", entity, f"{new} instead of {old}")
 
-    Parameters
-    ----------
-    given : list of str
-    prefix : str
-        ``sub-``, ...
 
-    Returns
-    -------
-    tuple of str
-    """
+def _labels(given: Sequence[str], option: str, prefix: str) -> tuple[str, ...]:
+    """Take the key off labels that were given with it."""
+    joined = [label for label in given if "," in label]
+    if joined:
+        raise InputError(
+            [
+                Problem(
+                    f"{option} {label}",
+                    "a comma, which no label holds",
+                    "labels separated by blanks",
+                    f"write {option} {' '.join(filter(None, label.split(',')))}",
+                )
+                for label in joined
+            ]
+        )
     return tuple(label.removeprefix(prefix) for label in given)

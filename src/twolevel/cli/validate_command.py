@@ -47,7 +47,7 @@ def execute(arguments: argparse.Namespace) -> int:
     problems.stop_if_any()
     if plan is None:
         raise RuntimeError("no plan and no problem")
-    show_notes(console, plan.notes, verbose=arguments.verbose)
+    show_notes(console, (*request.notes, *plan.notes), verbose=arguments.verbose)
     n_runs = sum(len(runs) for runs in plan.runs.values())
     console.print(
         f"All checks passed: {len(plan.runs)} subjects, {n_runs} runs, "

@@ -16,6 +16,7 @@ from twolevel.errors import ModelError, Problem
 from twolevel.model.labels import contrast_label
 from twolevel.model.software import settings_of
 from twolevel.model.spec import (
+    ENTITY_KEYS,
     INTERCEPT,
     Contrast,
     Edge,
@@ -133,13 +134,14 @@ def read_model(path: Path | str) -> StatsModel:
         nodes = tuple(_node(node) for node in parsed.Nodes)
     except ValidationError as error:
         raise ModelError(list(_schema_problems(path, "Software.twolevel: ", error))) from error
+    names = {key: name for name, key in ENTITY_KEYS.items()}
     model = StatsModel(
         name=parsed.Name,
         description=parsed.Description or "",
         nodes=nodes,
         edges=tuple(Edge(e.Source, e.Destination) for e in parsed.Edges or ()),
         inputs=tuple(
-            (entity, tuple(str(value) for value in values))
+            (names.get(entity, entity), tuple(str(value) for value in values))
             for entity, values in (parsed.Input or {}).items()
         ),
     )

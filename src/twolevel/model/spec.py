@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 __all__ = [
+    "ENTITY_KEYS",
     "Contrast",
     "ContrastName",
     "Edge",
@@ -32,6 +33,19 @@ __all__ = [
 ]
 
 Level = Literal["run", "session", "subject", "dataset"]
+# Entities that Input and filter files may name, as pybids does, and their keys in file names.
+ENTITY_KEYS = {
+    "subject": "sub",
+    "session": "ses",
+    "task": "task",
+    "acquisition": "acq",
+    "ceagent": "ce",
+    "reconstruction": "rec",
+    "direction": "dir",
+    "run": "run",
+    "echo": "echo",
+    "part": "part",
+}
 INTERCEPT = "1"
 
 

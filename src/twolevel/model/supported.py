@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from twolevel.errors import Problem
-from twolevel.model.spec import INTERCEPT, is_wild
+from twolevel.model.spec import ENTITY_KEYS, INTERCEPT, is_wild
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ ALL_HRF_MODELS = tuple(
     for model in HRF_MODELS
     for more in ("", " + derivative", " + derivative + dispersion")
 )
-INPUT_ENTITIES = {"task", "subject", "session", "run"}
+INPUT_ENTITIES = {*ENTITY_KEYS, *ENTITY_KEYS.values()}
 
 
 def unsupported(path: Path, model: bsm.BIDSStatsModel) -> Iterator[Problem]:
@@ -77,8 +77,8 @@ def unsupported(path: Path, model: bsm.BIDSStatsModel) -> Iterator[Problem]:
         yield Problem(
             f"{path}: Input",
             f"entities {unknown}",
-            f"some of {sorted(INPUT_ENTITIES)}",
-            "select by these, or with options of the command line",
+            f"some of {', '.join(ENTITY_KEYS)}",
+            "select by these; the space with --space",
         )
     if twice := sorted({name for name in names if names.count(name) > 1}):
         yield Problem(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from twolevel.bids.exclusions import EXCLUDED, EXCLUSION_COLUMNS
+from twolevel.bids.layout import averaged_sessions, other_entities
 from twolevel.bids.outputs import entities_of
 from twolevel.bids.run_records import read_history
 from twolevel.bids.sidecars import read_json
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from twolevel.bids.run_records import History
     from twolevel.report.group_results import ContrastResult
+
+RUN_KEYS = ["subject", "session", "task", "run", "other"]
 
 __all__ = ["Derivatives", "GroupLevel", "check_is_output", "read_derivatives"]
 
@@ -83,6 +86,20 @@ class Derivatives:
     def contrasts(self) -> list[ContrastResult]:
         """Those of all groups."""
         return [contrast for group in self.groups for contrast in group.contrasts]
+
+    @property
+    def n_runs(self) -> int:
+        """How many runs there are, however many spaces they were analysed in."""
+        return len(self.runs[RUN_KEYS].drop_duplicates()) if len(self.runs) else 0
+
+    @property
+    def averaged_sessions(self) -> str:
+        """Whether sessions are averaged as if they were runs, in words."""
+        if self.runs.empty:
+            return ""
+        return averaged_sessions(
+            [set(runs["session"]) for _, runs in self.runs.groupby(["subject", "task"])]
+        )
 
     @property
     def name(self) -> str:
@@ -197,6 +214,7 @@ def _read_runs(root: Path) -> pd.DataFrame:
                 "session": entities.get("ses", ""),
                 "task": entities.get("task", ""),
                 "run": entities.get("run", ""),
+                "other": other_entities(entities),
                 "space": entities.get("space", ""),
                 "res": entities.get("res", ""),
                 "volumes": values["n_volumes", "fit"],

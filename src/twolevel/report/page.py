@@ -66,6 +66,7 @@ RUN_COLUMNS = {
     "session": "session",
     "task": "task",
     "run": "run",
+    "other": "other entities",
     "space": "space",
     "res": "resolution",
     "volumes": "volumes",
@@ -82,7 +83,6 @@ RUN_COLUMNS = {
 }
 
 
-RUN_KEYS = ["subject", "session", "task", "run"]
 SAME = ("task", "space", "res")  # not shown where all runs have the same
 
 
@@ -160,7 +160,7 @@ def _write_report(output_dir: Path, atlas: Atlas | None) -> Path:
         inflation_warning=WARNING,
         cluster_columns=CLUSTER_COLUMNS,
         run_columns=_used_columns(derivatives.runs),
-        n_runs=len(derivatives.runs[RUN_KEYS].drop_duplicates()) if len(derivatives.runs) else 0,
+        n_runs=derivatives.n_runs,
         exclusion_columns=EXCLUSION_COLUMNS,
         viewer=viewer_data(views) if views else None,
     )

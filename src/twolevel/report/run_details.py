@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from nibabel.orientations import apply_orientation, io_orientation
 
+from twolevel.bids.entities import RUN_ENTITIES
 from twolevel.bids.images import read_map
+from twolevel.bids.layout import describe
 from twolevel.bids.outputs import entities_of
 from twolevel.bids.sidecars import read_json
 from twolevel.bids.tables import read_tsv
@@ -95,8 +97,7 @@ class RunDetails:
     @property
     def name(self) -> str:
         """The run within its subject, in words."""
-        keys = ("ses", "task", "run", "space", "res")
-        return " ".join(f"{k}-{self.entities[k]}" for k in keys if k in self.entities)
+        return describe(self.entities, (*RUN_ENTITIES, "space", "res"))
 
 
 def read_run_details(quality: Path) -> RunDetails:

@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 UNCORRECTED = ("clusterExtent", "fpr")
+OTHER_ENTITIES = r"^((?:(?:acq|ce|rec|dir|echo|part)-\w+ ?)+)(?::|$)"  # in items of exclusions
 KINDS = ("subject", "run", "contrast", "volume", "event", "voxel")  # of exclusions
 FOREMOST = (
     "permutationFWE",
@@ -142,7 +143,9 @@ def left_out(excluded: pd.DataFrame) -> str:
         rows = rows[~of_group]
         if rows.empty:
             continue
-        runs = rows[["subject", "session", "run"]].drop_duplicates()
+        # What a run is called beyond its number stands before the item.
+        other = rows["item"].str.extract(OTHER_ENTITIES, expand=False)
+        runs = rows.assign(item=other)[["subject", "session", "run", "item"]].drop_duplicates()
         if kind in ("volume", "event", "voxel"):
             counted = _count(int(rows["count"].astype(int).sum()), kind)
             parts.append(f"{counted} in {_count(len(runs), 'run')}")
@@ -263,13 +266,13 @@ def _run_sentences(derivatives: Derivatives) -> str:
     )
     strategy = settings["confound_strategy"]
     by = f' (strategy "{strategy}" of nilearn)' if strategy else ""
-    n_runs = len(derivatives.runs[["subject", "session", "task", "run"]].drop_duplicates())
     times = " or ".join(f"{t:g}" for t in sorted({d["RepetitionTime"] for d in designs}))
     n_confounds = _range([sum(_is(t, "confound") for t in d["Columns"].values()) for d in designs])
     high_pass = " or ".join(dict.fromkeys(d["HighPass"] for d in designs))
     return (
-        f"Data of {_count(len(derivatives.subjects), 'subject')} and {_count(n_runs, 'run')} "
-        f"(repetition time {times} s), {_preprocessing(derivatives)}, were "
+        f"Data of {_count(len(derivatives.subjects), 'subject')} and "
+        f"{_count(derivatives.n_runs, 'run')} (repetition time {times} s), "
+        f"{_preprocessing(derivatives)}, were "
         f"{smoothed} and expressed as percent signal change. For each run a linear model was "
         f"fitted by {model}, with the regressors {_conditions(designs)}, {n_confounds} "
         f"confounds{by} and a constant; high-pass: {high_pass}."
@@ -278,6 +281,7 @@ def _run_sentences(derivatives: Derivatives) -> str:
             if derivatives.subject.get("FixedEffects")
             else ""
         )
+        + (f" {derivatives.averaged_sessions}." if derivatives.averaged_sessions else "")
     )
 
 

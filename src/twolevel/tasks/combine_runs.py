@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from fileformats.generic import Directory
 from numpy.typing import NDArray
 from pydra.compose import python
 
-from twolevel.bids.entities import build_name
+from twolevel.bids.entities import RUN_ENTITIES, build_name
 from twolevel.bids.exclusions import Exclusion, read_exclusions, write_exclusions
 from twolevel.bids.images import read_map, read_mask
+from twolevel.bids.layout import averaged_sessions, describe, other_entities
 from twolevel.bids.outputs import common_entities, entities_of, folder_of, model_record, write_mask
 from twolevel.bids.sidecars import read_json, sidecar_of
 from twolevel.errors import AnalysisError
@@ -23,7 +25,15 @@ from twolevel.stats.fixed_effects import combine_runs
 from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fit_run import map_record, write_estimate
 
-__all__ = ["CombineRuns", "SubjectRuns", "combine_run_files", "save_subject", "subject_entities"]
+__all__ = [
+    "CombineRuns",
+    "SubjectRuns",
+    "combine_run_files",
+    "exclusions_of",
+    "runs_record",
+    "save_subject",
+    "subject_entities",
+]
 
 
 def subject_entities(names: Sequence[Mapping[str, str]]) -> dict[str, str]:
@@ -43,7 +53,12 @@ def subject_entities(names: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 
 def combine_run_files(
-    subject: str, run_stage: Stage, stage: Stage, runs: Sequence[Path], folder: Path
+    subject: str,
+    run_stage: Stage,
+    stage: Stage,
+    runs: Sequence[Path],
+    folder: Path,
+    left_out: Sequence[Exclusion] = (),
 ) -> Path:
     """Combine the maps of a subject's runs, contrast by contrast.
 
@@ -57,6 +72,8 @@ def combine_run_files(
         What `fit_run_files` wrote for each run.
     folder : Path
         Where the tree is written.
+    left_out : sequence of Exclusion
+        Runs of the subject that are not analysed, for the record.
 
     Returns
     -------
@@ -82,11 +99,34 @@ def combine_run_files(
         sources[label] = [
             uri for i in inside for uri in _sources(runs[i], names[i], label, subject_names)
         ]
-    exclusions = [e for run in runs for e in read_exclusions(run / EXCLUSIONS)]
+    exclusions = [*left_out, *exclusions_of(names, runs)]
     runs_of_subject = SubjectRuns(
-        subject, subject_names, masks, affine, estimates, sources, mask_uris, exclusions
+        subject, names, masks, affine, estimates, sources, mask_uris, exclusions
     )
     return save_subject(runs_of_subject, run_stage, stage, folder)
+
+
+def exclusions_of(
+    names: Sequence[Mapping[str, str]], folders: Sequence[Path]
+) -> Iterator[Exclusion]:
+    """Read what was left out of the runs of a subject, told apart by more than their numbers.
+
+    Parameters
+    ----------
+    names : sequence of mapping of str to str
+        Entities of the runs.
+    folders : sequence of Path
+        Of their tables, in the same order.
+
+    Yields
+    ------
+    Exclusion
+    """
+    for entities, folder in zip(names, folders, strict=True):
+        which = other_entities(entities)
+        for exclusion in read_exclusions(folder / EXCLUSIONS):
+            item = ": ".join(part for part in (which, exclusion.item) if part)
+            yield replace(exclusion, item=item)
 
 
 @dataclass(frozen=True)
@@ -97,8 +137,8 @@ class SubjectRuns:
     ----------
     subject : str
         Label.
-    entities : dict of str to str
-        Of the subject's maps.
+    names : sequence of mapping of str to str
+        Entities of the runs.
     masks : sequence of ndarray of shape (x, y, z), bool
         One per run.
     affine : ndarray of shape (4, 4)
@@ -113,7 +153,7 @@ class SubjectRuns:
     """
 
     subject: str
-    entities: dict[str, str]
+    names: Sequence[Mapping[str, str]]
     masks: Sequence[NDArray[np.bool_]]
     affine: NDArray[np.float64]
     estimates: Mapping[str, Mapping[int, ContrastEstimate]]
@@ -144,14 +184,14 @@ def save_subject(runs: SubjectRuns, run_stage: Stage, stage: Stage, folder: Path
         raise AnalysisError(
             f"sub-{runs.subject}: no voxel is covered by all {len(runs.masks)} runs"
         )
-    record = {
+    made = {
         **model_record(stage),
         "FixedEffects": settings.fixed_effects,
         "FirstLevel": settings.first_level,
-        "NumberOfRuns": len(runs.masks),
-        "Sources": list(runs.mask_sources),
     }
-    write_mask(folder, runs.entities, common, runs.affine, record)
+    record = {**made, **runs_record(runs.names), "Sources": list(runs.mask_sources)}
+    entities = subject_entities(runs.names)
+    write_mask(folder, entities, common, runs.affine, record)
     exclusions = list(runs.exclusions)
     for label, by_run in runs.estimates.items():
         if not by_run:
@@ -159,8 +199,12 @@ def save_subject(runs: SubjectRuns, run_stage: Stage, stage: Stage, folder: Path
             exclusions.append(Exclusion("contrast", reason, subject=runs.subject, contrast=label))
             continue
         mask = _all([runs.masks[i] for i in by_run])
-        names = {**runs.entities, "contrast": label}
-        own = {**record, "NumberOfRuns": len(by_run)}
+        names = {**entities, "contrast": label}
+        own = {
+            **made,
+            **runs_record([runs.names[i] for i in by_run]),
+            "Sources": record["Sources"],
+        }
         if not np.array_equal(mask, common):
             write_mask(folder, names, mask, runs.affine, own)
         combined = combine_runs(list(by_run.values()), weighting=settings.fixed_effects)
@@ -169,6 +213,26 @@ def save_subject(runs: SubjectRuns, run_stage: Stage, stage: Stage, folder: Path
         write_estimate(folder, names, combined, mask, runs.affine, maps)
     write_exclusions(folder / EXCLUSIONS, exclusions)
     return folder
+
+
+def runs_record(names: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """Describe, for a sidecar, which runs a map of a subject combines.
+
+    Parameters
+    ----------
+    names : sequence of mapping of str to str
+        Entities of the runs.
+
+    Returns
+    -------
+    dict
+    """
+    averaged = averaged_sessions([[entities.get("ses", "") for entities in names]])
+    return {
+        "NumberOfRuns": len(names),
+        "Runs": [describe(entities, RUN_ENTITIES) for entities in names],
+        **({"SessionsAveraged": averaged} if averaged else {}),
+    }
 
 
 def _all(masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
@@ -219,8 +283,13 @@ def _load(
 
 @python.define(outputs={"out": Directory})
 def CombineRuns(
-    subject: str, run_stage: Stage, stage: Stage, runs: list[Directory], software: str
+    subject: str,
+    run_stage: Stage,
+    stage: Stage,
+    runs: list[Directory],
+    left_out: list[Exclusion],
+    software: str,
 ):
     """Combine the runs of a subject."""
     folders = [Path(run) for run in runs]
-    return combine_run_files(subject, run_stage, stage, folders, Path.cwd() / "out")
+    return combine_run_files(subject, run_stage, stage, folders, Path.cwd() / "out", left_out)

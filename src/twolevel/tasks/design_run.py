@@ -85,6 +85,7 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "Contrasts": {c.label: c.column_weights for c in stage.node.contrasts},
             "RepetitionTime": spec.repetition_time,
             "StartTime": spec.start_time,
+            "StartTimeFrom": spec.start_time_from,
             "NumberOfVolumes": spec.n_volumes,
             "VolumesLeftOut": dropped,
             "HighPass": _high_pass(confounds, high_pass_hz),

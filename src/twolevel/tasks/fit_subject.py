@@ -9,13 +9,16 @@ import numpy as np
 from fileformats.generic import Directory, File
 from pydra.compose import python
 
-from twolevel.bids.exclusions import read_exclusions
+from twolevel.bids.exclusions import Exclusion
 from twolevel.bids.images import read_mask
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.model.spec import Stage
 from twolevel.stats.estimates import ContrastEstimate
-from twolevel.tasks.combine_runs import SubjectRuns, save_subject, subject_entities
-from twolevel.tasks.design_run import EXCLUSIONS
+from twolevel.tasks.combine_runs import (
+    SubjectRuns,
+    exclusions_of,
+    save_subject,
+)
 from twolevel.tasks.fit_run import fit_image, load_design, run_exclusions
 from twolevel.tasks.run_quality import save_quality
 
@@ -30,6 +33,7 @@ def fit_subject_files(
     files: Sequence[dict[str, Path]],
     designs: Sequence[Path],
     folder: Path,
+    left_out: Sequence[Exclusion] = (),
 ) -> Path:
     """Fit all runs of a subject as one model, with design, noise and variance per run.
 
@@ -50,6 +54,8 @@ def fit_subject_files(
         What `design_run` wrote for each run.
     folder : Path
         Where the tree is written.
+    left_out : sequence of Exclusion
+        Runs of the subject that are not analysed, for the record.
 
     Returns
     -------
@@ -58,7 +64,8 @@ def fit_subject_files(
     """
     every = (slice(None, None, run_stage.node.run_settings.downsample),) * 3
     common = np.logical_and.reduce([read_mask(f["mask"])[0][every] for f in files])
-    exclusions = [e for design in designs for e in read_exclusions(design / EXCLUSIONS)]
+    names = [dict(spec.entities) for spec in specs]
+    exclusions = [*left_out, *exclusions_of(names, designs)]
     runs = []
     for spec, paths, design in zip(specs, files, designs, strict=True):
         loaded = load_design(design)
@@ -73,11 +80,10 @@ def fit_subject_files(
     for index, run in enumerate(runs):
         for label, estimate in run.fit.within(usable[run.mask]).estimates.items():
             estimates[label][index] = estimate
-    names = [dict(spec.entities) for spec in specs]
     sources = [uri for spec in specs for uri in spec.sources]
     runs_of_subject = SubjectRuns(
         subject,
-        subject_entities(names),
+        names,
         [usable] * len(runs),
         runs[0].affine,
         estimates,
@@ -96,6 +102,7 @@ def FitSubject(
     specs: list[RunSpec],
     files: list[dict[str, File]],
     designs: list[Directory],
+    left_out: list[Exclusion],
     software: str,
 ):
     """Fit all runs of a subject in one model."""
@@ -107,4 +114,5 @@ def FitSubject(
         [{k: Path(v) for k, v in paths.items()} for paths in files],
         [Path(design) for design in designs],
         Path.cwd() / "out",
+        left_out,
     )

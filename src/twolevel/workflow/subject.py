@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from fileformats.generic import Directory, File
 from pydra.compose import workflow
 
+from twolevel.bids.exclusions import Exclusion
 from twolevel.bids.layout import RunFiles
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.model.spec import Stage
@@ -23,6 +25,7 @@ __all__ = [
     "RunLevel",
     "SubjectLevel",
     "SubjectLevelAtOnce",
+    "subject_level",
 ]
 
 
@@ -45,6 +48,7 @@ def SubjectLevel(
     stage: Stage,
     specs: list[RunSpec],
     files: list[dict[str, File]],
+    left_out: list[Exclusion],
     software: str,
 ):
     """Split over the runs of a subject, combine them, and take fixed effects."""
@@ -55,7 +59,12 @@ def SubjectLevel(
     )
     combined = workflow.add(
         CombineRuns(
-            subject=subject, run_stage=run_stage, stage=stage, runs=runs.maps, software=software
+            subject=subject,
+            run_stage=run_stage,
+            stage=stage,
+            runs=runs.maps,
+            left_out=left_out,
+            software=software,
         )
     )
     return runs.design, runs.maps, combined.out
@@ -70,6 +79,7 @@ def SubjectLevelAtOnce(
     stage: Stage,
     specs: list[RunSpec],
     files: list[dict[str, File]],
+    left_out: list[Exclusion],
     software: str,
 ):
     """Design every run of a subject by itself, and fit all of them in one model."""
@@ -86,10 +96,27 @@ def SubjectLevelAtOnce(
             specs=specs,
             files=files,
             designs=designs.out,
+            left_out=left_out,
             software=software,
         )
     )
     return designs.out, [], fit.out
+
+
+def subject_level(stage: Stage) -> Any:
+    """Return the workflow of a subject: a model per run, or one for all runs.
+
+    Parameters
+    ----------
+    stage : Stage
+        Of the subject level.
+
+    Returns
+    -------
+    class
+    """
+    at_once = stage.node.subject_settings.first_level == "multi-run"
+    return SubjectLevelAtOnce if at_once else SubjectLevel
 
 
 @workflow.define(outputs={"subject_maps": list[Directory]})
@@ -99,14 +126,19 @@ def Participants(
     stage: Stage,
     specs: list[list[RunSpec]],
     files: list[list[dict[str, File]]],
+    left_out: list[list[Exclusion]],
     software: str,
-    at_once: bool,
 ):
     """Split over subjects."""
-    level = SubjectLevelAtOnce if at_once else SubjectLevel
     maps = workflow.add(
-        level(run_stage=run_stage, stage=stage, software=software)
-        .split(("subject", "specs", "files"), subject=subjects, specs=specs, files=files)
+        subject_level(stage)(run_stage=run_stage, stage=stage, software=software)
+        .split(
+            ("subject", "specs", "files", "left_out"),
+            subject=subjects,
+            specs=specs,
+            files=files,
+            left_out=left_out,
+        )
         .combine("subject")
     )
     return maps.subject_maps
@@ -122,8 +154,8 @@ def FetchedSubject(
     runs: list[RunFiles],
     links: dict[str, Path],
     content: dict[str, str],
+    left_out: list[Exclusion],
     software: str,
-    at_once: bool,
 ):
     """Download the images of a subject, then go on as with images that are there.
 
@@ -140,14 +172,14 @@ def FetchedSubject(
             software=software,
         )
     )
-    level = SubjectLevelAtOnce if at_once else SubjectLevel
     maps = workflow.add(
-        level(
+        subject_level(stage)(
             subject=subject,
             run_stage=run_stage,
             stage=stage,
             specs=fetched.specs,
             files=fetched.files,
+            left_out=left_out,
             software=software,
         )
     )
@@ -162,15 +194,19 @@ def FetchedParticipants(
     runs: list[list[RunFiles]],
     links: dict[str, Path],
     content: list[dict[str, str]],
+    left_out: list[list[Exclusion]],
     software: str,
-    at_once: bool,
 ):
     """Split over subjects whose images are to be downloaded."""
     maps = workflow.add(
-        FetchedSubject(
-            run_stage=run_stage, stage=stage, links=links, software=software, at_once=at_once
+        FetchedSubject(run_stage=run_stage, stage=stage, links=links, software=software)
+        .split(
+            ("subject", "runs", "content", "left_out"),
+            subject=subjects,
+            runs=runs,
+            content=content,
+            left_out=left_out,
         )
-        .split(("subject", "runs", "content"), subject=subjects, runs=runs, content=content)
         .combine("subject")
     )
     return maps.subject_maps

@@ -34,8 +34,7 @@ from twolevel.workflow.subject import (
     FetchedParticipants,
     FetchedSubject,
     Participants,
-    SubjectLevel,
-    SubjectLevelAtOnce,
+    subject_level,
 )
 from twolevel.workflow.workers import ProcessWorker, SerialWorker
 
@@ -194,19 +193,19 @@ def _publish_from_cache(
 def _tasks(plan: Plan, model: StatsModel) -> tuple[Any, Any, list[Any]]:
     """Return the workflow of all subjects, the class of a subject's, and that of each subject."""
     run_stage, stage = stage_of(model, "run"), stage_of(model, "subject")
-    at_once = is_at_once(model)
     common = {"run_stage": run_stage, "stage": stage, "software": software_fingerprint()}
     subjects = list(plan.inputs)
     specs = [[run.spec for run in runs] for runs in plan.inputs.values()]
     files: list[list[dict[str, Path]]] = [
         [dict(run.files) for run in runs] for runs in plan.inputs.values()
     ]
-    level = SubjectLevelAtOnce if at_once else SubjectLevel
+    left_out = [plan.left_out_runs.get(subject, []) for subject in subjects]
+    level = subject_level(stage)
     each = [
-        level(subject=s, specs=of_subject, files=paths, **common)
-        for s, of_subject, paths in zip(subjects, specs, files, strict=True)
+        level(subject=s, specs=of_subject, files=paths, left_out=without, **common)
+        for s, of_subject, paths, without in zip(subjects, specs, files, left_out, strict=True)
     ]
-    whole = Participants(subjects=subjects, specs=specs, files=files, at_once=at_once, **common)
+    whole = Participants(subjects=subjects, specs=specs, files=files, left_out=left_out, **common)
     return whole, level, each
 
 
@@ -219,15 +218,17 @@ def _fetched_tasks(
         "stage": stage_of(model, "subject"),
         "links": dict(fetching.links),
         "software": software_fingerprint(),
-        "at_once": is_at_once(model),
     }
     subjects, runs = list(plan.runs), list(plan.runs.values())
     content = [dict(fetching.content[subject]) for subject in subjects]
+    left_out = [plan.left_out_runs.get(subject, []) for subject in subjects]
     each = [
-        FetchedSubject(subject=s, runs=of_subject, content=held, **common)
-        for s, of_subject, held in zip(subjects, runs, content, strict=True)
+        FetchedSubject(subject=s, runs=of_subject, content=held, left_out=without, **common)
+        for s, of_subject, held, without in zip(subjects, runs, content, left_out, strict=True)
     ]
-    whole = FetchedParticipants(subjects=subjects, runs=runs, content=content, **common)
+    whole = FetchedParticipants(
+        subjects=subjects, runs=runs, content=content, left_out=left_out, **common
+    )
     return whole, FetchedSubject, each
 
 

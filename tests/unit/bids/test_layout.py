@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twolevel.bids.layout import Selection, find_runs, iter_subjects, list_subjects, parse_space
+from twolevel.bids.layout import (
+    ABSENT,
+    ANY,
+    Selection,
+    averaged_sessions,
+    find_runs,
+    iter_subjects,
+    list_subjects,
+    parse_space,
+)
 from twolevel.errors import InputError
 
 if TYPE_CHECKING:
@@ -77,7 +86,11 @@ def test_derivative_run_01_belongs_to_raw_run_1_just_as_well(dataset):
 
 
 def test_a_run_pairs_only_with_its_own_subject_and_entities(dataset):
-    for stem in ("sub-01_task-x_acq-a_run-1", "sub-01_task-x_acq-b_run-1", "sub-02_task-x_run-1"):
+    for stem in (
+        "sub-01_task-x_dir-AP_run-1",
+        "sub-01_task-x_dir-PA_run-1",
+        "sub-02_task-x_run-1",
+    ):
         dataset.events(stem)
         dataset.run(stem)
     runs, problems = dataset.find()
@@ -227,7 +240,7 @@ def test_several_tasks_are_listed_and_one_can_be_chosen(dataset):
     dataset.events("sub-01_task-z")
     _, problems = dataset.find()
     assert [(p.where, p.found) for p in problems] == [("--task-id", "tasks ['x', 'y', 'z']")]
-    (files,), problems = dataset.find(tasks=("y",))
+    (files,), problems = dataset.find(labels={"task": ("y",)})
     assert problems == []
     assert files.entities["task"] == "y"
 
@@ -250,7 +263,7 @@ def test_sessions_are_kept_apart_and_can_be_chosen(dataset):
         folder = f"ses-{files.entities['ses']}"
         assert folder in files.events.parts
         assert [path.parent.name for path in files.raw_sidecars] == [folder]
-    (files,), _ = dataset.find(sessions=("2",))
+    (files,), _ = dataset.find(labels={"ses": ("2",)})
     assert files.entities["ses"] == "2"
 
 
@@ -259,7 +272,7 @@ def test_a_run_is_selected_by_its_number_however_it_is_padded(dataset, label):
     for run in ("1", "2", "3"):
         dataset.run(f"sub-01_task-x_run-{run}")
         dataset.events(f"sub-01_task-x_run-0{run}")
-    (files,), _ = dataset.find(runs=(label,))
+    (files,), _ = dataset.find(labels={"run": (label,)})
     assert files.entities["run"] == "2"
     assert files.events.name == "sub-01_task-x_run-02_events.tsv"
 
@@ -359,3 +372,214 @@ def test_space_none_takes_the_images_without_a_space_entity(tmp_path):
     (func / "sub-01_task-x_desc-preproc_bold.nii.gz").unlink()
     _, (problem,) = find_runs(tmp_path, [tmp_path], Selection(space=parse_space("none")))
     assert problem.found == "none that fit among: T1w"
+
+
+def prepared(subject: str, *labels: str) -> list[str]:
+    return [f"sub-{subject}_task-x_{label}" for label in labels]
+
+
+@pytest.mark.parametrize(
+    ("stems", "found", "filter_file", "of_model"),
+    [
+        (
+            prepared("01", "acq-a_run-2", "acq-b_run-02"),
+            "acq-a; acq-b",
+            '{"bold": {"acquisition": "b"}}',
+            '"acquisition": ["b"]',
+        ),
+        (
+            prepared("01", "rec-magn", "rec-dico"),
+            "rec-dico; rec-magn",
+            '{"bold": {"reconstruction": "magn"}}',
+            '"reconstruction": ["magn"]',
+        ),
+        (
+            prepared("01", "acq-x_ce-none_dir-AP", "acq-y_ce-gad_dir-AP", "acq-z_dir-PA"),
+            "acq-x ce-none; acq-y ce-gad",
+            '{"bold": {"acquisition": "y", "ceagent": "gad"}}',
+            '"acquisition": ["y"]; "ceagent": ["gad"]',
+        ),
+        (
+            prepared("01", "echo-1", "echo-2"),
+            "echo-1; echo-2",
+            '{"bold": {"echo": "2"}}',
+            '"echo": ["2"]',
+        ),
+        (prepared("01", "part-phase", "run-1"), None, "", ""),
+    ],
+)
+def test_images_of_one_scan_are_refused_with_the_choice(
+    dataset, stems, found, filter_file, of_model
+):
+    for stem in [*stems, "sub-02_task-x_run-2"]:
+        dataset.run(stem)
+    _, problems = dataset.find()
+    if found is None:
+        assert problems == []
+        return
+    (problem,) = problems
+    assert problem.where.endswith(": the same scan 2 times")
+    assert problem.found == found
+    assert problem.remedy == (
+        f"choose, for example with --bids-filter-file and {filter_file}, or with {of_model} in "
+        "the model's Input"
+    )
+
+
+def test_an_image_without_the_entity_that_others_of_the_scan_have_can_be_chosen(dataset):
+    for label in ("run-1", "acq-mb_run-1", "run-2"):
+        dataset.run(f"sub-01_task-x_{label}")
+    _, (problem,) = dataset.find()
+    assert problem.where == "sub-01 task-x run-1: the same scan 2 times"
+    assert problem.found == "acq-mb; no acq"
+    assert problem.remedy.endswith('{"bold": {"acquisition": null}}')
+    runs, problems = dataset.find(labels={"acq": (ABSENT,)})
+    assert problems == []
+    assert [files.name for files in runs] == ["sub-01 task-x run-1", "sub-01 task-x run-2"]
+    runs, problems = dataset.find(labels={"acq": ("mb",)})
+    assert [files.name for files in runs] == ["sub-01 task-x acq-mb run-1"]
+
+
+@pytest.mark.parametrize(
+    "stems",
+    [
+        prepared("01", "acq-mb_run-1", "acq-seq_run-2"),
+        prepared("01", "acq-mb_dir-AP", "acq-mb_dir-PA"),
+        [*prepared("01", "acq-mb"), *prepared("02", "acq-seq")],
+    ],
+)
+def test_another_run_direction_or_subject_is_another_scan(dataset, stems):
+    for stem in stems:
+        dataset.run(stem)
+    runs, problems = dataset.find()
+    assert problems == []
+    assert len(runs) == len(stems)
+
+
+def test_every_scan_that_is_there_twice_is_named(dataset):
+    for subject in ("01", "02", "03"):
+        for stem in prepared(subject, "acq-a_run-1", "acq-b_run-1", "run-2"):
+            dataset.run(stem)
+    _, problems = dataset.find()
+    assert [problem.where for problem in problems] == [
+        f"sub-{subject} task-x run-1: the same scan 2 times" for subject in ("01", "02", "03")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "taken"),
+    [
+        ({"acq": ("mb",)}, ["acq-mb"]),
+        ({"acq": (ANY,)}, ["acq-mb", "acq-seq"]),
+        ({"acq": (ABSENT, "seq")}, ["acq-seq", "part-mag", "run-01"]),
+        ({"run": ("1",)}, ["run-01"]),
+        ({"part": ("mag",)}, ["acq-mb", "acq-seq", "part-mag", "run-01"]),
+        ({"part": ("phase",)}, []),
+    ],
+)
+def test_a_selection_admits_by_any_entity(labels, taken):
+    selection = Selection(labels=labels)
+    there = ["acq-mb", "acq-seq", "part-mag", "run-01"]
+    admitted = [t for t in there if selection.admits(dict([t.split("-")]))]
+    assert admitted == taken
+
+
+def test_what_was_asked_is_written_in_one_way():
+    given = Selection(("01",), {"run": ("02", "1"), "acq": ("b", ABSENT), "ses": ()}, {})
+    same = Selection(("02",), {"acq": (ABSENT, "b"), "run": ("1", "2", "01")}, {"space": "T1w"})
+    asked = {"acquisition": [None, "b"], "run": ["1", "2"]}
+    assert given.asked() == same.asked() == asked
+    assert list(given.asked()) == list(same.asked())
+    assert Selection(("01",)).asked() == {}
+    assert hash(given) == hash(Selection(("01",), given.labels))
+
+
+def shared_events(dataset, *parts: str):
+    return dataset.touch(dataset.raw.joinpath(*parts))
+
+
+@pytest.mark.parametrize(
+    ("stem", "session", "events"),
+    [
+        ("sub-01_task-x", "", ("sub-01", "func", "sub-01_task-x_events.tsv")),
+        ("sub-01_task-x", "", ("sub-01", "sub-01_task-x_events.tsv")),
+        ("sub-01_ses-a_task-x", "ses-a", ("sub-01", "ses-a", "sub-01_ses-a_task-x_events.tsv")),
+        (
+            "sub-01_ses-a_task-x",
+            "ses-a",
+            ("sub-01", "ses-a", "func", "sub-01_ses-a_task-x_events.tsv"),
+        ),
+    ],
+)
+def test_events_that_runs_share_belong_to_each_and_are_no_run(dataset, stem, session, events):
+    path = shared_events(dataset, *events)
+    own = dataset.events(f"{stem}_run-03", session)
+    for run in ("1", "2", "3"):
+        dataset.run(f"{stem}_run-{run}", session=session)
+    runs, problems = dataset.find()
+    assert problems == []
+    assert [(files.entities["run"], files.events) for files in runs] == [
+        ("1", path),
+        ("2", path),
+        ("3", own),
+    ]
+
+
+def test_shared_events_do_not_hide_a_run_without_an_image(dataset):
+    shared_events(dataset, "sub-01", "func", "sub-01_task-x_events.tsv")
+    own = dataset.events("sub-01_task-x_run-3")
+    dataset.run("sub-01_task-x_run-1")
+    dataset.run("sub-01_task-x_run-3", "space-T1w")  # not in the space that is analysed
+    runs, problems = dataset.find()
+    assert problems == []
+    assert [(files.name, files.bold is None) for files in runs] == [
+        ("sub-01 task-x run-1", False),
+        ("sub-01 task-x run-3", True),
+    ]
+    assert runs[1].events == own
+
+
+def test_shared_events_of_a_subject_without_images_tell_of_a_run(dataset):
+    for subject in ("01", "02"):
+        shared_events(dataset, f"sub-{subject}", "func", f"sub-{subject}_task-x_events.tsv")
+    dataset.run("sub-01_task-x_run-1")
+    runs, _ = dataset.find()
+    assert [(files.name, files.bold is None) for files in runs] == [
+        ("sub-01 task-x run-1", False),
+        ("sub-02 task-x", True),
+    ]
+
+
+def test_shared_events_are_those_of_the_runs_that_were_selected(dataset):
+    path = shared_events(dataset, "sub-01", "func", "sub-01_task-x_events.tsv")
+    for label in ("acq-a_run-1", "acq-b_run-2"):
+        dataset.run(f"sub-01_task-x_{label}")
+    for labels in ({"run": ("1",)}, {"acq": ("a",)}):
+        (files,), problems = dataset.find(labels=labels)
+        assert problems == []
+        assert (files.entities["run"], files.events) == ("1", path)
+
+
+def test_two_files_of_events_that_apply_just_as_closely_are_refused(dataset):
+    for entity in ("acq-a", "run-1"):
+        dataset.events(f"sub-01_task-x_{entity}")
+    dataset.run("sub-01_task-x_acq-a_run-1")
+    _, (problem,) = dataset.find()
+    assert problem.where == "sub-01 task-x acq-a run-1: events"
+    assert problem.found.startswith("two files: ")
+
+
+@pytest.mark.parametrize(
+    ("sessions", "number"),
+    [
+        ([["a", "b"], ["a", "b", "b"]], "2"),
+        ([["a"], ["a", "b", "c"]], "1 to 3"),
+        ([["pre", "post"]], "2"),
+        ([["a"], ["b"]], ""),
+        ([["", ""], [""]], ""),
+        ([], ""),
+    ],
+)
+def test_sessions_that_are_averaged_are_said_in_one_sentence(sessions, number):
+    sentence = f"{number} sessions per subject are averaged; a Session node keeps them apart"
+    assert averaged_sessions(sessions) == (sentence if number else "")

@@ -57,10 +57,12 @@ def dataset(tmp_path: Path) -> Dataset:
 
 def test_the_runs_of_a_selection_are_found(dataset):
     selected = dataset.select(
-        subjects=("02",), sessions=("pre",), tasks=("y",), runs=("02",), space={"res": "2"}
+        subjects=("02",),
+        labels={"ses": ("pre",), "task": ("y",), "run": ("02",)},
+        space={"res": "2"},
     )
     assert selected == ["sub-02 ses-pre task-y run-2"]
-    assert len(dataset.select(tasks=("x",))) == 8
+    assert len(dataset.select(labels={"task": ("x",)})) == 8
 
 
 def test_a_choice_that_is_left_open_is_refused(dataset):
@@ -70,7 +72,7 @@ def test_a_choice_that_is_left_open_is_refused(dataset):
 
 def test_a_space_that_does_not_fit_is_refused_with_those_that_are_there(dataset):
     dataset.add("sub-01_ses-pre_task-x_run-1", "space-T1w", "ses-pre")
-    problem = dataset.refusal(tasks=("x",), space={"space": "T2w"})
+    problem = dataset.refusal(labels={"task": ("x",)}, space={"space": "T2w"})
     assert problem.where == "--space"
     assert problem.found == "none that fit among: MNI152NLin2009cAsym:res-2, T1w"
 
@@ -78,23 +80,25 @@ def test_a_space_that_does_not_fit_is_refused_with_those_that_are_there(dataset)
 def test_a_space_that_does_not_fit_is_the_only_problem_where_there_are_no_events(dataset):
     for path in dataset.raw.rglob("*_events.tsv"):
         path.unlink()
-    assert dataset.refusal(tasks=("x",), space={"space": "T2w"}).where == "--space"
+    assert dataset.refusal(labels={"task": ("x",)}, space={"space": "T2w"}).where == "--space"
 
 
 @pytest.mark.parametrize(
-    "selection",
+    "labels",
     [
-        {"tasks": ("z",)},
-        {"tasks": ("x",), "sessions": ("during",)},
-        {"tasks": ("x",), "runs": ("3",)},
+        {"task": ("z",)},
+        {"task": ("x",), "ses": ("during",)},
+        {"task": ("x",), "run": ("3",)},
+        {"task": ("x",), "acq": ("mb",)},
+        {"task": ("x",), "run": ("",)},
     ],
 )
-def test_a_selection_that_fits_nothing_is_refused_with_what_there_is(dataset, selection):
-    assert dataset.refusal(**selection) == Problem(
+def test_a_selection_that_fits_nothing_is_refused_with_what_there_is(dataset, labels):
+    assert dataset.refusal(labels=labels) == Problem(
         str(dataset.raw),
-        "no run for this selection; there are task: x, y; ses: post, pre; run: 1, 2",
+        "no run for this selection; there are ses: post, pre; task: x, y; run: 1, 2",
         "sub-*/func/*_events.tsv and, in the derivatives, *_desc-preproc_bold.nii.gz",
-        "check the task (of the model's Input, or --task-id) and the labels that you selected",
+        "check the labels that you selected: in the model's Input, in the filter file, by options",
     )
 
 
@@ -102,7 +106,7 @@ def test_what_there_is_means_of_the_subjects_selected(tmp_path):
     dataset = Dataset(tmp_path)
     dataset.add("sub-01_task-x")
     dataset.add("sub-02_task-y_run-1")
-    problem = dataset.refusal(subjects=("01",), tasks=("y",))
+    problem = dataset.refusal(subjects=("01",), labels={"task": ("y",)})
     assert problem.found == "no run for this selection; there are task: x"
 
 

@@ -7,7 +7,17 @@ import pytest
 
 from twolevel.bids.images import write_image
 from twolevel.bids.layout import RunFiles
-from twolevel.bids.run_inputs import dataset_links, gather, read_timing, source_uri
+from twolevel.bids.run_inputs import (
+    ASSUMED,
+    STATED,
+    UNKNOWN,
+    RunSpec,
+    dataset_links,
+    gather,
+    read_timing,
+    source_uri,
+    start_time_source,
+)
 from twolevel.bids.sidecars import write_json
 from twolevel.errors import InputError
 
@@ -45,7 +55,7 @@ def header_that_says(path: Path, repetition_time: float, units: str) -> Path:
     data = np.zeros((2, 2, 2, 3), np.int16)
     write_image(path, data, np.eye(4), repetition_time=repetition_time)
     content = bytearray(path.read_bytes())
-    content[123] = 2 | {"sec": 8, "msec": 16}[units]  # xyzt_units of NIfTI-1
+    content[123] = 2 | {"sec": 8, "msec": 16, "unknown": 0}[units]  # xyzt_units of NIfTI-1
     path.write_bytes(content)
     return path
 
@@ -122,7 +132,107 @@ def test_a_repetition_time_that_nobody_states_is_refused(run):
 def test_a_repetition_time_that_is_not_positive_is_refused(run, tmp_path, value):
     problem = refusal(run([], [tr(value)]))
     assert problem.found == f"{value:g} s in {tmp_path / 'prepared0.json'}"
-    assert problem.expected == "seconds, more than 0"
+    assert (problem.expected, problem.remedy) == (
+        "seconds, more than 0 and less than 100",
+        "correct it",
+    )
+
+
+@pytest.mark.parametrize(
+    ("raw", "prepared", "found", "seconds"),
+    [
+        ([tr(2000)], [tr(2.0)], "2000 s in raw0.json", "2"),
+        ([], [tr(720.0)], "720 s in prepared0.json", "0.72"),
+        ([tr(1490)], [tr(1490)], "1490 s in raw0.json; 1490 s in prepared0.json", "1.49"),
+    ],
+)
+def test_a_repetition_time_in_milliseconds_is_refused(
+    run, tmp_path, raw, prepared, found, seconds
+):
+    problem = refusal(run(raw, prepared))
+    assert problem.found.replace(f"{tmp_path}/", "") == found
+    assert problem.remedy == f"write {seconds}, if these are milliseconds"
+
+
+@pytest.mark.parametrize(
+    ("raw", "prepared"), [(1.499, 1.5), (1.5, 1.501), (0.8, 0.801), (2.001, 2.0), (0.72, 0.721)]
+)
+def test_a_millisecond_is_a_millisecond_in_binary_numbers_too(run, raw, prepared):
+    assert read_timing(run([tr(raw)], [tr(prepared)]))[0] == prepared
+    refusal(run([tr(raw)], [tr(prepared + (prepared - raw) * 0.01)]))
+
+
+@pytest.mark.parametrize(
+    ("in_header", "units", "accepted"),
+    [
+        (2000.0, "unknown", True),
+        (2.0, "unknown", True),
+        (1000.0, "unknown", True),  # as 1 s: what converters leave
+        (2300.0, "unknown", False),
+        (2.3, "unknown", False),
+        (2000.0, "sec", False),
+    ],
+)
+def test_a_header_without_a_unit_may_mean_milliseconds(run, in_header, units, accepted):
+    files = run([tr(2.0)], [], in_header, units)
+    if accepted:
+        assert read_timing(files)[0] == 2.0
+    else:
+        assert "in the header of" in refusal(files).found
+
+
+@pytest.mark.parametrize(
+    ("raw", "prepared", "stating"),
+    [
+        ([{"VolumeTiming": [0, 10, 20]}], [], ["raw0.json"]),
+        ([tr(2.0), {"VolumeTiming": [0, 2, 5]}], [tr(2.0)], ["raw1.json"]),
+        (
+            [{"VolumeTiming": [0]}],
+            [{"VolumeTiming": [0], **tr(2)}],
+            ["raw0.json", "prepared0.json"],
+        ),
+    ],
+)
+def test_volumes_with_times_of_their_own_are_refused(run, tmp_path, raw, prepared, stating):
+    with pytest.raises(InputError) as caught:
+        read_timing(run(raw, prepared))
+    (problem,) = caught.value.problems
+    assert problem.where == "timing of sub-01 task-x run-1"
+    listed = ", ".join(str(tmp_path / name) for name in stating)
+    assert problem.found == f"VolumeTiming, a time for each volume, in {listed}"
+    assert "RepetitionTime" not in str(problem)
+    assert problem.remedy == (
+        "leave the run out: sparse and irregular acquisitions are not modelled"
+    )
+
+
+@pytest.mark.parametrize(
+    ("prepared", "start_time", "source"),
+    [
+        ([{**tr(3.0), "SliceTimingCorrected": True}], 1.5, ASSUMED),
+        ([{"SliceTimingCorrected": True}, tr(0.72)], 0.36, ASSUMED),
+        ([{"SliceTimingCorrected": True}, {**tr(2), "SliceTimingCorrected": False}], 0, UNKNOWN),
+        ([{**tr(2.0), "SliceTimingCorrected": False}], 0.0, UNKNOWN),
+        ([tr(2.0)], 0.0, UNKNOWN),
+        ([{**tr(2.0), "SliceTimingCorrected": True, "StartTime": 0.0}], 0.0, STATED),
+        ([{"StartTime": 0.95}, {**tr(2.0), "SliceTimingCorrected": True}], 0.95, STATED),
+    ],
+)
+def test_slices_that_were_shifted_stand_for_the_middle_of_the_repetition_time(
+    run, prepared, start_time, source
+):
+    # Raw sidecars say when slices were acquired, not that they were shifted.
+    files = run([{"SliceTiming": [0, 1], "SliceTimingCorrected": True}], prepared)
+    assert read_timing(files)[1] == pytest.approx(start_time, abs=1e-12)
+    assert start_time_source(files) == source
+
+
+def test_slice_timing_that_is_neither_true_nor_false_is_refused(run, tmp_path):
+    with pytest.raises(InputError) as caught:
+        read_timing(run([], [{**tr(2.0), "SliceTimingCorrected": "yes"}]))
+    (problem,) = caught.value.problems
+    assert problem.where == f"{tmp_path / 'prepared0.json'}: SliceTimingCorrected"
+    assert (problem.found, problem.expected) == ("'yes'", "true or false")
 
 
 def test_the_start_time_of_the_derivatives_is_used(run):
@@ -175,3 +285,18 @@ def test_inputs_of_a_run_point_to_the_content_and_name_their_sources(run, tmp_pa
         "bids:raw:raw0.json",
     )
     assert inputs.spec.name == "sub-01 run-1"
+
+
+@pytest.mark.parametrize(
+    ("entities", "name"),
+    [
+        ({"sub": "01", "ses": "a", "task": "x", "run": "01"}, "sub-01 ses-a run-1"),
+        ({"sub": "01", "task": "x", "dir": "AP", "space": "T1w"}, "sub-01 dir-AP"),
+        (
+            {"sub": "01", "acq": "mb", "dir": "PA", "run": "2", "echo": "1"},
+            "sub-01 acq-mb dir-PA run-2 echo-1",
+        ),
+    ],
+)
+def test_the_name_of_a_run_holds_what_tells_it_apart(entities, name):
+    assert RunSpec(tuple(entities.items()), 2.0, 0.0, 10, ()).name == name

@@ -73,3 +73,32 @@ def test_a_dataset_without_subjects_says_so(tmp_path):
     with pytest.raises(InputError) as caught:
         choose_subjects(tmp_path, [], ["01"])
     assert caught.value.problems[0].expected == "one of: (there is none)"
+
+
+def test_excluded_subjects_are_not_taken_nor_drawn(choose):
+    assert choose([], excluded=["sub-03", "20"]) == tuple(
+        label for label in LABELS if label not in {"03", "20"}
+    )
+    assert choose(["01", "02", "sub-03"], excluded=["02"]) == ("01", "03")
+    drawn = {choose(["01", "02", "03"], excluded=["02"], n_subjects=1, seed=s) for s in range(20)}
+    assert drawn == {("01",), ("03",)}
+
+
+def test_labels_are_refused_by_what_names_them(choose):
+    with pytest.raises(InputError) as caught:
+        choose(["1"], excluded=["2", "07"], source="the model's Input: subject")
+    assert [(p.where, p.found, p.remedy) for p in caught.value.problems] == [
+        ("the model's Input: subject 1", "no such subject", 'Did you mean "01"?'),
+        ("--exclude-participant-label 2", "no such subject", 'Did you mean "02"?'),
+    ]
+
+
+def test_nobody_left_is_not_everybody(choose):
+    with pytest.raises(InputError) as caught:
+        choose(["04", "05"], excluded=["05", "04"])
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.found, problem.expected) == (
+        "--exclude-participant-label",
+        "every subject is excluded",
+        "at least one of: 04, 05",
+    )

@@ -274,7 +274,7 @@ def set_at(content: Any, path: str, value: Any) -> Any:
         ("Nodes.1.Level", "Session", "Nodes", "Run -> Session -> Dataset"),
         ("Nodes", [], "Nodes", "none"),
         ("Edges", [{"Source": "run", "Destination": "group"}], "Edges", "[('run', 'group')]"),
-        ("Input", {"acquisition": ["x"]}, "Input", "entities ['acquisition']"),
+        ("Input", {"datatype": ["x"]}, "Input", "entities ['datatype']"),
         ("Nodes.0.Model.Type", "glmm", "Nodes.0.Model.Type", "'glmm'"),
         ("Nodes.0.Model.Software", {"twolevel": {"Smoothing": 5}},
          "Software.twolevel: Smoothing", "5"),
@@ -426,3 +426,13 @@ def test_what_is_neither_file_nor_preset_is_refused(tmp_path):
     (problem,) = error.value.problems
     assert (problem.where, problem.found) == ("--model ballon", "neither a file nor a preset")
     assert "balloon" in problem.expected
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("acquisition", "acq"), ("reconstruction", "rec"), ("direction", "dir"), ("echo", "echo")],
+)
+def test_input_names_entities_as_pybids_or_as_file_names_do(content, read, name, key):
+    for given in (name, key):
+        model = read({**content, "Input": {given: ["1", "b"]}})
+        assert model.input_filter(name) == ("1", "b")

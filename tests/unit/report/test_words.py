@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,16 @@ def excluded(kind: str, count: int = 1, **more: str) -> dict[str, Any]:
         ),
         ([excluded("subject", subject="04")], "Left out: 1 subject."),
         (
+            [
+                excluded("event", 2, subject="01", run="1", item="acq-a dir-AP: lines 5 6"),
+                excluded("event", subject="01", run="1", item="acq-a dir-PA: lines 5"),
+                excluded("event", subject="01", run="1", item="acq-a dir-PA: lines 7"),
+                excluded("run", subject="02", item="dir-AP"),
+                excluded("run", subject="02", item="dir-PA"),
+            ],
+            "Left out: 2 runs; 4 events in 2 runs.",
+        ),
+        (
             [excluded("voxel", 30, contrast=c) for c in ("a", "b")],
             "Left out: 30 voxels of the group in a; 30 voxels of the group in b.",
         ),
@@ -65,7 +76,7 @@ def design(columns: dict[str, str], repetition_time: float = 2.0) -> dict[str, A
 def derivatives(designs: list[dict[str, Any]], groups: list[GroupLevel]) -> Derivatives:
     runs = pd.DataFrame(
         [
-            {"subject": "01", "session": "", "task": "t", "run": str(n), "res": res}
+            {"subject": "01", "session": "", "task": "t", "run": str(n), "other": "", "res": res}
             for n in range(len(designs))
             for res in ("2", "2down2")  # the same runs twice, at two resolutions
         ]
@@ -110,3 +121,29 @@ def test_methods_tell_of_the_mask_of_the_group_and_tell_groups_apart():
     assert any(w.startswith("task-a: ") and "voxels of roi.nii.gz that all" in w for w in words)
     assert any(w.startswith("task-b: ") and "voxels that all" in w for w in words)
     assert all("one-sided (greater than 0)" in w for w in words if w.startswith("task-"))
+
+
+@pytest.mark.parametrize(
+    ("sessions", "sentence"),
+    [
+        (["a", "b"], "2 sessions per subject are averaged; a Session node keeps them apart"),
+        (["a", "a"], ""),
+        (["", ""], ""),
+    ],
+)
+def test_methods_and_summary_say_that_sessions_are_averaged(sessions, sentence):
+    made = derivatives([design({"a": "condition, as it is"})] * 2, [])
+    runs = pd.DataFrame(
+        [
+            {"subject": subject, "session": session, "task": "t", "run": "1", "other": other}
+            for subject in ("01", "02")
+            for session in sessions
+            for other in ("dir-AP", "dir-PA")
+        ]
+    )
+    found = replace(made, runs=runs)
+    assert found.averaged_sessions == sentence
+    assert found.n_runs == 4 * len(set(sessions))
+    (paragraph,) = methods(found)
+    assert f"and {found.n_runs} runs (" in paragraph
+    assert paragraph.endswith(f"high-pass: none. {sentence}." if sentence else "high-pass: none.")
