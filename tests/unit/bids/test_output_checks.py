@@ -71,8 +71,8 @@ def test_results_of_another_selection_are_named_with_what_they_were_made_of(out,
 def test_what_would_be_replaced_is_listed(out):
     assert merged(found(out, record(FIRST), "1").notes()) == [
         (
-            "--overwrite replaces the maps made of task x, all sessions, all runs (fMRIPrep 23.1.3): "
-            "sub-01"
+            "--overwrite replaces the maps made of task x, all sessions, all runs (fMRIPrep "
+            "23.1.3): sub-01"
         )
     ]
 
