@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 UNCORRECTED = ("clusterExtent", "fpr")
-KINDS = ("subject", "run", "contrast", "volume", "event", "voxel")  # of exclusions
+KINDS = ("subject", "run", "contrast", "volume", "event", "regressor", "voxel")  # of exclusions
 FOREMOST = (
     "permutationFWE",
     "tfceFWE",
@@ -143,7 +143,7 @@ def left_out(excluded: pd.DataFrame) -> str:
         if rows.empty:
             continue
         runs = rows[["subject", "session", "run"]].drop_duplicates()
-        if kind in ("volume", "event", "voxel"):
+        if kind in ("volume", "event", "regressor", "voxel"):
             counted = _count(int(rows["count"].astype(int).sum()), kind)
             parts.append(f"{counted} in {_count(len(runs), 'run')}")
         elif rows["contrast"].notna().all():
