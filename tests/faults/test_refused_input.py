@@ -113,18 +113,66 @@ def test_a_repetition_time_that_nobody_states_is_asked_for(data, own_copy, refus
     assert remedy == "write it into a *_bold.json at the root of the raw dataset, for example"
 
 
-@pytest.mark.parametrize(("column", "index"), [("onset", 0), ("duration", 1), ("trial_type", 2)])
-def test_n_a_in_the_events_is_refused_with_its_line(
-    data, own_copy, refused_everywhere, column, index
+def test_n_a_in_the_duration_of_a_row_that_a_regressor_takes_is_refused_with_its_line(
+    data, own_copy, refused_everywhere
 ):
     events = own_copy(data.events(1, 1))
     lines = [line.split("\t") for line in events.read_text().splitlines()]
-    assert lines[0][index] == column
-    lines[4][index] = "n/a"
+    assert lines[0][1] == "duration"
+    lines[4][1] = "n/a"
     events.write_text("\n".join("\t".join(line) for line in lines) + "\n")
     ((where, (found, _, _)),) = problems_of(refused_everywhere()).items()
     assert where == f"events: {events}"
-    assert found == f"no valid {column} in lines 5"
+    assert found == "no duration in lines 5"
+
+
+def edited(path: Path, cells: dict[tuple[int, int], str]) -> None:
+    """Write other text into cells of a table, by line (the header is 1) and column (from 0)."""
+    lines = [line.split("\t") for line in path.read_text().splitlines()]
+    for (line, column), text in cells.items():
+        lines[line - 1][column] = text
+    path.write_text("\n".join("\t".join(line) for line in lines) + "\n")
+
+
+def test_rows_that_no_regressor_can_take_are_notes_and_no_refusal(data, own_copy, command):
+    edited(own_copy(data.events(1, 1)), {(4, 2): "n/a", (6, 0): "n/a", (6, 1): "n/a"})
+    edited(own_copy(data.events(2, 1)), {(5, 2): "rest", (5, 1): "n/a"})
+    answer = command("validate", data.root, "-m", "balloon")
+    assert answer.status == 0, answer.err
+    said = " ".join(answer.out.split())
+    assert "events with n/a in onset or trial_type are left out: 2 of" in said
+    assert "lines 4, 6" in said
+    assert "events are in no regressor: levels trial_type.rest (1)" in said
+
+
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        ({(4, 2): " cash_demean"}, 'trial_type " cash_demean" in lines 4'),
+        ({(4, 2): "Cash_Demean"}, 'trial_type "Cash_Demean" in lines 4'),
+        ({(5, 1): "1200"}, "a duration of 1200 s in a scan of 120 s: lines 5"),
+        ({(5, 0): "inf"}, 'no number in column onset: line 5 ("inf")'),
+        ({(5, 1): "0,772"}, 'no number in column duration: line 5 ("0,772")'),
+    ],
+)
+def test_events_that_would_give_another_number_are_refused(data, own_copy, command, cells, found):
+    edited(own_copy(data.events(1, 1)), cells)
+    answer = command("validate", data.root, "-m", "balloon")
+    assert answer.status == 3
+    ((where, (said, _, _)),) = problems_of(answer.err).items()
+    assert (where, said) == (f"events: {data.events(1, 1)}", found)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"participant_id,age\nsub-01,3\n", b"a\tb\nsub-01\n", b"\xff\xfea\0"]
+)
+def test_a_table_of_participants_that_cannot_be_read_is_a_note(data, command, content):
+    table = data.root / "participants.tsv"
+    table.unlink(missing_ok=True)
+    table.write_bytes(content)
+    answer = command("validate", data.root, "-m", "balloon")
+    assert answer.status == 0, answer.err
+    assert "participants.tsv cannot be read; no result depends on it" in answer.out
 
 
 def test_confounds_of_another_run_length_are_refused(data, own_copy, refused_everywhere):

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from twolevel.bids.not_fetched import not_fetched
-from twolevel.errors import InputError
+from twolevel.errors import InputError, Problem
 
 __all__ = ["bytes_of", "is_absent", "key_of", "real_path", "require_content"]
 
@@ -101,7 +101,7 @@ def real_path(path: Path | str) -> Path:
 
 
 def require_content(path: Path | str) -> None:
-    """Refuse a file whose content has not been fetched.
+    """Refuse what cannot be read as a file: content that was not fetched, folders, pipes, devices.
 
     Parameters
     ----------
@@ -111,5 +111,9 @@ def require_content(path: Path | str) -> None:
     ------
     InputError
     """
+    path = Path(path)
     if is_absent(path):
-        raise InputError(not_fetched([Path(path)]))
+        raise InputError(not_fetched([path]))
+    if path.exists() and not path.is_file():
+        found = "a folder" if path.is_dir() else "no file that can be read to its end"
+        raise InputError(Problem(str(path), found, "a file", "put the file there"))

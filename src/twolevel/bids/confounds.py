@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from twolevel.bids.tables import read_tsv
+from twolevel.bids.tables import line_of, read_tsv
 from twolevel.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __all__ = [
     "read_confounds",
 ]
 
+FEWEST = 2  # rows: what is missing in the first is taken from the second
 DISPLACEMENT = "framewise_displacement"
 
 
@@ -93,6 +94,17 @@ def read_confounds(
         The table lacks columns, or values.
     """
     raw = read_tsv(table)
+    lines = [line_of(row) for row in raw.index]
+    raw = raw.reset_index(drop=True)
+    if len(raw) < FEWEST:
+        raise InputError(
+            Problem(
+                f"confounds: {table}",
+                f"{len(raw)} rows",
+                "a row for each volume",
+                "restore the file if it is damaged",
+            )
+        )
     kept = np.arange(len(raw))
     parts = []
     if strategy is not None:
@@ -110,18 +122,24 @@ def read_confounds(
             )
         )
     if chosen:
-        by_name = raw[chosen].apply(pd.to_numeric, errors="coerce")
+        by_name = raw[chosen].apply(pd.to_numeric, errors="coerce").astype(float)
+        _refuse_cells(table, by_name.isna() & raw[chosen].notna(), raw, lines)
         by_name.iloc[:1] = by_name.iloc[:1].fillna(by_name.iloc[1:2].squeeze(axis=0))
         parts.append(by_name)
     regressors = pd.concat(parts, axis=1) if parts else pd.DataFrame(index=raw.index)
+    finite = pd.DataFrame(
+        np.isfinite(regressors.to_numpy(np.float64)), raw.index, regressors.columns
+    )
+    infinite = ~finite & regressors.notna()
+    _refuse_cells(table, infinite.iloc[kept], regressors, lines)
     missing = regressors.iloc[kept].isna()
     if missing.to_numpy().any():
         columns = [str(c) for c in regressors.columns[missing.any()]]
-        lines = [str(int(row) + 2) for row in missing.index[missing.any(axis=1)]]
+        wrong = [str(lines[row]) for row in missing.index[missing.any(axis=1)]]
         raise InputError(
             Problem(
                 f"confounds: {table}",
-                f"no number in column {_shortened(columns)}: line {_shortened(lines)}",
+                f"no number in column {_shortened(columns)}: line {_shortened(wrong)}",
                 "a number in every row but the first",
                 "restore the file if it is damaged, or choose confounds that are complete",
             )
@@ -130,6 +148,26 @@ def read_confounds(
     regressors = regressors.fillna(0.0)
     high_pass = any(str(c).startswith("cosine") for c in regressors)
     return RunConfounds(regressors, kept, high_pass)
+
+
+def _refuse_cells(
+    table: Path | str, wrong: pd.DataFrame, content: pd.DataFrame, lines: Sequence[int]
+) -> None:
+    """Refuse cells that are neither finite numbers nor missing."""
+    cells = [
+        f'column {column}, line {lines[row]} ("{content.loc[row, column]}")'
+        for column in wrong.columns[wrong.any()]
+        for row in wrong.index[wrong[column]]
+    ]
+    if cells:
+        raise InputError(
+            Problem(
+                f"confounds: {table}",
+                f"no finite number in {_shortened(cells)}",
+                "numbers, and n/a where there is none",
+                "restore the file if it is damaged, or choose other confounds",
+            )
+        )
 
 
 def framewise_displacement(table: Path | str) -> NDArray[np.float64] | None:
@@ -171,7 +209,9 @@ def _by_strategy(
             confounds, sample_mask = load_confounds_strategy(
                 str(beside / "sub-1_task-t_desc-preproc_bold.nii.gz"), denoise_strategy=strategy
             )
-        except (ValueError, KeyError, TypeError, MissingConfoundError) as error:
+        except (
+            ValueError, KeyError, TypeError, RecursionError, MissingConfoundError
+        ) as error:  # fmt: skip
             text = str(error).replace(str(beside / "sub-1_task-t_desc-confounds_timeseries"), "")
             raise InputError(
                 Problem(

@@ -1,22 +1,29 @@
-"""Reading events, and telling which of them lie outside the scan."""
+"""Reading the events of a run, and telling which of them a design cannot take."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from twolevel.bids.tables import read_tsv
-from twolevel.errors import InputError, Problem
+from twolevel.bids.tables import in_lines, line_of, read_tsv
+from twolevel.errors import InputError, Problem, did_you_mean
+from twolevel.model.variables import TIMING, matches
 from twolevel.notes import Note
 from twolevel.stats.design import EARLIEST_ONSET
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["RunEvents", "events_within_scan", "read_events"]
+__all__ = ["RunEvents", "events_of_run", "events_within_scan", "read_events"]
+
+MILLISECONDS = 1000.0
+SCANS_TOO_LATE = 10.0
+SHOWN = 5
+TRUTH = {"true": 1.0, "false": 0.0}
 
 
 @dataclass(frozen=True)
@@ -26,101 +33,125 @@ class RunEvents:
     Attributes
     ----------
     events : pandas.DataFrame
-        Those that the design takes.
+        Those that the design can take.
     outside : pandas.DataFrame
         Those that it cannot: too late or too early.
     scan_end : float
-        End of the last volume in seconds.
+        End of the last volume in seconds; NaN where it is not known yet.
+    incomplete : pandas.DataFrame
+        Rows without onset, or without a value in any of the factors.
+    needs : tuple of str
+        Columns in which an event needs a value, for the messages.
     """
 
     events: pd.DataFrame
     outside: pd.DataFrame
     scan_end: float
+    incomplete: pd.DataFrame = field(default_factory=pd.DataFrame)
+    needs: tuple[str, ...] = ("onset",)
 
     @property
     def lines_outside(self) -> list[int]:
-        """Lines of the file, the header being the first, of the events left out."""
-        return [int(index) + 2 for index in self.outside.index]
+        """Lines of the file, the header being the first, of the events outside the scan."""
+        return [line_of(index) for index in self.outside.index]
+
+    @property
+    def lines_incomplete(self) -> list[int]:
+        """Lines of the file of the rows without onset or without a level."""
+        return [line_of(index) for index in self.incomplete.index]
+
+    @property
+    def why_incomplete(self) -> str:
+        """Why such rows are left out."""
+        return f"n/a in {' or '.join(self.needs)}"
 
     def notes(self, where: str) -> list[Note]:
         """Say what was left out, if anything was."""
-        if self.outside.empty:
-            return []
-        onsets = zip(self.lines_outside, self.outside["onset"], strict=True)
-        rows = ", ".join(f"{line} ({onset:g} s)" for line, onset in onsets)
-        total = len(self.events) + len(self.outside)
-        what = "events with an onset outside the scan are left out"
-        detail = (
-            f"{len(self.outside)} of {total} (the last volume ends at {self.scan_end:.1f} s): "
-            f"lines {rows}"
-        )
-        return [Note(what, where, detail, loses_data=True)]
+        total = len(self.events) + len(self.outside) + len(self.incomplete)
+        notes = []
+        if not self.incomplete.empty:
+            what = f"events with {self.why_incomplete} are left out"
+            lines = in_lines(self.incomplete.index)
+            detail = f"{len(self.incomplete)} of {total}: lines {lines}"
+            notes.append(Note(what, where, detail, loses_data=True))
+        if not self.outside.empty:
+            onsets = zip(self.lines_outside, self.outside["onset"], strict=True)
+            rows = ", ".join(f"{line} ({onset:g} s)" for line, onset in onsets)
+            what = "events with an onset outside the scan are left out"
+            detail = (
+                f"{len(self.outside)} of {total} (the last volume ends at {self.scan_end:.1f} s): "
+                f"lines {rows}"
+            )
+            notes.append(Note(what, where, detail, loses_data=True))
+        return notes
 
 
-def read_events(path: Path | str, factors: tuple[str, ...] = ("trial_type",)) -> pd.DataFrame:
-    """Read the events of a run.
+def read_events(
+    path: Path | str, factors: Sequence[str] = ("trial_type",), variables: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Read the events of a run, without the rows that have n/a as onset or in every factor.
 
     Parameters
     ----------
     path : Path or str
         ``*_events.tsv``.
-    factors : tuple of str
+    factors : sequence of str
         Columns that are names, never numbers.
+    variables : sequence of str
+        What the model's X names, wildcards allowed: columns of these names hold numbers.
 
     Returns
     -------
     pandas.DataFrame
-        ``onset`` and ``duration`` in seconds, float64; factors as text; the other columns as they
-        are, ``n/a`` as missing values.
+        ``onset`` and ``duration`` in seconds, float64; factors as text; columns that `variables`
+        names as float64, words for true and false as 1 and 0; the others as they are. ``n/a`` is a
+        missing value. The index tells the line of the file: index + 2.
 
     Raises
     ------
     InputError
-        A column is missing, or onset, duration or a factor has no value in some row.
+        A column is missing, or a cell of these columns holds neither what it must nor ``n/a``.
     """
-    events = read_tsv(path, dtype=dict.fromkeys(factors, str))
-    problems = []
-    for column in dict.fromkeys(("onset", "duration", *factors)):
-        if column not in events:
-            problems.append(
-                Problem(
-                    f"events: {path}",
-                    f"no column {column}",
-                    f"columns onset, duration, "
-                    f"{', '.join(factors)}; there are: {', '.join(map(str, events))}",
-                    "correct the file, or the model's Factor",
-                )
-            )
-            continue
-        if column not in factors:
-            numbers = pd.to_numeric(events[column], errors="coerce")
-            numbers = numbers.where(np.isfinite(numbers))
-        else:
-            numbers = events[column].where(events[column].str.strip() != "")
-        if numbers.isna().any():
-            lines = ", ".join(str(i + 2) for i in events.index[numbers.isna()])
-            problems.append(
-                Problem(
-                    f"events: {path}",
-                    f"no valid {column} in lines {lines}",
-                    "a value in every row",
-                    "correct these rows or remove them",
-                )
-            )
-        events[column] = numbers
-    if "duration" in events and (events["duration"] < 0).any():
-        lines = ", ".join(str(i + 2) for i in events.index[events["duration"] < 0])
-        problems.append(
-            Problem(
-                f"events: {path}",
-                f"negative durations in lines {lines}",
-                "0 s or more",
-                "correct these rows",
-            )
-        )
-    if problems:
-        raise InputError(problems)
-    return events.astype({"onset": float, "duration": float})
+    return _read(path, factors, variables)[0]
+
+
+def events_of_run(
+    path: Path | str,
+    factors: Sequence[str],
+    variables: Sequence[str],
+    *,
+    timing: tuple[float, float] | None = None,
+    n_volumes: int | None = None,
+) -> RunEvents:
+    """Read the events of a run and set apart those that its design cannot take.
+
+    Parameters
+    ----------
+    path : Path or str
+        ``*_events.tsv``.
+    factors, variables : sequence of str
+        See `read_events`.
+    timing : (float, float), optional
+        Repetition time and start time in seconds.
+    n_volumes : int, optional
+        Without these two, all onsets are taken to lie in the scan.
+
+    Returns
+    -------
+    RunEvents
+
+    Raises
+    ------
+    InputError
+        See `read_events`; or no event lies in the scan.
+    """
+    events, incomplete = _read(path, factors, variables)
+    if n_volumes is None or timing is None:
+        run = RunEvents(events, events.iloc[:0], np.nan)
+    else:
+        run = events_within_scan(events, n_volumes, *timing)
+        _refuse_all_outside(path, run, timing[0])
+    return replace(run, incomplete=incomplete, needs=("onset", *factors))
 
 
 def events_within_scan(
@@ -146,3 +177,121 @@ def events_within_scan(
     scan_end = start_time + n_volumes * repetition_time
     outside = (events["onset"] >= scan_end) | (events["onset"] < start_time + EARLIEST_ONSET)
     return RunEvents(events[~outside], events[outside], scan_end)
+
+
+def _refuse_all_outside(path: Path | str, run: RunEvents, repetition_time: float) -> None:
+    """Refuse onsets in milliseconds: none lies in the scan, or those in its first instant only.
+
+    Onsets in milliseconds that happen to be below the end of the scan in seconds lie in the first
+    thousandth of it; the last one is then later than any onset in seconds could be.
+    """
+    if run.outside.empty:
+        return
+    in_first_instant = (run.events["onset"] <= run.scan_end / MILLISECONDS).all()
+    far = (run.outside["onset"] > SCANS_TOO_LATE * run.scan_end).any()
+    if run.events.empty or (in_first_instant and far):
+        first, last = run.outside["onset"].min(), run.outside["onset"].max()
+        none = "no onset in the scan" if run.events.empty else "no onset after its first instant"
+        raise InputError(
+            Problem(
+                f"events: {path}",
+                f"{none}: lines {in_lines(run.outside.index)} ({first:g} to {last:g}), "
+                f"while the scan ends at {run.scan_end:g} s",
+                "onsets in seconds from the start of the scan",
+                "are they milliseconds? then divide by 1000; otherwise check what they are "
+                f"counted from, and RepetitionTime ({repetition_time:g} s)",
+            )
+        )
+
+
+def _read(
+    path: Path | str, factors: Sequence[str], variables: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the rows that are events, and those that are none for want of an onset or a level."""
+    needed = tuple(dict.fromkeys(("onset", "duration", *factors)))
+    patterns = [name for name in variables if name not in needed]
+
+    def is_used(column: str) -> bool:
+        return column in needed or any(matches(column, pattern) for pattern in patterns)
+
+    table = read_tsv(path, dtype=dict.fromkeys(factors, str), used=is_used)
+    there = [str(column) for column in table]
+    if missing := [column for column in needed if column not in table]:
+        raise InputError([_no_column(path, column, needed, there) for column in missing])
+    incomplete = table["onset"].isna()
+    if factors:
+        incomplete |= table[list(factors)].isna().all(axis=1)
+    events = table[~incomplete].copy()
+    problems = [_not_numbers(path, events, column) for column in ("onset", "duration")]
+    problems += [_empty(path, events, factor) for factor in factors]
+    for column in [c for c in there if c not in needed and c not in TIMING and is_used(c)]:
+        numbers = _numbers(events[column])
+        named = column in patterns
+        # What only a wildcard names need not be numbers, but then it may not be some numbers.
+        if named or numbers.notna().any():
+            problems.append(_not_numbers(path, events, column))
+            events[column] = numbers
+    for column in ("onset", "duration"):
+        events[column] = _numbers(events[column])
+    if (events["duration"] < 0).any():
+        lines = in_lines(events.index[events["duration"] < 0])
+        problems.append(
+            Problem(
+                f"events: {path}",
+                f"negative durations in lines {lines}",
+                "0 s or more",
+                "correct these rows",
+            )
+        )
+    if found := [problem for problem in problems if problem is not None]:
+        raise InputError(found)
+    return events, table[incomplete]
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """Turn cells into numbers; what is none, or is not finite, becomes missing."""
+    words = column.map(lambda cell: TRUTH.get(str(cell).casefold(), np.nan))
+    if column.notna().any() and words[column.notna()].notna().all():
+        return words.astype(float)
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    return numbers.where(np.isfinite(numbers))
+
+
+def _not_numbers(path: Path | str, events: pd.DataFrame, column: str) -> Problem | None:
+    wrong = events[column].notna() & _numbers(events[column]).isna()
+    if not wrong.any():
+        return None
+    cells = events.loc[wrong, column]
+    shown = ", ".join(f'line {line_of(i)} ("{cell}")' for i, cell in cells.iloc[:SHOWN].items())
+    more = f" and {len(cells) - SHOWN} more" if len(cells) > SHOWN else ""
+    all_of_them = bool(wrong.all()) and column not in TIMING
+    return Problem(
+        f"events: {path}",
+        f"no number in column {column}: {shown}{more}",
+        "numbers, and n/a where there is no value",
+        f"to make conditions of these words, name {column} in a Factor instruction and "
+        f"{column}.LEVEL in X"
+        if all_of_them
+        else "correct these cells, or write n/a into them",
+    )
+
+
+def _empty(path: Path | str, events: pd.DataFrame, factor: str) -> Problem | None:
+    empty = events[factor].notna() & (events[factor].str.strip() == "")
+    if not empty.any():
+        return None
+    return Problem(
+        f"events: {path}",
+        f"an empty cell in column {factor}: lines {in_lines(events.index[empty])}",
+        "a value, or n/a where there is none",
+        "write n/a into these cells, or what is missing there",
+    )
+
+
+def _no_column(path: Path | str, column: str, needed: Sequence[str], there: list[str]) -> Problem:
+    return Problem(
+        f"events: {path}",
+        f"no column {column}",
+        f"columns {', '.join(needed)}; there are: {', '.join(there)}",
+        did_you_mean(column, there) or "correct the file, or the model's Factor",
+    )

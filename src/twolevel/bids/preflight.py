@@ -13,6 +13,7 @@ from twolevel.bids.entities import is_common_space
 from twolevel.bids.folders import missing_folders, no_images
 from twolevel.bids.layout import averaged_sessions, iter_subjects
 from twolevel.bids.left_out import left_out_runs, left_out_subjects, notes_on_left_out
+from twolevel.bids.model_checks import check_model
 from twolevel.bids.not_fetched import absent_together
 from twolevel.bids.run_checks import (
     CheckedRun,
@@ -26,9 +27,7 @@ from twolevel.bids.run_inputs import RunInputs, dataset_links
 from twolevel.bids.selection import select_runs
 from twolevel.bids.sidecars import read_json
 from twolevel.bids.tables import read_tsv
-from twolevel.errors import AbsentContent, InputError, Problem, Problems, did_you_mean
-from twolevel.model.spec import INTERCEPT, is_wild
-from twolevel.model.variables import matches
+from twolevel.errors import AbsentContent, InputError, Problem, Problems
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
@@ -146,8 +145,10 @@ def check_inputs(
             left_out.append((files, own))
         else:
             problems.found.extend(own)
+    of_model: list[Note] = []
     if tables:
-        problems.found.extend(_check_contrasts(tables, node))
+        found, of_model = check_model(tables, node)
+        problems.found.extend(found)
     problems.found.extend(_check_together(checked, same_grid=which.with_group))
     # A sidecar may serve many runs.
     problems.found = absent_together(dict.fromkeys(problems.found))
@@ -161,6 +162,7 @@ def check_inputs(
         *_notes_on_subjects(bids_dir, selection, {*by_subject, *without}),
         *notes_on_left_out(without, subjects),
         *_notes_on_sessions(by_subject),
+        *of_model,
         *(note for run in tables for note in run.notes),
     ]
     recorded = {s: list(of_s.values()) for s, of_s in without.items() if s in by_subject}
@@ -299,53 +301,6 @@ def _check_descriptions(links: dict[str, Path]) -> list[Problem]:
     return problems.found
 
 
-def _check_contrasts(checked: Sequence[CheckedTables], node: Node) -> list[Problem]:
-    """Refuse a contrast on what no run has; a run without it is only left out."""
-    known = {v for run in checked for v in (*run.variables.conditions, *run.variables.confounds)}
-    problems = []
-    for contrast in node.contrasts:
-        for name in contrast.weight_of:
-            if name in known or name == INTERCEPT:
-                continue
-            first = checked[0]
-            there = list(first.variables.conditions) or list(first.variables.available)
-            problems.append(
-                Problem(
-                    f'contrast "{contrast.name}"',
-                    f'no regressor "{name}" in any run that passed its checks, '
-                    f"for example {first.files.name}",
-                    f"a regressor of the design; there are: {', '.join(there)}",
-                    did_you_mean(name, [*there, *first.variables.available])
-                    or "correct the contrast or the model's X",
-                )
-            )
-    unused = [x for x in node.x if x != INTERCEPT and not is_wild(x)]
-    wild = [x for x in node.x if is_wild(x)]
-    problems.extend(
-        Problem(
-            f'model: X names "{pattern}"',
-            "no variable of that pattern in any run that passed its checks",
-            "at least one variable of the events or column of the confounds",
-            "correct the pattern or remove it",
-        )
-        for pattern in wild
-        if not any(matches(name, pattern) for name in known)
-    )
-    in_contrasts = {name for contrast in node.contrasts for name in contrast.weight_of}
-    problems.extend(
-        Problem(
-            f'model: X names "{name}"',
-            "no such variable in any run that passed its checks",
-            f"a variable of the events ({', '.join(checked[0].variables.available)}) "
-            "or a column of the confounds",
-            did_you_mean(name, checked[0].variables.available) or "correct the model's X",
-        )
-        for name in unused
-        if name not in known and name not in in_contrasts
-    )
-    return problems
-
-
 def _check_grids(checked: Sequence[CheckedRun], *, same_grid: bool) -> list[Problem]:
     reference: dict[str, CheckedRun] = {}
     problems = []
@@ -374,14 +329,25 @@ def _notes_on_subjects(
     notes = []
     table = bids_dir / "participants.tsv"
     if table.is_file() and not is_absent(table):
-        listed = read_tsv(table, dtype={"participant_id": str})
-        labels = [str(x).removeprefix("sub-") for x in listed.get("participant_id", [])]
-        without = [x for x in labels if x not in subjects and not selection.subjects]
-        if without:
-            what = "participants.tsv lists subjects without data"
-            notes.append(Note(what, detail=", ".join(without)))
+        notes += _notes_on_participants(table, selection, subjects)
     empty = [s for s in selection.subjects if s not in subjects]
     if empty:
         what = "subjects that were selected have no run of this task"
         notes.append(Note(what, detail=", ".join(f"sub-{s}" for s in empty), loses_data=True))
     return notes
+
+
+def _notes_on_participants(
+    table: Path, selection: Selection, subjects: Container[str]
+) -> list[Note]:
+    try:
+        listed = read_tsv(
+            table, dtype={"participant_id": str}, used=lambda name: name == "participant_id"
+        )
+    except InputError as error:  # nothing but this note depends on the table
+        found = "; ".join(problem.found for problem in error.problems)
+        return [Note("participants.tsv cannot be read; no result depends on it", detail=found)]
+    labels = [str(x).removeprefix("sub-") for x in listed.get("participant_id", [])]
+    without = [x for x in labels if x not in subjects and not selection.subjects]
+    what = "participants.tsv lists subjects without data"
+    return [Note(what, detail=", ".join(without))] if without else []

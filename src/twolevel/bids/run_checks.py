@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from twolevel.bids.annex import is_absent
 from twolevel.bids.confounds import confound_names, read_confounds
-from twolevel.bids.events import events_within_scan, read_events
+from twolevel.bids.events import RunEvents, events_of_run
 from twolevel.bids.images import check_length, read_header, read_mask
+from twolevel.bids.model_checks import check_taken, levels_of, not_taken
 from twolevel.bids.not_fetched import not_fetched
 from twolevel.bids.run_inputs import (
     ASSUMED,
@@ -59,6 +60,12 @@ class CheckedTables:
     takes_confounds : bool
         The design needs the confounds.
     notes : list of Note
+    n_events, n_unused : int
+        Events in the scan, and those of them that are in no regressor.
+    unused, outside : dict of tuple of str to int
+        By ``factor.level``, the latter, and the events outside the scan.
+    impulses : bool
+        A regressor takes events of no duration.
     """
 
     files: RunFiles
@@ -66,6 +73,11 @@ class CheckedTables:
     variables: RunVariables
     takes_confounds: bool
     notes: list[Note]
+    n_events: int = 0
+    n_unused: int = 0
+    unused: dict[tuple[str, ...], int] = field(default_factory=dict)
+    outside: dict[tuple[str, ...], int] = field(default_factory=dict)
+    impulses: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,25 +162,73 @@ def check_tables(files: RunFiles, node: Node, *, n_volumes: int | None = None) -
     needed = ["events", *(["confounds"] if node.run_settings.confound_strategy else [])]
     there = _present(files, needed, problems)
     timing = problems.attempt(lambda: read_timing(files)) if files.bold else None
-    events = None
+    run = None
     if "events" in there:
-        events = problems.attempt(lambda: read_events(there["events"], node.factors))
-    if problems.found or timing is None or events is None:
+        run = problems.attempt(lambda: _read_run(there["events"], node, timing, n_volumes))
+    if problems.found or timing is None or run is None:
         raise InputError(problems.found)
+    events = run.events
+    variables, notes = _check_design(files, node, events, n_volumes)
+    check_taken(
+        there["events"], run, variables, node, n_volumes * timing[0] if n_volumes else None
+    )
+    unused = not_taken(events, variables, node.factors)
+    taken = events.drop(index=unused)
+    takes_confounds = bool(node.run_settings.confound_strategy or variables.confounds)
+    return CheckedTables(
+        files,
+        timing,
+        variables,
+        takes_confounds,
+        [
+            *_notes_on_start(files, timing[1]),
+            *_notes_on_events(files, run, variables, node),
+            *notes,
+        ],
+        len(events),
+        len(unused),
+        _counts(events.loc[unused], node),
+        _counts(run.outside, node),
+        bool((taken["duration"] == 0).any()),
+    )
+
+
+def _counts(events: pd.DataFrame, node: Node) -> dict[tuple[str, ...], int]:
+    return {level: len(rows) for level, rows in levels_of(events, node.factors).items()}
+
+
+def _read_run(
+    path: Path, node: Node, timing: tuple[float, float] | None, n_volumes: int | None
+) -> RunEvents:
+    return events_of_run(
+        path,
+        node.factors,
+        node.x,
+        timing=timing,
+        n_volumes=n_volumes if timing else None,
+    )
+
+
+def _notes_on_start(files: RunFiles, start_time: float) -> list[Note]:
+    if start_time_source(files) != ASSUMED:
+        return []
+    return [Note(f"the start time is taken to be {ASSUMED}", files.name, f"{start_time:g} s")]
+
+
+def _notes_on_events(
+    files: RunFiles, run: RunEvents, variables: RunVariables, node: Node
+) -> list[Note]:
     notes = []
-    if start_time_source(files) == ASSUMED:
-        what = f"the start time is taken to be {ASSUMED}"
-        notes.append(Note(what, files.name, f"{timing[1]:g} s"))
-    if events.empty:
-        notes.append(Note("no event at all", files.name, there["events"].name))
-    twice = int(events.duplicated(["onset", *node.factors]).sum())
+    if run.events.empty and files.events is not None:
+        notes.append(Note("no event at all", files.name, files.events.name))
+    twice = int(run.events.duplicated(["onset", *node.factors]).sum())
     if twice:
         notes.append(Note("rows of events repeat an onset; they add up", files.name, str(twice)))
-    if n_volumes is not None:
-        notes.extend(events_within_scan(events, n_volumes, *timing).notes(files.name))
-    variables, more = _check_design(files, node, events, n_volumes)
-    takes_confounds = bool(node.run_settings.confound_strategy or variables.confounds)
-    return CheckedTables(files, timing, variables, takes_confounds, [*notes, *more])
+    for name in [v for v in variables.conditions if v in run.events]:
+        if without := int(run.events[name].isna().sum()):
+            what = f"rows with n/a in {name} take no part in it"
+            notes.append(Note(what, files.name, f"{without} of {len(run.events)}"))
+    return [*notes, *run.notes(files.name)]
 
 
 def missing_files(files: RunFiles, kinds: Sequence[str]) -> list[Problem]:
@@ -335,12 +395,12 @@ def _notes_on_design(
                 files.name,
             )
         )
-    if variables.missing:
-        notes.append(
-            Note(
-                f"no {', '.join(variables.missing)}: contrasts that need it leave the run out",
-                files.name,
-                loses_data=True,
-            )
-        )
+    in_contrasts = {name for contrast in node.contrasts for name in contrast.weight_of}
+    there = f"there are {', '.join(variables.conditions) or 'no conditions'}"
+    if needed := [name for name in variables.missing if name in in_contrasts]:
+        what = f"no {', '.join(needed)}: contrasts that need it leave the run out"
+        notes.append(Note(what, files.name, there, loses_data=True))
+    if others := [name for name in variables.missing if name not in in_contrasts]:
+        what = f"no {', '.join(others)}: the design goes without it"
+        notes.append(Note(what, files.name, there, loses_data=True))
     return notes

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from twolevel.bids.annex import is_absent, real_path
 from twolevel.bids.entities import RUN_ENTITIES
 from twolevel.bids.images import read_header
@@ -32,6 +30,8 @@ __all__ = [
     "start_time_source",
 ]
 
+HIGHEST = 1e12  # no number of seconds is larger, and every int below it is a float
+SHOWN = 60  # characters
 TOLERANCE_S = 1e-3
 SPARE_S = 1e-6  # 1.501 - 1.5 is more than 0.001 in binary numbers
 LONGEST_S = 100.0  # no scan of a brain takes as long: such numbers are milliseconds
@@ -271,10 +271,12 @@ def _stated(sidecars: Sequence[Path]) -> tuple[float, str] | None:
 
 
 def _seconds(value: object, key: str, path: Path) -> float:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and np.isfinite(value):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < HIGHEST:
         return float(value)
     raise InputError(
-        Problem(f"{path}: {key}", repr(value), "a number of seconds", "correct the sidecar")
+        Problem(
+            f"{path}: {key}", repr(value)[:SHOWN], "a number of seconds", "correct the sidecar"
+        )
     )
 
 

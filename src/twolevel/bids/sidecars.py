@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twolevel.bids.annex import require_content
 from twolevel.bids.atomic import write_bytes
 from twolevel.errors import InputError, Problem
+from twolevel.model.plain_text import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,8 +37,8 @@ def read_json(path: Path | str) -> dict[str, Any]:
     path = Path(path)
     require_content(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        content = parse_json(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
         raise InputError(
             Problem(str(path), f"no valid JSON ({error})", "a JSON object", "correct the file")
         ) from error

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from fractions import Fraction
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bsmschema.models as bsm
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from twolevel.errors import ModelError, Problem
+from twolevel.errors import ModelError, Problem, Problems
 from twolevel.model.labels import contrast_label
-from twolevel.model.software import settings_of
+from twolevel.model.plain_text import MOST_VALUES, parse_json, parse_yaml
+from twolevel.model.schema_messages import schema_problems, unknown_key
+from twolevel.model.software import keys_of, settings_of
 from twolevel.model.spec import (
     ENTITY_KEYS,
     INTERCEPT,
@@ -26,12 +26,14 @@ from twolevel.model.spec import (
     StatsModel,
     is_wild,
 )
-from twolevel.model.supported import unsupported, weights_of
+from twolevel.model.supported import number_of, unsupported, weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["find_model", "presets", "read_model"]
+
+LARGEST_BYTES = 2**24  # 16 MiB: no model is longer
 
 
 def presets() -> dict[str, Path]:
@@ -117,23 +119,16 @@ def read_model(path: Path | str) -> StatsModel:
     try:
         parsed = bsm.BIDSStatsModel.model_validate(content)
     except ValidationError as error:
-        raise ModelError(list(_schema_problems(path, "", error))) from error
-    problems = [
-        Problem(
-            f"{path}: {place}",
-            "an unknown key",
-            "a key of BIDS Stats Models 1.0.0",
-            "correct the spelling or remove it",
-        )
-        for place in _unknown_keys(content, parsed)
-    ]
+        raise ModelError(list(schema_problems(f"{path}: ", content, error))) from error
+    problems = list(_unknown_keys(path, content, parsed))
     problems.extend(unsupported(path, parsed))
     if problems:
         raise ModelError(problems)
-    try:
-        nodes = tuple(_node(node) for node in parsed.Nodes)
-    except ValidationError as error:
-        raise ModelError(list(_schema_problems(path, "Software.twolevel: ", error))) from error
+    collected = Problems()
+    attempts = [collected.attempt(partial(_node, path, node)) for node in parsed.Nodes]
+    if collected.found:
+        raise ModelError(collected.found)
+    nodes = tuple(node for node in attempts if node is not None)
     names = {key: name for name, key in ENTITY_KEYS.items()}
     model = StatsModel(
         name=parsed.Name,
@@ -152,13 +147,15 @@ def read_model(path: Path | str) -> StatsModel:
 
 def _load(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise ModelError(
-            Problem(str(path), "no such file", "a BIDS Stats Model", "check the path")
-        )
+        found = "a folder, or no file that can be read" if path.exists() else "no such file"
+        raise ModelError(Problem(str(path), found, "a BIDS Stats Model", "check the path"))
+    if path.stat().st_size > LARGEST_BYTES:
+        found = f"{path.stat().st_size} bytes"
+        raise ModelError(Problem(str(path), found, "a BIDS Stats Model", "check the path"))
+    parse = parse_yaml if path.suffix in {".yaml", ".yml"} else _parse_json
     try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text) if path.suffix in {".yaml", ".yml"} else json.loads(text)
-    except (json.JSONDecodeError, yaml.YAMLError, UnicodeDecodeError) as error:
+        content = parse(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
         raise ModelError(
             Problem(
                 str(path), f"no valid JSON or YAML: {error}", "a BIDS Stats Model", "correct it"
@@ -171,33 +168,35 @@ def _load(path: Path) -> dict[str, Any]:
     return content
 
 
-def _schema_problems(path: Path, prefix: str, error: ValidationError) -> Iterator[Problem]:
-    for detail in error.errors():
-        place = ".".join(str(part) for part in detail["loc"])
-        yield Problem(
-            f"{path}: {prefix}{place}",
-            repr(detail["input"])[:80],
-            detail["msg"],
-            "correct the model file",
-        )
+def _parse_json(text: str) -> Any:
+    return parse_json(text, most_values=MOST_VALUES)
 
 
-def _unknown_keys(content: object, parsed: object, place: str = "") -> Iterator[str]:
+def _unknown_keys(
+    path: Path, content: object, parsed: object, place: str = ""
+) -> Iterator[Problem]:
     """Name the keys of the file that the schema dropped without a word."""
     if isinstance(parsed, BaseModel) and isinstance(content, dict):
+        known = type(parsed).model_fields
         for key, value in content.items():
             here = f"{place}.{key}".lstrip(".")
-            if key not in type(parsed).model_fields:
-                yield here
+            if key not in known:
+                yield unknown_key(f"{path}: {here}", key, list(known))
             else:
-                yield from _unknown_keys(value, getattr(parsed, key), here)
+                yield from _unknown_keys(path, value, getattr(parsed, key), here)
     elif isinstance(parsed, list) and isinstance(content, list):
         for index, (value, item) in enumerate(zip(content, parsed, strict=True)):
-            yield from _unknown_keys(value, item, f"{place}[{index}]")
+            yield from _unknown_keys(path, value, item, f"{place}[{index}]")
 
 
-def _node(node: bsm.Node) -> Node:
+def _node(path: Path, node: bsm.Node) -> Node:
     software = (node.Model.Software or {}).get("twolevel", {})
+    try:
+        settings = settings_of(node.Level, software)
+    except ValidationError as error:
+        place = f'{path}: node "{node.Name}": Software.twolevel: '
+        known = keys_of(node.Level)
+        raise ModelError(list(schema_problems(place, software, error, known))) from error
     steps = node.Transformations.Instructions if node.Transformations else ()
     hrf = node.Model.HRF
     return Node(
@@ -205,7 +204,7 @@ def _node(node: bsm.Node) -> Node:
         level=node.Level.lower(),
         group_by=tuple(node.GroupBy),
         x=tuple(str(x) for x in node.Model.X),
-        settings=settings_of(node.Level, software),
+        settings=settings,
         instructions=tuple(_instruction(step) for step in steps),
         hrf=Hrf(tuple(hrf.Variables), hrf.Model.lower()) if hrf else None,
         contrasts=tuple(_contrasts(node)),
@@ -236,7 +235,7 @@ def _contrasts(node: bsm.Node) -> Iterator[Contrast]:
         yield Contrast(
             contrast.Name,
             contrast_label(contrast.Name),
-            tuple((str(name), (float(Fraction(str(weight))),)) for name, weight in pairs),
+            tuple((str(name), (number_of(weight),)) for name, weight in pairs),
             contrast.Test,
         )
     if node.DummyContrasts and node.Level == "Run":

@@ -17,7 +17,7 @@ from twolevel.model.spec import (
     TestSettings,
 )
 
-__all__ = ["settings_of"]
+__all__ = ["keys_of", "settings_of"]
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
 
@@ -114,6 +114,20 @@ SCHEMAS: dict[str, type[_Run] | type[_Subject] | type[_Dataset]] = {
     "Subject": _Subject,
     "Dataset": _Dataset,
 }
+
+
+def keys_of(level: str) -> list[str]:
+    """List the keys that ``Model.Software.twolevel`` may hold.
+
+    Parameters
+    ----------
+    level : {"Run", "Subject", "Dataset"}
+
+    Returns
+    -------
+    list of str
+    """
+    return list(SCHEMAS[level].model_fields)
 
 
 def settings_of(

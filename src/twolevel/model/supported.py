@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import pairwise
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from twolevel.errors import Problem
+from twolevel.model.schema_messages import shown
 from twolevel.model.spec import ENTITY_KEYS, INTERCEPT, is_wild
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     import bsmschema.models as bsm
 
-__all__ = ["unsupported", "weights_of"]
+__all__ = ["number_of", "unsupported", "weights_of"]
 
 GROUP_BY = {
     "Run": ({"run", "subject"}, {"run", "subject", "session"}, {"run", "subject", "task"}),
@@ -28,6 +29,7 @@ INSTRUCTIONS = {
 }
 HRF_MODELS = ("spm", "glover")
 MAX_CUTOFF_HZ = 1.0
+LONGEST_NUMBER = 40  # characters
 ALL_HRF_MODELS = tuple(
     model + more
     for model in HRF_MODELS
@@ -182,13 +184,13 @@ def _at_run(place: str, node: bsm.Node) -> Iterator[Problem]:
 def _bad_weights(place: str, contrast: bsm.Contrast) -> Iterator[Problem]:
     weights = weights_of(contrast)
     try:
-        numbers = [float(Fraction(str(weight))) for weight in weights]
-    except (ValueError, ZeroDivisionError):
+        numbers = [number_of(weight) for weight in weights]
+    except ValueError:
         numbers = []
     if len(numbers) != len(contrast.ConditionList) or not any(numbers):
         yield Problem(
             place,
-            f"Weights {contrast.Weights}",
+            f"Weights {shown(contrast.Weights)}",
             f"{len(contrast.ConditionList)} numbers (or fractions as text), one a condition",
             "write as many weights as conditions, not all of them 0",
         )
@@ -229,6 +231,34 @@ def _is_names(value: object) -> bool:
     if isinstance(value, str):
         return bool(value)
     return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
+
+
+def number_of(weight: float | str) -> float:
+    """Read a weight: a number, or a fraction as text.
+
+    Parameters
+    ----------
+    weight : float or str
+        ``0.5``, ``"1/3"``.
+
+    Returns
+    -------
+    float
+        Finite.
+
+    Raises
+    ------
+    ValueError
+        It is no such number.
+    """
+    numerator, _, denominator = str(weight).partition("/")
+    try:
+        number = float(numerator) / float(denominator or "1")
+    except (ZeroDivisionError, OverflowError) as error:
+        raise ValueError(str(error)) from error
+    if not isfinite(number) or len(str(weight)) > LONGEST_NUMBER:
+        raise ValueError("no finite number")
+    return number
 
 
 def weights_of(contrast: bsm.Contrast) -> list[Any]:

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from twolevel.model.spec import Node
 
-__all__ = ["RunVariables", "condition_events", "matches", "resolve_variables"]
+__all__ = [
+    "TIMING",
+    "RunVariables",
+    "condition_events",
+    "matches",
+    "resolve_variables",
+    "rows_taken",
+    "same_but_for_spelling",
+]
 
 TIMING = {"onset", "duration"}
 
@@ -32,7 +40,7 @@ class RunVariables:
     confounds : tuple of str
         Columns of the confounds table.
     missing : tuple of str
-        Variables (not wildcards) that this run has not.
+        Variables that X or a contrast names, other than by wildcards, and that this run has not.
     available : tuple of str
         Variables from the events that the model could name.
     """
@@ -79,18 +87,23 @@ def resolve_variables(
     ]
     conditions: dict[str, str | None] = {}
     confounds: dict[str, None] = {}
-    missing = []
     for name in node.x:
         if name == INTERCEPT:
             continue
-        wild = is_wild(name)
         from_events = [v for v in (*levels, *modulators) if matches(v, name)]
         from_confounds = [c for c in confound_names if matches(c, name) and c not in from_events]
         conditions.update({v: _hrf_of(v, node) for v in from_events})
         confounds.update(dict.fromkeys(from_confounds))
-        if not wild and not from_events and not from_confounds:
-            missing.append(name)
+    # A contrast may be on a level that X takes by a wildcard.
+    missing = [x for x in _named(node) if x not in conditions and x not in confounds]
     return RunVariables(conditions, tuple(confounds), tuple(missing), (*levels, *modulators))
+
+
+def _named(node: Node) -> list[str]:
+    """List the variables that a node names, without wildcards, each once."""
+    in_contrasts = [name for contrast in node.contrasts for name in contrast.weight_of]
+    names = dict.fromkeys((*node.x, *in_contrasts))
+    return [name for name in names if name != INTERCEPT and not is_wild(name)]
 
 
 def condition_events(
@@ -114,13 +127,8 @@ def condition_events(
     """
     parts = []
     for name in variables.conditions:
-        factor = next((f for f in factors if name.startswith(f"{f}.")), None)
-        if factor is not None:
-            rows = events[events[factor].astype(str) == name.removeprefix(f"{factor}.")]
-            amplitude = pd.Series(1.0, index=rows.index)
-        else:
-            rows = events[events[name].notna()]
-            amplitude = rows[name].astype(float)
+        amplitude = _amplitudes(name, events, factors)
+        rows = events.loc[amplitude.index]
         parts.append(
             pd.DataFrame(
                 {
@@ -134,6 +142,56 @@ def condition_events(
     if not parts:
         return pd.DataFrame({"onset": [], "duration": [], "trial_type": [], "modulation": []})
     return pd.concat(parts, ignore_index=True)
+
+
+def rows_taken(
+    events: pd.DataFrame, variables: RunVariables, factors: Sequence[str]
+) -> dict[str, pd.Index]:
+    """Tell which events each condition takes.
+
+    Parameters
+    ----------
+    events : pandas.DataFrame
+    variables : RunVariables
+    factors : sequence of str
+        Columns whose levels are variables.
+
+    Returns
+    -------
+    dict of str to pandas.Index
+        Labels of rows, by condition.
+    """
+    return {name: _amplitudes(name, events, factors).index for name in variables.conditions}
+
+
+def _amplitudes(name: str, events: pd.DataFrame, factors: Sequence[str]) -> pd.Series:
+    """Return the amplitudes of the rows of a level, or of those with a value of a modulator."""
+    for factor in factors:
+        if name.startswith(f"{factor}.") and factor in events:
+            of_level = events[factor].astype(str) == name.removeprefix(f"{factor}.")
+            if of_level.any():
+                return pd.Series(1.0, index=events.index[of_level])
+    return events[name].dropna().astype(float)
+
+
+def same_but_for_spelling(name: str) -> str:
+    """Reduce the name of a level to what remains without blanks, case and the form of numbers.
+
+    ``"Face "``, ``"face"`` and ``"FACE"`` become one, and so do ``"1"``, ``"01"`` and ``"1.0"``.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+    """
+    joined = "".join(name.split()).casefold()
+    try:
+        return joined if "_" in joined else repr(float(joined))
+    except ValueError:
+        return joined
 
 
 def matches(name: str, pattern: str) -> bool:

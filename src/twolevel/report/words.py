@@ -27,7 +27,7 @@ __all__ = [
 
 UNCORRECTED = ("clusterExtent", "fpr")
 OTHER_ENTITIES = r"^((?:(?:acq|ce|rec|dir|echo|part)-\w+ ?)+)(?::|$)"  # in items of exclusions
-KINDS = ("subject", "run", "contrast", "volume", "event", "voxel")  # of exclusions
+KINDS = ("subject", "run", "contrast", "volume", "event", "regressor", "voxel")  # of exclusions
 FOREMOST = (
     "permutationFWE",
     "tfceFWE",
@@ -146,7 +146,7 @@ def left_out(excluded: pd.DataFrame) -> str:
         # What a run is called beyond its number stands before the item.
         other = rows["item"].str.extract(OTHER_ENTITIES, expand=False)
         runs = rows.assign(item=other)[["subject", "session", "run", "item"]].drop_duplicates()
-        if kind in ("volume", "event", "voxel"):
+        if kind in ("volume", "event", "regressor", "voxel"):
             counted = _count(int(rows["count"].astype(int).sum()), kind)
             parts.append(f"{counted} in {_count(len(runs), 'run')}")
         elif rows["contrast"].notna().all():

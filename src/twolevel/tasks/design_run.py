@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from fileformats.generic import Directory, File
@@ -11,15 +12,19 @@ from pydra.compose import python
 
 from twolevel.bids.confounds import RunConfounds, confound_names, read_confounds
 from twolevel.bids.entities import build_name
-from twolevel.bids.events import RunEvents, events_within_scan, read_events
+from twolevel.bids.events import RunEvents, events_of_run
 from twolevel.bids.exclusions import Exclusion, write_exclusions
+from twolevel.bids.model_checks import levels_of, not_taken
 from twolevel.bids.outputs import folder_of, model_record
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.bids.sidecars import write_json
-from twolevel.bids.tables import write_tsv
+from twolevel.bids.tables import line_of, write_tsv
 from twolevel.model.spec import Stage
 from twolevel.model.variables import RunVariables, condition_events, resolve_variables
 from twolevel.stats.design import frame_times_of, make_design_matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 __all__ = ["EXCLUSIONS", "DesignRun", "design_run"]
 
@@ -47,11 +52,12 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
     """
     node = stage.node
     settings = node.run_settings
-    run_events = events_within_scan(
-        read_events(files["events"], node.factors),
-        spec.n_volumes,
-        spec.repetition_time,
-        spec.start_time,
+    run_events = events_of_run(
+        files["events"],
+        node.factors,
+        node.x,
+        timing=(spec.repetition_time, spec.start_time),
+        n_volumes=spec.n_volumes,
     )
     table = files.get("confounds")
     variables = resolve_variables(node, run_events.events, confound_names(table) if table else ())
@@ -88,6 +94,7 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "StartTimeFrom": spec.start_time_from,
             "NumberOfVolumes": spec.n_volumes,
             "VolumesLeftOut": dropped,
+            **_impulses(run_events, variables, node.factors),
             "HighPass": _high_pass(confounds, high_pass_hz),
             "HighPassCutoffHz": high_pass_hz,
             **model_record(stage),
@@ -97,6 +104,21 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
     )
     write_exclusions(folder / EXCLUSIONS, _exclusions(spec, stage, run_events, variables, dropped))
     return folder
+
+
+def _impulses(
+    run_events: RunEvents, variables: RunVariables, factors: Sequence[str]
+) -> dict[str, str]:
+    """Say what events of no duration stand for, where a regressor takes some."""
+    events = run_events.events
+    taken = events.drop(index=not_taken(events, variables, factors))
+    if not (taken["duration"] == 0).any():
+        return {}
+    sentence = (
+        "Impulses of 1/50 of the repetition time: effects scale with it, and can be compared only "
+        "between runs of one repetition time"
+    )
+    return {"EventsOfNoDuration": sentence}
 
 
 def _high_pass(confounds: RunConfounds | None, high_pass_hz: float | None) -> str:
@@ -143,22 +165,39 @@ def _exclusions(
                 count=len(dropped),
             )
         )
+    if not run_events.incomplete.empty:
+        exclusions.append(_of_events(spec, run_events.why_incomplete, run_events.incomplete.index))
     if not run_events.outside.empty:
-        exclusions.append(
-            Exclusion.in_run(
-                entities,
-                "event",
-                f"onset outside the scan, which ends at {run_events.scan_end:g} s",
-                item="lines " + " ".join(map(str, run_events.lines_outside)),
-                count=len(run_events.outside),
-            )
-        )
+        reason = f"onset outside the scan, which ends at {run_events.scan_end:g} s"
+        exclusions.append(_of_events(spec, reason, run_events.outside.index))
+    unused = not_taken(run_events.events, variables, stage.node.factors)
+    in_none = levels_of(run_events.events.loc[unused], stage.node.factors)
+    for levels, rows in in_none.items():
+        named = ", ".join(levels) or "no value in the columns that the model names"
+        exclusions.append(_of_events(spec, f"in no regressor: {named}", rows))
     for contrast in stage.node.contrasts:
         needed = [name for name in contrast.weight_of if name in variables.missing]
         if needed:
             reason = f"no {', '.join(needed)} in this run"
             exclusions.append(Exclusion.in_run(entities, "run", reason, contrast=contrast.label))
+    in_contrasts = {name for contrast in stage.node.contrasts for name in contrast.weight_of}
+    exclusions += [
+        Exclusion.in_run(entities, "regressor", f"no {name} in this run", item=name)
+        for name in variables.missing
+        if name not in in_contrasts
+    ]
     return exclusions
+
+
+def _of_events(spec: RunSpec, reason: str, rows: Iterable[int]) -> Exclusion:
+    lines = [line_of(row) for row in rows]
+    return Exclusion.in_run(
+        dict(spec.entities),
+        "event",
+        reason,
+        item="lines " + " ".join(map(str, lines)),
+        count=len(lines),
+    )
 
 
 @python.define(outputs={"out": Directory})

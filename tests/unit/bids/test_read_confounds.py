@@ -210,3 +210,34 @@ def test_nothing_is_left_beside_the_table(simulated, tmp_path):
     table = write_tsv(tmp_path / "t.tsv", simulated)
     read_confounds(table, strategy="simple")
     assert list(tmp_path.iterdir()) == [table]
+
+
+@pytest.mark.parametrize(
+    ("row", "cell"), [(7, "inf"), (7, "-inf"), (3, "err"), (0, "err"), (0, ""), (9, "NaN")]
+)
+def test_a_named_confound_that_holds_no_finite_number_is_named_with_line_and_cell(
+    tmp_path, simulated, row, cell
+):
+    table = simulated.astype(object)
+    table.loc[row, "csf"] = cell
+    path = write_tsv(tmp_path / "x.tsv", table)
+    with pytest.raises(InputError) as caught:
+        read_confounds(path, names=["trans_x", "csf"])
+    (problem,) = caught.value.problems
+    assert problem.found == f'no finite number in column csf, line {row + 2} ("{cell}")'
+    assert problem.expected == "numbers, and n/a where there is none"
+
+
+@pytest.mark.parametrize("row", [2, 10, 49])
+def test_an_infinite_confound_of_a_strategy_is_refused(tmp_path, simulated, row):
+    simulated.loc[row, "rot_x"] = np.inf
+    path = write_tsv(tmp_path / "x.tsv", simulated)
+    with pytest.raises(InputError, match=r"confounds: .*x\.tsv"):
+        read_confounds(path, strategy="simple")
+
+
+@pytest.mark.parametrize("n_rows", [0, 1])
+def test_a_table_of_less_than_two_volumes_is_refused(tmp_path, simulated, n_rows):
+    path = write_tsv(tmp_path / "x.tsv", simulated.iloc[:n_rows])
+    with pytest.raises(InputError, match=f"{n_rows} rows"):
+        read_confounds(path, strategy="simple")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twolevel.bids.events import events_within_scan, read_events
+from twolevel.bids.events import events_of_run, events_within_scan, read_events
 from twolevel.errors import InputError
 from twolevel.notes import merged
 
@@ -97,21 +97,131 @@ def test_there_is_no_note_where_nothing_is_left_out():
 
 
 @pytest.mark.parametrize(
-    ("column", "rows"),
+    "rows",
     [
-        ("onset", ["1 1 a", "n/a 1 a", "3 1 b", "n/a 1 b"]),
-        ("duration", ["1 1 a", "2 n/a a", "3 1 b", "4 n/a b"]),
-        ("trial_type", ["1 1 a", "2 1 n/a", "3 1 b", "4 1 n/a"]),
+        ["1 1 a", "n/a 1 a", "3 1 b", "n/a 1 b"],
+        ["1 1 a", "2 1 n/a", "3 1 b", "4 1 n/a"],
+        ["1 1 a", "n/a n/a n/a", "3 1 b", "n/a n/a b"],
+        ["1 1 a", "n/a err a", "3 1 b", "4 err n/a"],
     ],
 )
-def test_a_missing_value_is_an_error_that_names_the_lines(write, column, rows):
+def test_rows_without_onset_or_level_are_left_out_with_their_lines(write, rows):
     path = write("\n".join(["onset duration trial_type", *rows, ""]))
-    assert problems_of(path) == [(f"no valid {column} in lines 3, 5", "a value in every row")]
+    run = events_of_run(path, ("trial_type",), (), timing=(2.0, 0.0), n_volumes=10)
+    assert run.events["onset"].tolist() == [1.0, 3.0]
+    assert run.lines_incomplete == [3, 5]
+    assert merged(run.notes("sub-01")) == [
+        "sub-01: events with n/a in onset or trial_type are left out: 2 of 4: lines 3, 5"
+    ]
+    assert read_events(path)["trial_type"].tolist() == ["a", "b"]
 
 
-def test_text_where_a_number_must_be_is_an_error_that_names_the_line(write):
-    path = write("onset duration trial_type\n1 1 a\nsoon 1 a\n")
-    assert problems_of(path)[0][0] == "no valid onset in lines 3"
+def test_a_row_stays_while_one_of_several_factors_has_a_value(write):
+    path = write("onset duration kind hand\n1 1 face n/a\n2 1 n/a left\n3 1 n/a n/a\n")
+    run = events_of_run(path, ("kind", "hand"), ())
+    assert run.events["onset"].tolist() == [1.0, 2.0]
+    assert run.lines_incomplete == [4]
+    assert run.why_incomplete == "n/a in onset or kind or hand"
+
+
+def test_n_a_in_the_duration_is_kept_until_it_is_known_who_takes_the_row(write):
+    events = read_events(write("onset duration trial_type\n1 n/a a\n2 1 b\n"))
+    assert events["duration"].isna().tolist() == [True, False]
+
+
+def test_lines_are_those_of_the_file_after_rows_were_left_out(write):
+    path = write("onset duration trial_type\nn/a 1 a\n\n30 1 a\n5 1 n/a\n40 1 b\n2 1 b\n")
+    run = events_of_run(path, ("trial_type",), (), timing=(2.0, 0.0), n_volumes=10)
+    assert run.lines_incomplete == [2, 5]
+    assert run.lines_outside == [4, 6]
+    assert [index + 2 for index in run.events.index] == [7]
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ("soon 1 a", 'no number in column onset: line 3 ("soon")'),
+        ("1,5 1 a", 'no number in column onset: line 3 ("1,5")'),
+        ("inf 1 a", 'no number in column onset: line 3 ("inf")'),
+        ("1 -inf a", 'no number in column duration: line 3 ("-inf")'),
+        ("1 NaN a", 'no number in column duration: line 3 ("NaN")'),
+        ("1 1e999 a", 'no number in column duration: line 3 ("inf")'),
+        ("1 2s a", 'no number in column duration: line 3 ("2s")'),
+    ],
+)
+def test_what_is_no_finite_number_is_named_with_its_line(write, row, found):
+    path = write(f"onset duration trial_type\n1 1 a\n{row}\n")
+    assert problems_of(path) == [(found, "numbers, and n/a where there is no value")]
+
+
+@pytest.mark.parametrize("cell", ["err", "", "NaN", "nan", "inf", "0,8", "1 2", "None"])
+@pytest.mark.parametrize("pattern", ["rt", "r*", "?t"])
+def test_one_cell_that_is_no_number_never_takes_a_modulator_away(tmp_path, cell, pattern):
+    path = tmp_path / "x_events.tsv"
+    path.write_text(f"onset\tduration\trt\n1\t1\t0.5\n2\t1\tn/a\n3\t1\t{cell}\n4\t1\t0.7\n")
+    (problem,) = problems_of(path, factors=(), variables=(pattern, "1"))
+    assert problem[0] == f'no number in column rt: line 4 ("{cell}")'
+
+
+def test_a_column_of_words_is_no_modulator_and_the_message_says_how_it_becomes_a_factor(write):
+    path = write("onset duration hand\n1 1 left\n2 1 right\n")
+    with pytest.raises(InputError) as caught:
+        read_events(path, (), ("hand",))
+    (problem,) = caught.value.problems
+    assert problem.found == 'no number in column hand: line 2 ("left"), line 3 ("right")'
+    assert "name hand in a Factor instruction and hand.LEVEL in X" in problem.remedy
+    # A wildcard takes what is numeric and leaves words alone.
+    assert read_events(path, (), ("h*",))["hand"].tolist() == ["left", "right"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["True", "False", "n/a"], [1.0, 0.0, np.nan]),
+        (["true", "false", "true"], [1.0, 0.0, 1.0]),
+        (["1", "n/a", "2e1"], [1.0, np.nan, 20.0]),
+        (["n/a", "n/a", "n/a"], [np.nan] * 3),
+    ],
+)
+def test_modulators_are_numbers_or_true_and_false(write, cells, numbers):
+    rows = "\n".join(f"{i} 1 {cell}" for i, cell in enumerate(cells))
+    events = read_events(write(f"onset duration rt\n{rows}\n"), (), ("rt",))
+    np.testing.assert_array_equal(events["rt"].to_numpy(float), numbers)
+
+
+def test_columns_that_the_model_does_not_name_may_hold_anything(write):
+    path = write("onset duration trial_type rt\n1 1 a err\n2 1 b inf\n")
+    assert read_events(path, variables=("trial_type.a", "1"))["rt"].tolist() == ["err", "inf"]
+
+
+@pytest.mark.parametrize(
+    ("onsets", "found"),
+    [
+        (
+            [6000, 15000],
+            "no onset in the scan: lines 2, 3 (6000 to 15000), while the scan ends at",
+        ),
+        ([0, 9000, 15000], "no onset after its first instant: lines 3, 4 (9000 to 15000)"),
+        ([250, 310], "no onset in the scan: lines 2, 3 (250 to 310)"),
+    ],
+)
+def test_onsets_that_all_lie_outside_are_refused_as_milliseconds(write, onsets, found):
+    rows = "\n".join(f"{onset} 1 a" for onset in onsets)
+    path = write(f"onset duration trial_type\n{rows}\n")
+    with pytest.raises(InputError) as caught:
+        events_of_run(path, ("trial_type",), (), timing=(2.0, 0.0), n_volumes=100)
+    (problem,) = caught.value.problems
+    assert problem.found.startswith(found)
+    assert "are they milliseconds? then divide by 1000" in problem.remedy
+    assert "RepetitionTime (2 s)" in problem.remedy
+
+
+@pytest.mark.parametrize("onsets", [[0, 210], [-3, 5, 400], [0.1, 150, 1e5]])
+def test_some_onsets_outside_are_left_out_and_no_reason_to_refuse(write, onsets):
+    rows = "\n".join(f"{onset} 1 a" for onset in onsets)
+    path = write(f"onset duration trial_type\n{rows}\n")
+    run = events_of_run(path, ("trial_type",), (), timing=(2.0, 0.0), n_volumes=100)
+    assert len(run.outside) == 1
 
 
 def test_negative_durations_are_an_error_that_names_the_lines(write):
@@ -120,11 +230,15 @@ def test_negative_durations_are_an_error_that_names_the_lines(write):
 
 
 def test_all_columns_that_are_wrong_are_listed_at_once(write):
-    path = write("onset trial_type\nn/a n/a\n2 a\n")
+    path = write("onset duration trial_type\nx -1 a\n2 y b\n3 -2 c\n")
     assert [found for found, _ in problems_of(path)] == [
-        "no valid onset in lines 2",
+        'no number in column onset: line 2 ("x")',
+        'no number in column duration: line 3 ("y")',
+        "negative durations in lines 2, 4",
+    ]
+    assert [found for found, _ in problems_of(write("onset kind\n1 a\n"))] == [
         "no column duration",
-        "no valid trial_type in lines 2",
+        "no column trial_type",
     ]
 
 
@@ -175,7 +289,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
     assert list(read_events(path)["onset"]) == [1.0]
 
 
-@pytest.mark.parametrize("content", [b"", b"onset\tduration\n\xff\xfe\t1\n"])
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"onset\tduration\n\xff\xfe\t1\n"])
 def test_what_is_no_table_is_refused_by_name(tmp_path, content):
     path = tmp_path / "events.tsv"
     path.write_bytes(content)

@@ -275,20 +275,23 @@ def set_at(content: Any, path: str, value: Any) -> Any:
         ("Nodes", [], "Nodes", "none"),
         ("Edges", [{"Source": "run", "Destination": "group"}], "Edges", "[('run', 'group')]"),
         ("Input", {"datatype": ["x"]}, "Input", "entities ['datatype']"),
-        ("Nodes.0.Model.Type", "glmm", "Nodes.0.Model.Type", "'glmm'"),
+        ("Nodes.0.Model.Type", "glmm", "Nodes[0].Model.Type", '"glmm"'),
         ("Nodes.0.Model.Software", {"twolevel": {"Smoothing": 5}},
-         "Software.twolevel: Smoothing", "5"),
+         'node "run": Software.twolevel: Smoothing', "an unknown key"),
         ("Nodes.0.Model.Software", {"twolevel": {"SmoothingFWHM": -1}},
-         "Software.twolevel: SmoothingFWHM", "-1"),
+         'node "run": Software.twolevel: SmoothingFWHM', "-1"),
         ("Nodes.0.Model.Software", {"twolevel": {"ConfoundStrategy": "ica"}},
-         "Software.twolevel: ConfoundStrategy", "'ica'"),
+         'node "run": Software.twolevel: ConfoundStrategy', '"ica"'),
         ("Nodes.0.Model.Software", {"twolevel": {"Downsample": 0}},
-         "Software.twolevel: Downsample", "0"),
-        ("Nodes.2.Model.Software", {"twolevel": {"Alpha": 5}}, "Software.twolevel: Alpha", "5"),
-        ("Nodes.2.Model.Software", {"twolevel": {"Sides": 3}}, "Software.twolevel: Sides", "3"),
-        ("Nodes.2.Model.Software", {"twolevel": {"NPerm": 1}}, "Software.twolevel: NPerm", "1"),
+         'node "run": Software.twolevel: Downsample', "0"),
+        ("Nodes.2.Model.Software", {"twolevel": {"Alpha": 5}},
+         'node "group": Software.twolevel: Alpha', "5"),
+        ("Nodes.2.Model.Software", {"twolevel": {"Sides": 3}},
+         'node "group": Software.twolevel: Sides', "3"),
+        ("Nodes.2.Model.Software", {"twolevel": {"NPerm": 1}},
+         'node "group": Software.twolevel: NPerm', "1"),
         ("Nodes.2.Model.Software", {"twolevel": {"Tests": [{"Test": "tfce"}]}},
-         "Software.twolevel: Tests.0.Test", "'tfce'"),
+         'node "group": Software.twolevel: Tests[0].Test', '"tfce"'),
     ],
 )  # fmt: skip
 def test_what_is_not_carried_out_is_refused_where_it_stands(
@@ -436,3 +439,79 @@ def test_input_names_entities_as_pybids_or_as_file_names_do(content, read, name,
     for given in (name, key):
         model = read({**content, "Input": {given: ["1", "b"]}})
         assert model.input_filter(name) == ("1", "b")
+
+
+@pytest.mark.parametrize("name", ["m.json", "m.yaml"])
+def test_a_byte_order_mark_is_no_part_of_the_model(tmp_path, content, name):
+    path = tmp_path / name
+    text = json.dumps(content) if path.suffix == ".json" else yaml.safe_dump(content)
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert read_model(path).name == "faces"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "place", "found", "expected"),
+    [
+        ("Name", 3, "Name", "3", "text"),
+        ("Nodes", {}, "Nodes", "{}", "a list: [...]"),
+        ("Nodes.0.GroupBy", "run", "Nodes[0].GroupBy", '"run"', "a list: [...]"),
+        ("Nodes.0.Model.Options", [], "Nodes[0].Model.Options", "[]", "an object: {...}"),
+        ("Nodes.0.Level", "run", "Nodes[0].Level", '"run"',
+         "one of 'Run', 'Session', 'Subject', 'Dataset'"),
+        ("Nodes.0.Model.X", ["a", None], "Nodes[0].Model.X[1]", "null", "one of 1 or text"),
+        ("Nodes.0.Model.Options", {"HighPassFilterCutoffHz": "x"},
+         "Nodes[0].Model.Options.HighPassFilterCutoffHz", '"x"', "a number"),
+        ("Nodes.0.Model.Software", {"twolevel": {"SmoothingFWHM": -1}},
+         'node "run": Software.twolevel: SmoothingFWHM', "-1", "a number, at least 0"),
+        ("Nodes.0.Model.Software", {"twolevel": {"SmoothingFWHM": float("inf")}},
+         'node "run": Software.twolevel: SmoothingFWHM', '"Infinity"', "a finite number"),
+        ("Nodes.2.Model.Software", {"twolevel": {"Alpha": 5}},
+         'node "group": Software.twolevel: Alpha', "5", "a number, less than 1"),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_kind_is_shown_with_what_belongs_there(
+    problems, content, path, value, place, found, expected
+):
+    assert problems(set_at(content, path, value)) == [(place, found, expected)]
+
+
+@pytest.mark.parametrize(
+    ("path", "place", "key"),
+    [
+        ("Name", "Name", "Name"),
+        ("Nodes.1.GroupBy", "Nodes[1].GroupBy", "GroupBy"),
+        ("Nodes.0.Contrasts.0.Weights", "Nodes[0].Contrasts[0].Weights", "Weights"),
+    ],
+)
+def test_a_missing_key_is_called_missing(problems, content, path, place, key):
+    *parents, last = (int(part) if part.isdigit() else part for part in path.split("."))
+    holder = content
+    for part in parents:
+        holder = holder[part]
+    del holder[last]
+    assert problems(content) == [(place, f'no key "{key}"', f'the key "{key}"')]
+
+
+def test_a_misspelt_key_is_told_with_the_nearest_one(read, content):
+    content["Nodes"][0]["Model"]["Software"] = {"twolevel": {"SmoothingFwhm": 5}}
+    content["Nodes"][1]["Model"]["Software"] = {"twolevel": {"Fixedeffects": "mean"}}
+    with pytest.raises(ModelError) as caught:
+        read(content)
+    remedies = [problem.remedy for problem in caught.value.problems]
+    assert remedies == ['Did you mean "SmoothingFWHM"?', 'Did you mean "FixedEffects"?']
+
+
+@pytest.mark.parametrize("weight", ["1e400", "1e999999999", "inf", "nan", "1/0", "x", 10**400])
+def test_a_weight_that_is_no_finite_number_is_refused(problems, content, weight):
+    content["Nodes"][0]["Contrasts"][0]["Weights"] = [weight, 1]
+    (problem,) = problems(content)
+    assert problem[0] == 'node "run": contrast "face_vs_house"'
+    assert problem[1].startswith("Weights [")
+    assert problem[2] == "2 numbers (or fractions as text), one a condition"
+
+
+def test_a_model_of_many_nodes_is_refused_before_anything_is_made_of_it(tmp_path, content):
+    content["Nodes"] += [content["Nodes"][2]] * 60_000
+    (tmp_path / "m.json").write_text(json.dumps(content))
+    with pytest.raises(ModelError, match="more than 200000 values"):
+        read_model(tmp_path / "m.json")

@@ -1,0 +1,133 @@
+"""What a schema found wrong, as found, expected and what to do."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from twolevel.errors import Problem, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pydantic import ValidationError
+
+__all__ = ["schema_problems", "shown", "unknown_key"]
+
+LONGEST = 60
+LIMITS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
+KINDS = {
+    "string": "text",
+    "list": "a list: [...]",
+    "dict": "an object: {...}",
+    "model": "an object: {...}",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "finite": "a finite number",
+}
+
+
+def schema_problems(
+    where: str, content: object, error: ValidationError, known: Sequence[str] = ()
+) -> Iterator[Problem]:
+    """Say what a schema found wrong, each place once.
+
+    Parameters
+    ----------
+    where : str
+        File, and what in it was checked.
+    content : object
+        What was checked.
+    error : pydantic.ValidationError
+    known : sequence of str
+        Keys that may stand in the outermost object, for the messages.
+
+    Yields
+    ------
+    Problem
+    """
+    by_place: dict[str, list[Mapping[str, Any]]] = {}
+    for detail in error.errors():
+        by_place.setdefault(_place(detail["loc"], content), []).append(detail)
+    for place, details in by_place.items():
+        first = details[0]
+        key = str(first["loc"][-1]) if first["loc"] else ""
+        here = f"{where}{place}".rstrip(": ")
+        if first["type"] == "missing":
+            yield Problem(here, f'no key "{key}"', f'the key "{key}"', "add it")
+        elif first["type"] == "extra_forbidden":
+            yield unknown_key(here, key, known if len(first["loc"]) == 1 else ())
+        else:
+            expected = " or ".join(dict.fromkeys(_expected(detail) for detail in details))
+            choices = re.findall(r"'([^']*)'", expected)
+            meant = did_you_mean(str(first["input"]), choices) if choices else ""
+            yield Problem(here, shown(first["input"]), expected, meant or "correct the value")
+
+
+def unknown_key(where: str, key: str, known: Sequence[str]) -> Problem:
+    """Describe a key that nobody knows.
+
+    Parameters
+    ----------
+    where : str
+    key : str
+    known : sequence of str
+        The keys that may stand there; empty where that is not known.
+
+    Returns
+    -------
+    Problem
+    """
+    expected = f"one of the keys {', '.join(known)}" if known else "a key of this object"
+    return Problem(
+        where,
+        "an unknown key",
+        expected,
+        did_you_mean(key, known) or "correct the spelling or remove it",
+    )
+
+
+def shown(value: object) -> str:
+    """Write a value as it stands in the file, shortened.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    str
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=repr)
+    except ValueError:  # a number of thousands of digits
+        text = type(value).__name__
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+
+
+def _place(loc: Sequence[int | str], content: object) -> str:
+    """Write where a value is, without the names that the schema gives to alternatives."""
+    place = ""
+    for part in loc:
+        if isinstance(content, list) and isinstance(part, int) and part < len(content):
+            place, content = f"{place}[{part}]", content[part]
+        elif isinstance(content, dict) and (part in content or part == loc[-1]):
+            place, content = f"{place}.{part}".lstrip("."), content.get(part)
+    return place
+
+
+def _expected(detail: Mapping[str, Any]) -> str:
+    limits = detail.get("ctx", {})
+    kind = str(detail["type"])
+    if kind == "literal_error":
+        return f"one of {limits['expected']}".replace(" or ", ", ")
+    for sign, words in LIMITS.items():
+        if sign in limits:
+            return f"a number, {words} {limits[sign]:g}"
+    if kind == "string_pattern_mismatch":
+        return f"text of the form {limits['pattern']}"
+    if kind == "value_error":
+        return str(limits["error"])
+    return KINDS.get(kind.partition("_")[0], str(detail["msg"]).removeprefix("Input should be "))

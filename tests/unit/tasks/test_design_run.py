@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from twolevel.bids.exclusions import read_exclusions
+from twolevel.bids.run_inputs import RunSpec
+from twolevel.model.spec import Contrast, Instruction, Node, RunSettings, StatsModel, stage_of
+from twolevel.tasks.design_run import EXCLUSIONS, design_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEADER = "onset\tduration\ttrial_type\trt\n"
+
+
+@pytest.fixture
+def design(tmp_path: Path):
+    """Build a design of 100 s; return columns, sidecar and what was left out."""
+
+    def design(rows: list[str], x: list[str], contrasts: list[str]):
+        events = tmp_path / "events.tsv"
+        events.write_text(HEADER + "".join(row.replace(" ", "\t") + "\n" for row in rows))
+        named = tuple(Contrast(c, c.split(".")[-1], ((c, (1.0,)),)) for c in contrasts)
+        steps = (
+            Instruction("Factor", ("trial_type",)),
+            Instruction("Convolve", tuple(x), (("Model", "glover"),)),
+        )
+        node = Node("run", "run", ("run",), (*x, "1"), RunSettings(), steps, None, named)
+        spec = RunSpec((("sub", "01"), ("task", "t"), ("run", "1")), 2.0, 0.0, 50, ())
+        stage = stage_of(StatsModel("m", (node,), ()), "run")
+        folder = design_run(spec, stage, {"events": events}, tmp_path / "out")
+        (table,) = folder.rglob("*_design.tsv")
+        left_out = [
+            (e.kind, e.item, e.count, e.reason) for e in read_exclusions(folder / EXCLUSIONS)
+        ]
+        columns = list(pd.read_csv(table, sep="\t"))
+        return columns, json.loads(table.with_suffix(".json").read_text()), left_out
+
+    return design
+
+
+def test_every_event_that_is_left_out_is_recorded_with_its_line(design):
+    rows = [
+        "1 1 face 0.5", "n/a 1 face 0.5", "9 1 rest n/a", "20 1 n/a 0.4", "30 n/a rest n/a",
+        "40 1 Pause n/a", "50 1 house 0.7", "120 1 house 0.7",
+    ]  # fmt: skip
+    columns, _, left_out = design(
+        rows, ["trial_type.face", "trial_type.house"], ["trial_type.face"]
+    )
+    assert columns == ["trial_type.face", "trial_type.house", "constant"]
+    assert left_out == [
+        ("event", "lines 3 5", 2, "n/a in onset or trial_type"),
+        ("event", "lines 9", 1, "onset outside the scan, which ends at 100 s"),
+        ("event", "lines 4 6", 2, "in no regressor: trial_type.rest"),
+        ("event", "lines 7", 1, "in no regressor: trial_type.Pause"),
+    ]
+
+
+def test_a_regressor_that_the_run_has_not_is_recorded(design):
+    x = ["trial_type.face", "trial_type.house", "trial_type.error"]
+    contrasts = ["trial_type.face", "trial_type.house"]
+    _, _, left_out = design(["1 1 face n/a"], x, contrasts)
+    assert left_out == [
+        ("run", "", 1, "no trial_type.house in this run"),
+        ("regressor", "trial_type.error", 1, "no trial_type.error in this run"),
+    ]
+
+
+def test_a_contrast_on_a_level_that_a_wildcard_takes_elsewhere_is_recorded(design):
+    _, _, left_out = design(["1 1 face n/a"], ["trial_type.*"], ["trial_type.house"])
+    assert left_out == [("run", "", 1, "no trial_type.house in this run")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (["1 0 face n/a", "9 1 face n/a"], True),
+        (["1 1 face n/a", "9 0 rest n/a"], False),
+        (["1 1 face n/a", "9 0.1 face n/a"], False),
+    ],
+)
+def test_the_sidecar_says_what_events_of_no_duration_stand_for(design, rows, said):
+    _, sidecar, _ = design(rows, ["trial_type.face"], ["trial_type.face"])
+    assert ("EventsOfNoDuration" in sidecar) == said
+    if said:
+        assert sidecar["EventsOfNoDuration"].startswith("Impulses of 1/50 of the repetition time")
+
+
+def test_a_modulator_keeps_its_column_where_cells_are_missing(design):
+    columns, _, left_out = design(
+        ["1 1 face 0.5", "9 1 face n/a", "20 1 house 0.7"], ["rt", "trial_type.face"], ["rt"]
+    )
+    assert columns == ["rt", "trial_type.face", "constant"]
+    assert left_out == []
