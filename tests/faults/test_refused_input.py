@@ -66,6 +66,28 @@ def test_a_gzip_file_cut_short_is_named(data, own_copy, refused_everywhere, shar
     assert "fetch or copy the file again" in remedy
 
 
+@pytest.mark.parametrize(
+    ("numbers", "found"),
+    [
+        ([0.0, 0.3, 0.95], "2 different numbers beside 0, from 0.3 to 0.95"),
+        ([0, 2, 41, 251], "3 different numbers beside 0, from 2 to 251"),
+        ([0.2, 0.4], "2 different numbers beside 0, from 0.2 to 0.4"),
+    ],
+    ids=["probabilities", "segmentation", "without 0"],
+)
+def test_a_brain_mask_of_several_numbers_is_named(data, refused_everywhere, numbers, found):
+    mask = data.mask(2, 1)
+    image = nib.load(mask)
+    mask.unlink()
+    content = np.resize(np.array(numbers, np.float32), image.shape)
+    nib.save(nib.Nifti1Image(content, image.affine), mask)
+    ((where, (said, expected, remedy)),) = problems_of(refused_everywhere()).items()
+    assert where == str(mask)
+    assert said == f"{found}: probabilities or labels"
+    assert expected == "a mask: 0 and one other number"
+    assert "choose a threshold" in remedy
+
+
 def test_a_mask_on_another_grid_is_named_with_both_grids(data, refused_everywhere):
     mask = data.mask(1, 1)
     image = nib.load(mask)

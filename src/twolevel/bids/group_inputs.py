@@ -16,7 +16,7 @@ from twolevel.bids.output_checks import selection_in_words
 from twolevel.bids.outputs import common_entities, entities_of
 from twolevel.bids.publications import read_publications
 from twolevel.bids.sidecars import read_json, sidecar_of
-from twolevel.errors import InputError, Problem
+from twolevel.errors import InputError, Problem, Problems
 from twolevel.model.spec import stage_of
 from twolevel.notes import Note
 
@@ -360,9 +360,11 @@ def _check_group_mask(group_mask: Path | None, masks: Mapping[str, Path]) -> lis
     same = header.shape[:3] == reference.shape and np.allclose(
         header.affine, reference.affine, atol=1e-3
     )
-    if same and read_mask(group_mask)[0].any():
-        return []
     if same:
+        problems = Problems()
+        mask = problems.attempt(lambda: read_mask(group_mask)[0])
+        if mask is None or mask.any():
+            return problems.found
         return [Problem(f"--group-mask {group_mask}", "no voxel", "a mask", "give another mask")]
     return [
         Problem(
