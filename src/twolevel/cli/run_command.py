@@ -22,7 +22,7 @@ from twolevel.bids.publications import (
     record_failure,
 )
 from twolevel.bids.publish import write_dataset_files
-from twolevel.bids.quality import inflation_notes
+from twolevel.bids.quality import inflation_notes, low_mean_notes
 from twolevel.bids.run_inputs import output_entities
 from twolevel.bids.run_records import RunRecord, write_run_record
 from twolevel.bids.tables import read_tsv
@@ -213,7 +213,8 @@ class _Run:
             progress.finish(ok=not outcome.failed)
         self.record.attempted.extend(plan.runs)
         status = self.report_failures(outcome.failed)
-        notes = [*outcome.notes, *inflation_notes(outcome.files)]
+        quality = [*low_mean_notes(outcome.files), *inflation_notes(outcome.files)]
+        notes = [*outcome.notes, *quality]
         show_notes(self.console, notes, verbose=self.arguments.verbose)
         if outcome.done:
             self.say(f"subject maps  {self.output_dir}/sub-*/func")
