@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from twolevel.bids.checkpoints import unfinished_shares
-from twolevel.bids.group_inputs import find_subject_maps
+from twolevel.bids.group_inputs import check_group_mask, find_subject_maps
 from twolevel.bids.output_checks import check_output
 from twolevel.bids.publications import (
     GROUP,
@@ -165,6 +165,10 @@ def _check(
     if level == "all":
         n_subjects = len(plan.runs if plan is not None else request.selection.subjects)
         problems.attempt(lambda: check_enough(n_subjects))
+        images = [files.mask for runs in plan.runs.values() for files in runs] if plan else []
+        like = images[0] if images and not arguments.fetch else None
+        downsample = request.model.nodes[0].run_settings.downsample
+        problems.attempt(lambda: check_group_mask(arguments.group_mask, like, downsample))
     return plan, None
 
 
