@@ -92,6 +92,8 @@ class _Pass:
     stored : StoredVolumes
     shape : (int, int)
         Of `data`: rows, and how many of the voxels are kept.
+    first_row : int
+        Row of the first volume, which is looked at before any thread compares with it.
 
     Attributes
     ----------
@@ -110,7 +112,9 @@ class _Pass:
         places: tuple[NDArray[np.intp], ...],
         stored: StoredVolumes,
         shape: tuple[int, int],
+        first_row: int,
     ) -> None:
+        self.first_row = first_row
         n_voxels = len(places[0])
         self.reduce, self.places, self.stored = reduce, places, stored
         self.data = np.empty(shape, np.float32)
@@ -137,7 +141,8 @@ class _Pass:
     ) -> tuple[int, NDArray[np.float32], NDArray[np.bool_] | None]:
         """Make a volume a row, in whatever thread; return it, and where it is not finite."""
         row, volume = item
-        self.look(volume)
+        if row != self.first_row:
+            self.look(volume)
         n_voxels, n_kept = len(self.finite), self.data.shape[1]
         values = self.data[row] if n_kept == n_voxels else np.empty(n_voxels, np.float32)
         not_finite = self.reduce(volume, self.stored.slope, self.stored.intercept, values)
@@ -254,6 +259,7 @@ class RunBlocks:
             np.unravel_index(voxels, self.brain.shape),
             stored,
             (len(self.rows), n_block),
+            self.rows[min(self.rows)],
         )
         # This thread decompresses; where there is nothing to decompress, it only hands out.
         n_busy = int(stored.compressed or self.n_threads == 1)
@@ -284,7 +290,7 @@ class RunBlocks:
             if index in chosen:
                 total += scaled_values(volume, stored.slope, stored.intercept)
             if index == order[0]:
-                found.look(volume)  # before any thread compares with it
+                found.look(volume)
             if index in self.rows:
                 yield self.rows[index], volume
         self.mean = (total / len(chosen)).astype(np.float32)
