@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from twolevel.bids.run_data import RunBlocks
     from twolevel.stats.unit_fit import VoxelBlock
 
@@ -338,6 +340,9 @@ class SpoiledBetween:
             if self.remaining == 0:
                 self.spoil()
             yield block
+
+    def means(self, counted: NDArray[np.bool_]) -> NDArray[np.float64]:
+        return self.blocks.means(counted)
 
 
 def cut_short(bold: Path, intact: Intact) -> None:

@@ -67,6 +67,61 @@ def test_a_gzip_file_cut_short_is_named(data, own_copy, refused_everywhere, shar
     assert "fetch or copy the file again" in remedy
 
 
+@pytest.mark.parametrize(
+    ("numbers", "found"),
+    [
+        ([0.0, 0.3, 0.95], "2 different numbers beside 0, from 0.3 to 0.95"),
+        ([0, 2, 41, 251], "3 different numbers beside 0, from 2 to 251"),
+        ([0.2, 0.4], "2 different numbers beside 0, from 0.2 to 0.4"),
+    ],
+    ids=["probabilities", "segmentation", "without 0"],
+)
+def test_a_brain_mask_of_several_numbers_is_named(data, refused_everywhere, numbers, found):
+    mask = data.mask(2, 1)
+    image = nib.load(mask)
+    mask.unlink()
+    content = np.resize(np.array(numbers, np.float32), image.shape)
+    nib.save(nib.Nifti1Image(content, image.affine), mask)
+    ((where, (said, expected, remedy)),) = problems_of(refused_everywhere()).items()
+    assert where == str(mask)
+    assert said == f"{found}: probabilities or labels"
+    assert expected == "a mask: 0 and one other number"
+    assert "choose a threshold" in remedy
+
+
+GROUP_MASKS = {
+    "probabilities": (np.linspace(0, 1, 7), 1, "6 different numbers beside 0, from 0.166667 to 1"),
+    "labels": (np.arange(4.0), 1, "3 different numbers beside 0, from 1 to 3"),
+    "empty": (np.zeros(1), 1, "no voxel"),
+    "another grid": (np.ones(1), 2, "shape "),
+}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "step", "found"), list(GROUP_MASKS.values()), ids=list(GROUP_MASKS)
+)
+def test_a_group_mask_is_checked_before_the_participant_level(
+    data, refused, tmp_path, numbers, step, found
+):
+    image = nib.load(data.mask(1, 1))
+    shape = tuple(n // step for n in image.shape)
+    path = tmp_path / "group.nii.gz"
+    nib.save(nib.Nifti1Image(np.resize(numbers.astype(np.float32), shape), image.affine), path)
+    ((where, (said, _, _)),) = problems_of(refused("--group-mask", path)).items()
+    assert where in {str(path), f"--group-mask {path}"}
+    assert said.startswith(found)
+
+
+def test_a_group_mask_is_on_the_grid_of_down_sampled_maps(data, refused, tmp_path):
+    image = nib.load(data.mask(1, 1))
+    path = tmp_path / "group.nii.gz"
+    nib.save(nib.Nifti1Image(np.ones(image.shape, np.uint8), image.affine), path)
+    words = ("--group-mask", path, "--downsample", 3)
+    ((where, (_, expected, _)),) = problems_of(refused(*words)).items()
+    assert where == f"--group-mask {path}"
+    assert expected.startswith(f"the grid of the maps: {tuple(-(-n // 3) for n in image.shape)}")
+
+
 def test_a_mask_on_another_grid_is_named_with_both_grids(data, refused_everywhere):
     mask = data.mask(1, 1)
     image = nib.load(mask)

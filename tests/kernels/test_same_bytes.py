@@ -6,6 +6,7 @@ import dataclasses
 import weakref
 from typing import TYPE_CHECKING, Any
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +16,7 @@ from twolevel.bids.run_data import RunBlocks, read_run, run_blocks
 from twolevel.numerics.resources import Resources
 from twolevel.stats import noise, unit_fit
 from twolevel.stats.run_fit import fit_blocks, fit_run
-from twolevel.stats.unit_fit import VoxelBlock, unit_width
+from twolevel.stats.unit_fit import unit_width
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -173,16 +174,52 @@ def test_a_voxel_has_the_same_bits_whatever_the_others_of_its_unit_hold(design, 
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 
+@pytest.mark.parametrize("unsteady", [[], [0], [0, 1, 25]])
+@pytest.mark.parametrize("source", ["little memory", "both"])
+def test_the_means_of_all_blocks_come_with_the_first(files, unsteady, source):
+    (whole,) = run_blocks(files["bold"], files["mask"], smoothing_fwhm_mm=FWHM)
+    counted = ~np.isin(np.arange(N_ROWS), unsteady)
+    data = whole.data[counted][:, whole.usable]
+    expected = np.add.reduce(data.astype(np.float64), axis=0) / counted.sum()
+    parts = run_blocks(
+        files["bold"], files["mask"], smoothing_fwhm_mm=FWHM, resources=RESOURCES[source]
+    )
+    means = parts.means(counted)
+    np.testing.assert_array_equal(means, expected)
+    blocks = list(parts)
+    np.testing.assert_array_equal(np.concatenate([b.data for b in blocks], axis=1), whole.data)
+
+
+def test_voxels_below_the_floor_have_the_same_bits_in_every_block(files, design, tmp_path):
+    image = nib.load(files["bold"])
+    values = image.get_fdata(dtype=np.float32)
+    values[::5] -= 900  # some are below 0, some just above
+    bold = write_image(tmp_path / "bold.nii", values, AFFINE)
+    marked = design.assign(non_steady_state_outlier00=np.eye(N_ROWS)[0])
+    fits = [
+        fit_blocks(
+            run_blocks(bold, files["mask"], resources=resources),
+            marked, CONTRASTS, percent=True, n_threads=resources.n_threads,
+        )
+        for resources in RESOURCES.values()
+    ]  # fmt: skip
+    found = fits[0].diagnostics
+    assert found.floor is not None
+    assert 20 < (found.mean < found.floor).sum() < len(found.mean) / 2
+    for fit in fits[1:]:
+        assert_same_bits(fit, fits[0])
+
+
 @noise_models
 def test_one_block_is_held_at_a_time(files, design, monkeypatch, noise_model):
     read = RunBlocks._read
     held: list[weakref.ref[Any]] = []
 
-    def read_alone(self: RunBlocks, part: Any) -> VoxelBlock:
+    def read_alone(self: RunBlocks, *where: Any) -> Any:
         assert all(data() is None for data in held)
-        block = read(self, part)
-        held.append(weakref.ref(block.data))
-        return block
+        found = read(self, *where)
+        held.append(weakref.ref(found.data))
+        return found
 
     monkeypatch.setattr(RunBlocks, "_read", read_alone)
     blocks = run_blocks(files["bold"], files["mask"], resources=RESOURCES["both"])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from twolevel.numerics.time_courses import (
+    mean_of_rows,
     residual_products,
     scale_series,
     squared_steps,
@@ -58,19 +59,40 @@ def test_lags_beyond_the_rows_have_no_products():
     assert residual_products(series, fitted, 3).tolist() == [[13.0], [6.0], [0.0], [0.0]]
 
 
+COUNTED = {
+    "all rows": np.ones(30, bool),
+    "not the first ones": np.arange(30) > 2,
+    "some in between": np.arange(30) % 7 != 3,
+    "one": np.arange(30) == 12,
+}
+counted_rows = pytest.mark.parametrize("counted", COUNTED.values(), ids=COUNTED)
+
+
+@counted_rows
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("level", [1000.0, 0.2, -50.0], ids=["usual", "below 1", "negative"])
-@pytest.mark.parametrize("percent", [True, False])
-def test_time_courses_are_scaled_and_described(dtype, level, percent):
+@pytest.mark.parametrize("level", [1000.0, 0.2, -50.0])
+def test_the_mean_is_over_the_rows_that_count(dtype, level, counted):
     whole = (level + random(30, 11)).astype(dtype)
+    data, mean = whole[:, 2:9], np.full(7, np.nan)
+    mean_of_rows(data, counted, mean)
+    expected = data.astype(np.float64)[counted].mean(axis=0)
+    np.testing.assert_allclose(mean, expected, rtol=RTOL, atol=ATOL)
+
+
+@counted_rows
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("offset", [100.0, 0.0])
+def test_time_courses_are_scaled_and_described(dtype, offset, counted):
+    whole = (1000 + random(30, 11)).astype(dtype)
     data, out = whole[:, 2:9], np.full((30, 8), np.nan)
-    mean, total = scale_series(data, percent, out)
-    exact = data.astype(np.float64)
-    expected = 100 * (exact / np.maximum(exact.mean(axis=0), 1) - 1) if percent else exact
+    factor = np.linspace(-0.1, 3, 7)
+    expected = data.astype(np.float64) * factor - offset
+    centre = expected[counted].mean(axis=0)
+    total = scale_series(data, factor, offset, centre, counted, out)
     np.testing.assert_allclose(out[:, :7], expected, rtol=RTOL, atol=1e-10)
     np.testing.assert_array_equal(out[:, 7], 0)
-    np.testing.assert_allclose(mean, exact.mean(axis=0), rtol=RTOL, atol=ATOL)
-    np.testing.assert_allclose(total, 30 * expected.var(axis=0), rtol=1e-9, atol=0)
+    squares = counted.sum() * expected[counted].var(axis=0)
+    np.testing.assert_allclose(total, squares, rtol=1e-9, atol=1e-20)
 
 
 @pytest.mark.parametrize("shape", [(1, 8), (2, 8), (9, 8), (30, 64)])

@@ -163,14 +163,3 @@ def test_unusable_voxels_do_not_count_in_the_changes_from_volume_to_volume(block
         jumping.append(VoxelBlock(held, block.usable))
     found = fit_blocks(jumping, design, CONTRASTS, noise_model="ols").diagnostics.dvars
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=0)
-
-
-def test_data_without_a_mean_are_taken_as_if_it_were_one(design):
-    """As `percent_signal_change` does: their signal-to-noise ratio is 0, not undefined."""
-    values = np.random.default_rng(3).normal(size=(N_ROWS, 8))
-    values -= values.mean(axis=0)
-    block = VoxelBlock(values, np.ones(8, bool))
-    found = fit_blocks([block], design, CONTRASTS, percent=True).diagnostics
-    np.testing.assert_allclose(found.tsnr, 0, rtol=0, atol=1e-12)
-    steps = 100 * np.sqrt((np.diff(values, axis=0) ** 2).mean(axis=1))
-    np.testing.assert_allclose(found.dvars[1:], steps, rtol=1e-9, atol=0)

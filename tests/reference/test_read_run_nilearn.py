@@ -131,6 +131,42 @@ def test_voxels_without_a_usable_time_course_leave_the_mask_and_are_counted(tmp_
     np.testing.assert_array_equal(run.data, values.astype(np.float32)[run.mask].T)
 
 
+@pytest.mark.parametrize("engine", ["twolevel", "nilearn"])
+@pytest.mark.parametrize("still", [0.0, 7.0, -3.5])
+@pytest.mark.parametrize("fwhm", [0.0, 4.0, 15.0])
+def test_voxels_without_signal_leave_the_mask_before_smoothing(
+    tmp_path, values, fwhm, still, engine
+):
+    """What leaks into them is no signal of theirs; what they hold is smoothed into the others."""
+    without = [(1, 1, 1), (5, 6, 4), (5, 6, 5), (10, 11, 8)]
+    for place in without:
+        values[place] = still
+    mask = np.ones(SHAPE, bool)
+    bold, mask_path = save_bold(tmp_path, values, "float32"), save_mask(tmp_path, mask)
+    run = read_run(bold, mask_path, smoothing_fwhm_mm=fwhm, engine=engine)
+    assert np.argwhere(~run.mask).tolist() == [list(place) for place in without]
+    assert (run.n_constant, run.n_not_finite) == (4, 0)
+    theirs = nilearn_rows(bold, mask_path, fwhm or None)[:, run.mask[mask]]
+    np.testing.assert_allclose(run.data, theirs, rtol=1e-6, atol=1e-4)
+
+
+def test_a_voxel_that_changes_once_has_signal(tmp_path, values):
+    for row in range(N_VOLUMES):
+        values[row % 11, row // 2, 3] = 500.0
+        values[row % 11, row // 2, 3, row] = 501.0
+    run = read_run(save_bold(tmp_path, values, "float32"), save_mask(tmp_path, np.ones(SHAPE)))
+    assert run.mask.all()
+
+
+def test_a_change_in_a_dropped_volume_is_no_signal(tmp_path, values):
+    values[2, 2, 2] = 500.0
+    values[2, 2, 2, 0] = 900.0
+    bold, mask = save_bold(tmp_path, values, "float32"), save_mask(tmp_path, np.ones(SHAPE))
+    run = read_run(bold, mask, kept=np.arange(1, N_VOLUMES), smoothing_fwhm_mm=6.0)
+    assert np.argwhere(~run.mask).tolist() == [[2, 2, 2]]
+    assert read_run(bold, mask, smoothing_fwhm_mm=6.0).mask.all()
+
+
 def test_a_value_that_is_not_finite_in_a_dropped_volume_does_not_matter(tmp_path, values):
     values[2, 2, 2, 0] = np.nan
     bold = save_bold(tmp_path, values, "float32")

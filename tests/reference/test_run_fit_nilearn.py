@@ -227,8 +227,3 @@ def test_the_order_in_memory_does_not_change_the_percent_signal_change():
     exact = data.astype(np.longdouble)
     exact = 100 * (exact / exact.mean(axis=0) - 1)
     np.testing.assert_allclose(by_rows, exact.astype(np.float64), rtol=0, atol=1e-10)
-
-
-def test_a_mean_below_one_is_divided_by_one():
-    data = np.array([[0.0], [0.5]])
-    np.testing.assert_allclose(percent_signal_change(data), [[-100.0], [-50.0]], rtol=0, atol=0)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from twolevel.bids.tables import line_of, read_tsv
 from twolevel.errors import InputError, Problem
+from twolevel.stats.design import cosines_among
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,8 @@ class RunConfounds:
     kept : ndarray of shape (n_kept,), int
         Indices of the volumes that enter the fit; the others are non-steady states or scrubbed.
     high_pass : bool
-        The regressors hold fMRIPrep's cosines, so that no drift may be added.
+        The regressors hold fMRIPrep's cosines; `make_design_matrix` then adds no drift, or takes
+        it in their place.
     """
 
     regressors: pd.DataFrame
@@ -146,8 +148,7 @@ def read_confounds(
         )
     # Volumes that do not enter the fit may lack values; the design is computed over all of them.
     regressors = regressors.fillna(0.0)
-    high_pass = any(str(c).startswith("cosine") for c in regressors)
-    return RunConfounds(regressors, kept, high_pass)
+    return RunConfounds(regressors, kept, bool(cosines_among(regressors)))
 
 
 def _refuse_cells(

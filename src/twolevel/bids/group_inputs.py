@@ -15,8 +15,9 @@ from twolevel.bids.images import read_header, read_mask
 from twolevel.bids.output_checks import selection_in_words
 from twolevel.bids.outputs import common_entities, entities_of
 from twolevel.bids.publications import read_publications
+from twolevel.bids.run_data import downsampled_affine
 from twolevel.bids.sidecars import read_json, sidecar_of
-from twolevel.errors import InputError, Problem
+from twolevel.errors import InputError, Problem, Problems
 from twolevel.model.spec import stage_of
 from twolevel.notes import Note
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from twolevel.model.spec import StatsModel
 
-__all__ = ["GroupInputs", "SubjectMap", "find_subject_maps"]
+__all__ = ["GroupInputs", "SubjectMap", "check_group_mask", "find_subject_maps"]
 
 MASK = "_desc-analysis_mask.nii.gz"
 FEWEST = 2
@@ -152,7 +153,9 @@ def find_subject_maps(
     }
     problems = _check_space(list(names.values()), without_space=without_space)
     problems.extend(_one_per_subject(_check_maps(masks, maps, model)))
-    problems.extend(_check_group_mask(group_mask, masks))
+    mask_is_right = Problems()
+    mask_is_right.attempt(lambda: check_group_mask(group_mask, next(iter(masks.values()))))
+    problems.extend(mask_is_right.found)
     if problems:
         raise InputError(problems)
     entities = common_entities(list(names.values()))
@@ -350,26 +353,39 @@ def _smoothing(sidecar: Mapping[str, Any]) -> str:
     return f", smoothing {sidecar['SmoothingFWHM']:g} mm" if "SmoothingFWHM" in sidecar else ""
 
 
-def _check_group_mask(group_mask: Path | None, masks: Mapping[str, Path]) -> list[Problem]:
+def check_group_mask(group_mask: Path | None, like: Path | None, downsample: int = 1) -> None:
+    """Check a mask that a user gives for the group.
+
+    Parameters
+    ----------
+    group_mask : Path or None
+        None is right.
+    like : Path or None
+        An image on the grid of the maps before down-sampling; None where it is not here yet.
+    downsample : int
+
+    Raises
+    ------
+    InputError
+        The mask cannot be read, is on another grid, holds no voxel, or is not of 0 and one number.
+    """
     if group_mask is None:
-        return []
+        return
+    where = f"--group-mask {group_mask}"
     if not group_mask.is_file():
-        return [
-            Problem(f"--group-mask {group_mask}", "no such file", "a 3-D image", "check the path")
-        ]
-    header, reference = read_header(group_mask), read_header(next(iter(masks.values())))
-    same = header.shape[:3] == reference.shape and np.allclose(
-        header.affine, reference.affine, atol=1e-3
-    )
-    if same and read_mask(group_mask)[0].any():
-        return []
-    if same:
-        return [Problem(f"--group-mask {group_mask}", "no voxel", "a mask", "give another mask")]
-    return [
-        Problem(
-            f"--group-mask {group_mask}",
-            f"shape {header.shape}, affine {header.affine.tolist()}",
-            f"the grid of the maps: {reference.shape}, {reference.affine.tolist()}",
-            "resample the mask to the grid of the maps",
-        )
-    ]
+        raise InputError(Problem(where, "no such file", "a 3-D image", "check the path"))
+    if like is not None:
+        header, reference = read_header(group_mask), read_header(like)
+        shape = tuple(-(-n // downsample) for n in reference.shape[:3])
+        affine = downsampled_affine(reference.affine, downsample)
+        if header.shape[:3] != shape or not np.allclose(header.affine, affine, atol=1e-3):
+            raise InputError(
+                Problem(
+                    where,
+                    f"shape {header.shape}, affine {header.affine.tolist()}",
+                    f"the grid of the maps: {shape}, {affine.tolist()}",
+                    "resample the mask to the grid of the maps",
+                )
+            )
+    if not read_mask(group_mask)[0].any():
+        raise InputError(Problem(where, "no voxel", "a mask", "give another mask"))

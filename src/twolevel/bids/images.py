@@ -267,15 +267,34 @@ def read_mask(path: Path | str) -> tuple[NDArray[np.bool_], NDArray[np.float64]]
     Parameters
     ----------
     path : Path or str
-        A 3-D image.
+        A 3-D image that holds 0 and one other number; what is not finite counts as 0.
 
     Returns
     -------
     mask : ndarray of shape (x, y, z), bool
     affine : ndarray of shape (4, 4)
+
+    Raises
+    ------
+    InputError
+        As `read_map`, or there are several numbers beside 0: a map of probabilities, labels.
     """
     data, affine = read_map(path)
-    return np.isfinite(data) & (data != 0), affine
+    mask = np.isfinite(data) & (data != 0)
+    inside = data[mask]
+    if inside.size and inside.min() != inside.max():
+        raise InputError(
+            Problem(
+                str(path),
+                f"{len(np.unique(inside))} different numbers beside 0, from {inside.min():g} to "
+                f"{inside.max():g}: probabilities or labels",
+                "a mask: 0 and one other number",
+                "choose a threshold and make a mask of it, for example with "
+                "nilearn.image.binarize_img(image, threshold=0.5) or fslmaths IMAGE -thr 0.5 -bin "
+                "MASK",
+            )
+        )
+    return mask, affine
 
 
 def write_image(

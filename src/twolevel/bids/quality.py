@@ -15,14 +15,16 @@ from twolevel.bids.tables import read_tsv, write_tsv
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
 __all__ = [
+    "LOW_MEAN",
     "WARNING",
     "inflation_level",
     "inflation_notes",
+    "low_mean_notes",
     "write_quality",
     "write_volume_quality",
 ]
@@ -30,12 +32,15 @@ __all__ = [
 RUN, VOLUMES = "run", "volumes"
 WARNING, ALARM = 5.0, 10.0
 SHOWN = 3
+LOW_MEAN = "mean over time below the floor of percent signal change"
 MEASURES = {
-    "n_voxels": "Number of voxels: of the brain mask, of the analysis mask, and left out",
+    "n_voxels": "Number of voxels: of the brain mask, of the analysis mask, left out, and those "
+    "in which percent signal change is of MeanFloor instead of their mean",
     "n_volumes": "Number of volumes: of the image, and of those that enter the fit",
     "dof": "Degrees of freedom: rows of the design minus its rank",
     "tsnr": "Temporal signal-to-noise ratio of the data as analysed, smoothing included: mean "
-    "divided by standard deviation over time; over the analysis mask",
+    "divided by standard deviation over time, volumes that a non-steady-state column marks "
+    "(VolumesNotInMean) left out; over the analysis mask",
     "dvars": "Root mean square over the analysis mask of the change from volume to volume, in "
     "percent signal change; over volumes",
     "n_outliers": "Volumes whose DVARS is above the upper whisker of a box plot, "
@@ -43,7 +48,7 @@ MEASURES = {
     "framewise_displacement": "How far the head moved from volume to volume, as the "
     "preprocessing states it; over all volumes of the image",
     "r_squared": "Share of the variance over time that the design explains, by ordinary least "
-    "squares; over the analysis mask",
+    "squares, volumes that a non-steady-state column marks left out; over the analysis mask",
     "noise_coefficient": "Autoregressive coefficient of the residuals, by lag; median over the "
     "analysis mask",
     "residual_autocorrelation": "Autocorrelation of the final residuals, after whitening, at a "
@@ -183,12 +188,7 @@ def inflation_notes(files: Iterable[Path]) -> list[Note]:
         One per contrast, the worst first.
     """
     found: dict[str, list[tuple[float, str]]] = defaultdict(list)
-    for path in files:
-        if not path.name.endswith(f"_desc-{RUN}_quality.tsv"):
-            continue
-        entities = entities_of(path)
-        run = " ".join(f"{k}-{entities[k]}" for k in ("sub", "ses", "run") if k in entities)
-        table = read_tsv(path, dtype={"of": str})
+    for run, table in _tables(files):
         judged = table[(table["measure"] == "vif_contrast") & table["level"].notna()]
         for contrast, value in zip(judged["of"], judged["value"], strict=True):
             found[contrast].append((value, run))
@@ -206,3 +206,36 @@ def inflation_notes(files: Iterable[Path]) -> list[Note]:
             )
         )
     return notes
+
+
+def low_mean_notes(files: Iterable[Path]) -> list[Note]:
+    """Say where percent signal change is not of a voxel's own mean.
+
+    Parameters
+    ----------
+    files : iterable of Path
+        Outputs; those that hold the quality of a run are read.
+
+    Returns
+    -------
+    list of Note
+        One per run in which there are such voxels.
+    """
+    what = (
+        "voxels whose mean over time is below the floor: percent signal change is of the floor "
+        "there, not of their mean"
+    )
+    counts = {
+        run: int(table.loc[table["of"] == LOW_MEAN, "value"].sum())
+        for run, table in _tables(files)
+    }
+    return [Note(what, run, str(count)) for run, count in counts.items() if count]
+
+
+def _tables(files: Iterable[Path]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Read those files that hold the quality of a run, each with the run's name."""
+    for path in files:
+        if path.name.endswith(f"_desc-{RUN}_quality.tsv"):
+            entities = entities_of(path)
+            run = " ".join(f"{k}-{entities[k]}" for k in ("sub", "ses", "run") if k in entities)
+            yield run, read_tsv(path, dtype={"of": str})

@@ -24,6 +24,14 @@ from twolevel.errors import InputError, Problem, Problems
 from twolevel.model.spec import INTERCEPT, is_wild
 from twolevel.model.variables import RunVariables, resolve_variables
 from twolevel.notes import Note
+from twolevel.stats.design import (
+    HighPass,
+    cosines_among,
+    frame_times_of,
+    n_cosines,
+    one_high_pass,
+    refuse_drift_twice,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from twolevel.bids.confounds import RunConfounds
     from twolevel.bids.images import ImageHeader
     from twolevel.bids.layout import RunFiles
     from twolevel.model.spec import Node
@@ -168,7 +177,7 @@ def check_tables(files: RunFiles, node: Node, *, n_volumes: int | None = None) -
     if problems.found or timing is None or run is None:
         raise InputError(problems.found)
     events = run.events
-    variables, notes = _check_design(files, node, events, n_volumes)
+    variables, notes = _check_design(files, node, events, n_volumes, timing)
     check_taken(
         there["events"], run, variables, node, n_volumes * timing[0] if n_volumes else None
     )
@@ -326,7 +335,11 @@ def describe_grid(header: ImageHeader) -> str:
 
 
 def _check_design(
-    files: RunFiles, node: Node, events: pd.DataFrame, n_volumes: int | None
+    files: RunFiles,
+    node: Node,
+    events: pd.DataFrame,
+    n_volumes: int | None,
+    timing: tuple[float, float],
 ) -> tuple[RunVariables, list[Note]]:
     settings = node.run_settings
     without = resolve_variables(node, events, ())
@@ -357,22 +370,75 @@ def _check_design(
                 "take both from one run of the preprocessing",
             )
         )
-    n_columns = len(variables.conditions) + confounds.regressors.shape[1] + 1
+    times = frame_times_of(n_rows, *timing)
+    high_pass, more = _check_high_pass(files, node, confound_names(table), confounds, times)
+    n_drift = n_cosines(high_pass.drift_hz, times) if high_pass.drift_hz else 0
+    n_confounds = confounds.regressors.shape[1] - len(high_pass.replaced)
+    n_columns = len(variables.conditions) + n_confounds + n_drift + 1
     if len(confounds.kept) <= n_columns:
         raise InputError(
             Problem(
                 f"design of {files.name}",
                 f"{n_columns} regressors for {len(confounds.kept)} volumes",
                 "fewer regressors than volumes",
-                "choose fewer confounds",
+                "choose fewer confounds" + (", or a lower cut-off" if n_drift else ""),
             )
         )
-    notes = _notes_on_design(files, node, variables, high_pass=confounds.high_pass)
+    notes = _notes_on_design(files, node, variables, high_pass=confounds.high_pass) + more
     unsteady = [c for c in confound_names(table) if c.startswith("non_steady_state_outlier")]
     if len(confounds.kept) == n_rows and not set(unsteady) & set(confounds.regressors):
         what = "volumes in a non-steady state are neither left out nor have a regressor"
         notes += [Note(what, files.name, ", ".join(unsteady))] if unsteady else []
     return variables, notes
+
+
+def _check_high_pass(
+    files: RunFiles,
+    node: Node,
+    there: Sequence[str],
+    confounds: RunConfounds,
+    frame_times: NDArray[np.float64],
+) -> tuple[HighPass, list[Note]]:
+    """Find the one high-pass of a run; refuse what would be two, or half of one."""
+    hz = node.high_pass_hz
+    taken, offered = cosines_among(confounds.regressors), cosines_among(there)
+    high_pass = one_high_pass(confounds.regressors, frame_times, hz)
+    if hz is None or not taken:
+        if hz is not None:
+            refuse_drift_twice(confounds.regressors, frame_times, hz)
+        return high_pass, []
+    if len(taken) < len(offered):
+        raise InputError(
+            Problem(
+                f"model: X of {files.name}",
+                f"{', '.join(taken)} of {len(offered)} cosines among the confounds, and "
+                f"HighPassFilterCutoffHz {hz:g}",
+                "one high-pass",
+                "name all of them (cosine*) or none, or leave HighPassFilterCutoffHz out",
+            )
+        )
+    if not high_pass.replaced:
+        return high_pass, []
+    if problems := [
+        Problem(
+            f'contrast "{contrast.name}"',
+            f"{', '.join(named)}: a drift of HighPassFilterCutoffHz {hz:g} replaces the cosines",
+            "regressors that are in the design",
+            "leave the contrast or HighPassFilterCutoffHz out",
+        )
+        for contrast in node.contrasts
+        if (named := sorted(set(contrast.weight_of) & set(taken)))
+    ]:
+        raise InputError(problems)
+    refuse_drift_twice(confounds.regressors.drop(columns=list(taken)), frame_times, hz)
+    return high_pass, [
+        Note(
+            f"HighPassFilterCutoffHz {hz:g} is not that of the confounds' cosines (1/128 Hz): a "
+            "drift of that cut-off replaces them",
+            files.name,
+            f"{n_cosines(hz, frame_times)} columns for {len(taken)}",
+        )
+    ]
 
 
 def _notes_on_design(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from twolevel.bids.checkpoints import unfinished_shares
-from twolevel.bids.group_inputs import find_subject_maps
+from twolevel.bids.group_inputs import check_group_mask, find_subject_maps
 from twolevel.bids.layout import list_subjects
 from twolevel.bids.output_checks import check_output
 from twolevel.bids.publications import (
@@ -24,7 +24,7 @@ from twolevel.bids.publications import (
     record_failure,
 )
 from twolevel.bids.publish import write_dataset_files
-from twolevel.bids.quality import inflation_notes
+from twolevel.bids.quality import inflation_notes, low_mean_notes
 from twolevel.bids.run_inputs import output_entities
 from twolevel.bids.run_records import RunRecord, write_run_record
 from twolevel.bids.selection import EXCLUDED
@@ -169,6 +169,10 @@ def _check(
     if level == "all":
         n_subjects = len(plan.runs if plan is not None else request.selection.subjects)
         problems.attempt(lambda: check_enough(n_subjects))
+        images = [files.mask for runs in plan.runs.values() for files in runs] if plan else []
+        like = images[0] if images and not arguments.fetch else None
+        downsample = request.model.nodes[0].run_settings.downsample
+        problems.attempt(lambda: check_group_mask(arguments.group_mask, like, downsample))
     return plan, None
 
 
@@ -217,7 +221,8 @@ class _Run:
             progress.finish(ok=not outcome.failed)
         self.record.attempted.extend(plan.runs)
         status = self.report_failures(outcome.failed)
-        notes = [*outcome.notes, *inflation_notes(outcome.files)]
+        quality = [*low_mean_notes(outcome.files), *inflation_notes(outcome.files)]
+        notes = [*outcome.notes, *quality]
         show_notes(self.console, notes, verbose=self.arguments.verbose)
         if outcome.done:
             self.say(f"subject maps  {self.output_dir}/sub-*/func")

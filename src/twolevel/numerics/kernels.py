@@ -16,6 +16,7 @@ from twolevel.numerics.compiled import is_cached
 __all__ = ["can_be_cached", "compile_kernels", "kernels_are_compiled"]
 
 KERNELS = (
+    time_courses.mean_of_rows,
     time_courses.residual_products,
     time_courses.scale_series,
     time_courses.squared_steps,
@@ -52,11 +53,14 @@ def kernels_are_compiled() -> bool:
 def compile_kernels() -> None:
     """Call every kernel on a few numbers, of the types that it will be called with."""
     series, fitted = np.ones((2, 2, 8))
+    counted, of_series = np.ones(2, bool), np.ones(8)
     for dtype in (np.float32, np.float64):
         # A part of a larger array, as in use: neighbours in time are not side by side.
-        time_courses.scale_series(np.ones((2, 9), dtype)[:, :8], True, series)
+        data = np.ones((2, 9), dtype)[:, :8]
+        time_courses.mean_of_rows(data, counted, np.empty(8))
+        time_courses.scale_series(data, of_series, 100.0, of_series, counted, series)
     time_courses.residual_products(series, fitted, 1)
-    time_courses.squared_steps(series, np.ones(8))
+    time_courses.squared_steps(series, of_series)
     for order in (1, 2):
         out = np.empty_like(series)
         time_courses.whiten_columns(series, np.zeros((order, 8)), np.arange(8), out)

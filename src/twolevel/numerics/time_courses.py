@@ -6,49 +6,73 @@ import numpy as np
 
 from twolevel.numerics.compiled import kernel
 
-__all__ = ["residual_products", "scale_series", "squared_steps", "whiten", "whiten_columns"]
+__all__ = [
+    "mean_of_rows",
+    "residual_products",
+    "scale_series",
+    "squared_steps",
+    "whiten",
+    "whiten_columns",
+]
 
 LANES = 8  # sums side by side, so that the processor need not wait for one to end
 
 
 @kernel
-def scale_series(data, percent, out):  # type: ignore[no-untyped-def]
-    """Copy time courses as they are fitted, and describe them.
+def mean_of_rows(data, counted, mean):  # type: ignore[no-untyped-def]
+    """Compute the mean over some rows of every time course.
 
     Parameters
     ----------
     data : ndarray of shape (n_rows, n_data), float32 or float64
-    percent : bool
-        As percent signal change: ``100 (y / max(mean, 1) - 1)``.
+    counted : ndarray of shape (n_rows,), bool
+        Rows that enter the mean.
+    mean : ndarray of shape (n_data,), float64
+        Is filled.
+    """
+    n_rows, n_data = data.shape
+    mean[:] = 0.0
+    n_counted = 0
+    for t in range(n_rows):
+        if counted[t]:
+            n_counted += 1
+            for i in range(n_data):
+                mean[i] += data[t, i]
+    for i in range(n_data):
+        mean[i] /= n_counted
+
+
+@kernel
+def scale_series(data, factor, offset, centre, counted, out):  # type: ignore[no-untyped-def]
+    """Write time courses as they are fitted, ``out = factor * data - offset``.
+
+    Parameters
+    ----------
+    data : ndarray of shape (n_rows, n_data), float32 or float64
+    factor : ndarray of shape (n_data,), float64
+    offset : float
+    centre : ndarray of shape (n_data,), float64
+        Mean of `out` over the rows that count.
+    counted : ndarray of shape (n_rows,), bool
     out : ndarray of shape (n_rows, n_series), float64
         Is filled; with 0 beyond the data.
 
     Returns
     -------
-    mean : ndarray of shape (n_data,), float64
-        Of the data, over time.
-    total : ndarray of shape (n_data,), float64
-        Sum over time of the squared differences of `out` from its mean.
+    ndarray of shape (n_data,), float64
+        Sum over the rows that count of the squared differences of `out` from `centre`.
     """
     n_rows, n_data = data.shape
-    mean, total = np.zeros(n_data), np.zeros(n_data)
-    factor, offset = np.ones(n_data), np.zeros(n_data)
+    total = np.zeros(n_data)
     for t in range(n_rows):
         for i in range(n_data):
-            out[t, i] = data[t, i]
-            mean[i] += out[t, i]
-    for i in range(n_data):
-        mean[i] /= n_rows
-        if percent:
-            factor[i], offset[i] = 100 / max(mean[i], 1.0), 100.0
-    centre = mean * factor - offset
-    for t in range(n_rows):
-        for i in range(n_data):
-            out[t, i] = out[t, i] * factor[i] - offset[i]
-            total[i] += (out[t, i] - centre[i]) ** 2
+            out[t, i] = data[t, i] * factor[i] - offset
+        if counted[t]:
+            for i in range(n_data):
+                total[i] += (out[t, i] - centre[i]) ** 2
         for i in range(n_data, out.shape[1]):
             out[t, i] = 0.0
-    return mean, total
+    return total
 
 
 @kernel

@@ -11,21 +11,24 @@ from twolevel.errors import AnalysisError
 from twolevel.stats.contrasts import estimable_contrasts
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.stats.noise import noise_order, yule_walker
-from twolevel.stats.run_fit import Diagnostics, RunFit, percent_signal_change
+from twolevel.stats.run_fit import Diagnostics, RunFit, percent_signal_change, require_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
 
     from twolevel.stats.run_fit import Blocks
+    from twolevel.stats.unit_fit import VoxelBlock
 
 __all__ = ["fit_blocks_as_nilearn"]
 
+FLOOR = 1.0  # in units of the image
+
 
 def fit_blocks_as_nilearn(
-    blocks: Blocks,
+    blocks: Blocks | Sequence[VoxelBlock],
     design_matrix: pd.DataFrame,
     contrasts: Mapping[str, str | Mapping[str, float]],
     *,
@@ -36,7 +39,9 @@ def fit_blocks_as_nilearn(
 ) -> RunFit:
     """Fit a run with nilearn's ``run_glm``; everything is in memory at once, several times over.
 
-    Only the variance in designs without full rank is not nilearn's: see `fit_run`.
+    Only the variance in designs without full rank is not nilearn's: see `fit_run`. Percent signal
+    change and the diagnostics are about the mean over all rows, with nilearn's floor of 1 in units
+    of the image.
 
     Parameters
     ----------
@@ -53,7 +58,7 @@ def fit_blocks_as_nilearn(
     InputError
         As `fit_run`.
     AnalysisError
-        No voxel is usable.
+        No voxel is usable, or the data have no mean.
     """
     # These imports take half a second, and not every process computes.
     from nilearn.glm.contrasts import compute_contrast  # noqa: PLC0415
@@ -65,7 +70,10 @@ def fit_blocks_as_nilearn(
     if not usable.any():
         raise AnalysisError("no voxel has a usable time course")
     data = np.concatenate([block.data for block in held], axis=1)[:, usable]
-    series = percent_signal_change(data) if percent else np.asarray(data, np.float64)
+    series = percent_signal_change(data, floor=FLOOR) if percent else np.asarray(data, np.float64)
+    mean, deviation = data.mean(axis=0, dtype=np.float64), data.std(axis=0, dtype=np.float64)
+    if percent:
+        require_mean(mean, mean / deviation)
     vectors, not_estimable = estimable_contrasts(design_matrix, contrasts)
     X = design_matrix.to_numpy(np.float64)
     with threadpool_limits(limits=1):
@@ -88,8 +96,10 @@ def fit_blocks_as_nilearn(
     products = np.array([_lagged(residuals, k) for k in range(order + 1)])
     centred = series - series.mean(axis=0)
     diagnostics = Diagnostics(
-        mean=_spread(data.mean(axis=0, dtype=np.float64), usable),
-        tsnr=_spread(data.mean(axis=0, dtype=np.float64) / data.std(0, np.float64), usable),
+        counted=np.ones(len(X), bool),
+        mean=_spread(mean, usable),
+        floor=FLOOR if percent else None,
+        tsnr=_spread(mean / deviation, usable),
         r_squared=_spread(1 - _lagged(residuals, 0) / _lagged(centred, 0), usable),
         noise_coefficients=_spread(yule_walker(products, len(X)), usable),
         residual_autocorrelation=_spread(autocorrelation, usable),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from twolevel.errors import AnalysisError
 from twolevel.numerics.threads import map_ahead
+from twolevel.numerics.time_courses import mean_of_rows
+from twolevel.numerics.unchanging import unchanging
+from twolevel.stats.design import steady_rows
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.stats.noise import clustered, noise_order
 from twolevel.stats.unit_fit import (
@@ -35,7 +40,11 @@ __all__ = [
     "fit_blocks",
     "fit_run",
     "percent_signal_change",
+    "require_mean",
 ]
+
+FLOOR = 1e-3  # of the median over voxels of their means: what percent is taken of at least
+LEAST_TSNR = 1.0  # a median below it: magnitude images have 1.9 where they hold noise alone
 
 
 class Blocks(Protocol):
@@ -47,6 +56,32 @@ class Blocks(Protocol):
     def __iter__(self) -> Iterator[VoxelBlock]:
         """Give one after the other."""
 
+    def means(self, counted: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return the mean over some rows of all usable voxels, before any block is given."""
+
+
+@dataclass(frozen=True)
+class _HeldBlocks:
+    """Blocks that are in memory."""
+
+    held: Sequence[VoxelBlock]
+    n_workers: int
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+    def __iter__(self) -> Iterator[VoxelBlock]:
+        return iter(self.held)
+
+    def means(self, counted: NDArray[np.bool_]) -> NDArray[np.float64]:
+        def of_unit(unit: VoxelBlock) -> NDArray[np.float64]:
+            mean = np.empty(unit.data.shape[1])
+            mean_of_rows(unit.data, counted, mean)
+            return mean[unit.usable]
+
+        units = (unit for block in self.held for unit in units_of(block))
+        return _joined(map_ahead(of_unit, units, self.n_workers))
+
 
 @dataclass(frozen=True)
 class Diagnostics:
@@ -54,8 +89,13 @@ class Diagnostics:
 
     Attributes
     ----------
+    counted : ndarray of shape (n_rows,), bool
+        Rows that `mean`, `tsnr` and `r_squared` are over: see `steady_rows`.
     mean : ndarray of shape (n_voxels,)
         Over time, in units of the image.
+    floor : float or None
+        Mean that percent signal change is taken about where a voxel's own is less; None where the
+        data were fitted as they are.
     tsnr : ndarray of shape (n_voxels,)
         Mean divided by the standard deviation over time.
     r_squared : ndarray of shape (n_voxels,)
@@ -70,7 +110,9 @@ class Diagnostics:
         the fit; NaN for the first row.
     """
 
+    counted: NDArray[np.bool_]
     mean: NDArray[np.float64]
+    floor: float | None
     tsnr: NDArray[np.float64]
     r_squared: NDArray[np.float64]
     noise_coefficients: NDArray[np.float64]
@@ -89,7 +131,9 @@ class Diagnostics:
         Diagnostics
         """
         return Diagnostics(
+            self.counted,
             self.mean[voxels],
+            self.floor,
             self.tsnr[voxels],
             self.r_squared[voxels],
             self.noise_coefficients[:, voxels],
@@ -136,25 +180,86 @@ class RunFit:
         return RunFit(estimates, self.not_estimable, self.dof, self.diagnostics.within(voxels))
 
 
-def percent_signal_change(data: NDArray[np.floating]) -> NDArray[np.float64]:
+def percent_signal_change(
+    data: NDArray[np.floating],
+    *,
+    counted: NDArray[np.bool_] | None = None,
+    floor: float | None = None,
+) -> NDArray[np.float64]:
     """Express each voxel's time course as percent of its mean.
 
-    ``100 (y / max(mean, 1) - 1)``, as nilearn's ``mean_scaling``: the floor keeps voxels with a
-    mean near 0 from exploding. In double precision, so that the result does not depend on the
-    order in which the image happens to lie in memory.
+    ``100 (y / max(mean, floor) - 1)``, ``floor = median(mean) / 1000``: it keeps voxels with a
+    mean near 0 from exploding, and in whatever units an image is stored, it is out of the way of
+    others. nilearn's ``mean_scaling`` is ``floor=1`` with all rows. In double precision, so that
+    the result does not depend on the order in which the image happens to lie in memory.
 
     Parameters
     ----------
     data : ndarray of shape (n_rows, n_voxels)
+    counted : ndarray of shape (n_rows,), bool, optional
+        Rows that enter the mean; default all. See `steady_rows`.
+    floor : float, optional
+        In units of the data, above 0. By default 1/1000 of the median of the means of those voxels
+        in which something changes.
 
     Returns
     -------
     ndarray of shape (n_rows, n_voxels), float64
+
+    Raises
+    ------
+    AnalysisError
+        The data have no mean: the median over voxels of the mean is not above 0, or not above the
+        standard deviation over time. Not with a `floor`.
     """
     scaled: NDArray[np.float64] = data.astype(np.float64)
-    scaled *= 100 / np.maximum(scaled.mean(axis=0), 1)
+    rows = scaled if counted is None else scaled[counted]
+    mean = rows.mean(axis=0)
+    if floor is None:
+        changing = ~unchanging(data)
+        floor = _floor(mean[changing])
+        if changing.any():
+            require_mean(mean[changing], mean[changing] / rows[:, changing].std(axis=0))
+    scaled *= 100 / np.maximum(mean, floor)
     scaled -= 100
     return scaled
+
+
+def _floor(means: NDArray[np.float64]) -> float:
+    """Return the floor under the means, given those of the usable voxels."""
+    means = means[np.isfinite(means)]
+    if not means.size:
+        return 1.0  # nothing to be scaled
+    median = float(np.median(means))
+    if median <= 0:
+        raise _demeaned(median, len(means))
+    return FLOOR * median
+
+
+def require_mean(means: NDArray[np.float64], tsnr: NDArray[np.float64]) -> None:
+    """Refuse data of which no percent can be taken.
+
+    Parameters
+    ----------
+    means, tsnr : ndarray of shape (n_voxels,)
+        Of usable voxels: mean over time, and this divided by the standard deviation over time.
+
+    Raises
+    ------
+    AnalysisError
+        The median of the ratios is below 1.
+    """
+    known = np.isfinite(means)
+    if known.any() and np.median(tsnr[known]) < LEAST_TSNR:
+        raise _demeaned(float(np.median(means[known])), int(known.sum()))
+
+
+def _demeaned(median: float, n_voxels: int) -> AnalysisError:
+    return AnalysisError(
+        f"the mean over time is {median:.3g} in the median of {n_voxels} voxels, not above what "
+        "changes over time: they look demeaned, and percent signal change has no meaning there; "
+        "take images with their mean"
+    )
 
 
 def fit_run(
@@ -185,7 +290,10 @@ def fit_run(
     noise_model : str
         ``ols`` for independent noise, ``arN`` for an autoregressive one of order N.
     percent : bool
-        Fit `percent_signal_change` of the data, without holding all of it in memory.
+        Fit `percent_signal_change` of the data, ``100 (y / max(mean, floor) - 1)``, without
+        holding all of it in memory. The mean is that of `steady_rows` of the design, the floor
+        1/1000 of the median of the means of those voxels in which something changes: give all
+        voxels of a mask at once.
     n_threads : int
         Does not change the result.
     seed : int
@@ -200,8 +308,10 @@ def fit_run(
     InputError
         The design has no fewer columns than rows, a contrast names no column, or there is no such
         noise model.
+    AnalysisError
+        With `percent`: the data have no mean (see `percent_signal_change`).
     """
-    block = VoxelBlock(data, np.ones(data.shape[1], bool))
+    block = VoxelBlock(data, ~unchanging(data))
     return fit_blocks(
         [block],
         design_matrix,
@@ -214,7 +324,7 @@ def fit_run(
 
 
 def fit_blocks(
-    blocks: Blocks,
+    blocks: Blocks | Sequence[VoxelBlock],
     design_matrix: pd.DataFrame,
     contrasts: Mapping[str, str | Mapping[str, float]],
     *,
@@ -227,7 +337,7 @@ def fit_blocks(
 
     Parameters
     ----------
-    blocks : Blocks
+    blocks : Blocks or sequence of VoxelBlock
         All but the last hold a multiple of `unit_width` voxels. Gone through once, and twice for
         orders above 1, whose k-means needs all voxels.
     design_matrix, contrasts, noise_model, percent, n_threads, seed
@@ -240,18 +350,21 @@ def fit_blocks(
 
     Raises
     ------
-    InputError
+    InputError, AnalysisError
         As `fit_run`.
     """
     order = noise_order(noise_model, len(design_matrix))
     n_workers = n_threads if n_threads > 1 else 0  # this thread only hands out the work
-    if len(blocks) == 1:
-        blocks = list(blocks)  # read once, however often it is gone through
+    if isinstance(blocks, Sequence) or len(blocks) == 1:
+        # One block is read once, however often it is gone through.
+        blocks = _HeldBlocks(tuple(blocks), n_workers)
+    counted = steady_rows(design_matrix)
     firsts: list[OrdinaryFit] = []
     seconds: list[GeneralFit] = []
     with threadpool_limits(limits=1, user_api="blas"):
         model = ContrastModel.of(design_matrix, contrasts)
-        fit = UnitFit(model, order, percent=percent)
+        floor = _floor(blocks.means(counted)) if percent else None
+        fit = UnitFit(model, order, counted, floor)
         for block in blocks:
             if order <= 1:
                 for first, second in map_ahead(fit.both, units_of(block), n_workers):
@@ -270,16 +383,19 @@ def fit_blocks(
                 parts = zip(units_of(block), of_unit)  # noqa: B905  # the next block goes on
                 seconds += map_ahead(fit.grouped, parts, n_workers)
                 del block, parts
-    return _assemble(model, firsts, seconds)
+    found = _assemble(fit, firsts, seconds)
+    if percent:
+        usable = np.concatenate([first.usable for first in firsts])
+        require_mean(found.diagnostics.mean[usable], found.diagnostics.tsnr[usable])
+    return found
 
 
 def _joined(arrays: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.concatenate(list(arrays), axis=-1)
 
 
-def _assemble(
-    model: ContrastModel, firsts: list[OrdinaryFit], seconds: list[GeneralFit]
-) -> RunFit:
+def _assemble(fit: UnitFit, firsts: list[OrdinaryFit], seconds: list[GeneralFit]) -> RunFit:
+    model = fit.model
     effect, variance = (
         _joined(getattr(second, name) for second in seconds) for name in ("effect", "variance")
     )
@@ -290,7 +406,9 @@ def _assemble(
         steps += first.squared_steps
     steps[0] = np.nan
     diagnostics = Diagnostics(
+        counted=fit.counted,
         mean=_joined(first.mean for first in firsts),
+        floor=fit.floor,
         tsnr=_joined(first.tsnr for first in firsts),
         r_squared=_joined(first.r_squared for first in firsts),
         noise_coefficients=_joined(first.coefficients for first in firsts),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twolevel.numerics.time_courses import (
+    mean_of_rows,
     residual_products,
     scale_series,
     squared_steps,
@@ -144,7 +145,7 @@ class OrdinaryFit:
     ----------
     usable : ndarray of shape (n_voxels,), bool
     mean, tsnr, r_squared : ndarray of shape (n_voxels,)
-        As in `twolevel.stats.run_fit.Diagnostics`.
+        Over the rows that count; as in `twolevel.stats.run_fit.Diagnostics`.
     coefficients : ndarray of shape (order, n_voxels)
         Of the noise.
     squared_steps : ndarray of shape (n_rows,)
@@ -208,8 +209,10 @@ class UnitFit:
     model : ContrastModel
     order : int
         Of the noise.
-    percent : bool
-        Fit percent signal change.
+    counted : ndarray of shape (n_rows,), bool
+        Rows that describe a voxel's level and variance.
+    floor : float or None
+        Fit percent signal change, about means of at least this; None: fit the data as they are.
 
     Attributes
     ----------
@@ -217,8 +220,15 @@ class UnitFit:
         Noise coefficients of each group of voxels.
     """
 
-    def __init__(self, model: ContrastModel, order: int, *, percent: bool) -> None:
-        self.model, self.order, self.percent = model, order, percent
+    def __init__(
+        self,
+        model: ContrastModel,
+        order: int,
+        counted: NDArray[np.bool_],
+        floor: float | None,
+    ) -> None:
+        self.model, self.order, self.counted = model, order, counted
+        self.floor = floor
         self.scratch = _Scratch(len(model.basis))
         self.shared: dict[int, NDArray[np.float64]] = {}
         self.whitened: dict[int, ContrastModel] = {}
@@ -233,28 +243,45 @@ class UnitFit:
     def grouped(self, part: tuple[VoxelBlock, NDArray[np.intp]]) -> GeneralFit:
         """Fit a unit with given groups, whose coefficients are in `shared`."""
         unit, groups = part
-        scale_series(unit.data, self.percent, self.scratch.series)
+        self._scale(unit)
         return self._general(groups)
 
     def ordinary(self, unit: VoxelBlock) -> OrdinaryFit:
         """Fit a unit by ordinary least squares."""
         series, fitted, basis = self.scratch.series, self.scratch.fitted, self.model.basis
         n_rows, n_voxels = unit.data.shape
-        mean, total = scale_series(unit.data, self.percent, series)
+        mean, factor, total = self._scale(unit)
         np.matmul(basis, basis.T @ series, out=fitted)
         products = residual_products(series, fitted, self.order)[:, :n_voxels]
-        counted = np.zeros(series.shape[1])
-        counted[:n_voxels] = unit.usable
-        unit_of_fit = np.maximum(mean, 1) / 100 if self.percent else 1.0
+        usable = np.zeros(series.shape[1])
+        usable[:n_voxels] = unit.usable
+        # `fitted` holds the residuals now.
+        unexplained = products[0] - (fitted[~self.counted, :n_voxels] ** 2).sum(axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):  # voxels that are not usable
             return OrdinaryFit(
                 unit.usable,
                 mean,
-                mean / (np.sqrt(total / n_rows) * unit_of_fit),
-                1 - products[0] / total,
+                mean * factor / np.sqrt(total / self.counted.sum()),
+                1 - unexplained / total,
                 yule_walker(products, n_rows),
-                squared_steps(series, counted),
+                squared_steps(series, usable),
             )
+
+    def _scale(self, unit: VoxelBlock) -> tuple[NDArray[np.float64], ...]:
+        """Put a unit into `scratch.series`.
+
+        Returns the mean over the rows that count, what the data are multiplied with, and the sum
+        of squares of the product about its mean, each of shape (n_voxels,).
+        """
+        mean = np.empty(unit.data.shape[1])
+        mean_of_rows(unit.data, self.counted, mean)
+        factor, offset = np.ones_like(mean), 0.0
+        if self.floor is not None:
+            factor, offset = 100 / np.maximum(mean, self.floor), 100.0
+        centre = mean * factor - offset
+        series = self.scratch.series
+        total = scale_series(unit.data, factor, offset, centre, self.counted, series)
+        return mean, factor, total
 
     def _general(self, groups: NDArray[np.intp]) -> GeneralFit:
         """Whiten and fit, voxels with the same noise coefficients side by side."""

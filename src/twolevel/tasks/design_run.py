@@ -21,7 +21,7 @@ from twolevel.bids.sidecars import write_json
 from twolevel.bids.tables import line_of, write_tsv
 from twolevel.model.spec import Stage
 from twolevel.model.variables import RunVariables, condition_events, resolve_variables
-from twolevel.stats.design import frame_times_of, make_design_matrix
+from twolevel.stats.design import HighPass, frame_times_of, make_design_matrix, one_high_pass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,13 +69,15 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             strategy=settings.confound_strategy,
             names=variables.confounds,
         )
-    high_pass_hz = None if confounds and confounds.high_pass else node.high_pass_hz
+    frame_times = frame_times_of(spec.n_volumes, spec.repetition_time, spec.start_time)
+    regressors = confounds.regressors if confounds else pd.DataFrame()
+    high_pass = one_high_pass(regressors, frame_times, node.high_pass_hz)
     design = make_design_matrix(
         condition_events(run_events.events, variables, node.factors),
-        frame_times_of(spec.n_volumes, spec.repetition_time, spec.start_time),
+        frame_times,
         hrf_model=variables.conditions,
-        confounds=confounds.regressors if confounds else None,
-        high_pass_hz=high_pass_hz,
+        confounds=regressors if confounds else None,
+        high_pass_hz=node.high_pass_hz,
     )
     kept = list(range(spec.n_volumes)) if confounds is None else [int(v) for v in confounds.kept]
     dropped = sorted(set(range(spec.n_volumes)) - set(kept))
@@ -87,7 +89,7 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
         {
             "Description": "Design matrix: one row per volume that enters the fit, one column per "
             "regressor",
-            "Columns": _describe(design, variables, confounds, high_pass_hz),
+            "Columns": _describe(design, variables, confounds, high_pass),
             "Contrasts": {c.label: c.column_weights for c in stage.node.contrasts},
             "RepetitionTime": spec.repetition_time,
             "StartTime": spec.start_time,
@@ -95,8 +97,9 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "NumberOfVolumes": spec.n_volumes,
             "VolumesLeftOut": dropped,
             **_impulses(run_events, variables, node.factors),
-            "HighPass": _high_pass(confounds, high_pass_hz),
-            "HighPassCutoffHz": high_pass_hz,
+            "HighPass": _high_pass(high_pass),
+            "HighPassCutoffHz": high_pass.drift_hz,
+            "HighPassReplaces": list(high_pass.replaced),
             **model_record(stage),
             "Settings": asdict(stage.node.settings),
             "Sources": list(spec.sources),
@@ -121,17 +124,17 @@ def _impulses(
     return {"EventsOfNoDuration": sentence}
 
 
-def _high_pass(confounds: RunConfounds | None, high_pass_hz: float | None) -> str:
-    if confounds is not None and confounds.high_pass:
+def _high_pass(high_pass: HighPass) -> str:
+    if high_pass.cosines:
         return "the cosines among the confounds"
-    return "none" if high_pass_hz is None else "the columns drift_*"
+    return "none" if high_pass.drift_hz is None else "the columns drift_*"
 
 
 def _describe(
     design: pd.DataFrame,
     variables: RunVariables,
     confounds: RunConfounds | None,
-    high_pass_hz: float | None,
+    high_pass: HighPass,
 ) -> dict[str, str]:
     from_confounds = set(confounds.regressors) if confounds else set()
     described = {}
@@ -142,7 +145,7 @@ def _describe(
         elif name == "constant":
             described[name] = "1 everywhere"
         elif name.startswith("drift_"):
-            described[name] = f"cosine, slower than {high_pass_hz} Hz"
+            described[name] = f"cosine, slower than {high_pass.drift_hz} Hz"
         else:
             condition = next((c for c in variables.conditions if name.startswith(c)), name)
             hrf = variables.conditions.get(condition)

@@ -25,7 +25,7 @@ from twolevel.stats.nilearn_fit import fit_blocks_as_nilearn
 from twolevel.stats.run_fit import RunFit, fit_blocks
 from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.resources import allowed
-from twolevel.tasks.run_quality import save_quality
+from twolevel.tasks.run_quality import percent_record, save_quality
 
 __all__ = [
     "FitRun",
@@ -113,7 +113,7 @@ def fit_image(
     Raises
     ------
     AnalysisError
-        No voxel is usable, or the data have no mean.
+        No voxel is usable, or the data have no mean (see `percent_signal_change`).
     """
     settings = stage.node.run_settings
     matrix, kept = design
@@ -143,13 +143,6 @@ def fit_image(
     if not usable.any():
         raise AnalysisError("no voxel of the brain mask has a usable time course")
     fit = fit.within(usable)
-    low = int(np.count_nonzero(fit.diagnostics.mean < 1))
-    if low > usable.sum() / 2:
-        raise AnalysisError(
-            f"the mean over time is below 1 in {low} of {usable.sum()} voxels: they "
-            "look demeaned, and percent signal change has no meaning there; take images with "
-            "their mean"
-        )
     mask = np.zeros_like(blocks.brain)
     mask[blocks.brain] = usable
     return FittedRun(
@@ -261,6 +254,7 @@ def fit_run_files(
     entities = dict(spec.entities)
     record = {**model_record(stage), "Sources": list(spec.sources)}
     write_mask(folder, entities, run.mask, run.affine, record)
+    record |= percent_record(run.fit, loaded[1])
     for label, estimate in run.fit.estimates.items():
         write_estimate(
             folder,

@@ -9,20 +9,22 @@ import pandas as pd
 
 from twolevel.bids.confounds import framewise_displacement
 from twolevel.bids.outputs import model_record, write_mean_bold, write_statmap
-from twolevel.bids.quality import write_quality, write_volume_quality
+from twolevel.bids.quality import LOW_MEAN, write_quality, write_volume_quality
 from twolevel.stats.contrasts import contrast_vector
 from twolevel.stats.quality import above_whisker, variance_inflation
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
     from numpy.typing import NDArray
 
     from twolevel.bids.run_inputs import RunSpec
     from twolevel.model.spec import Stage
+    from twolevel.stats.run_fit import RunFit
     from twolevel.tasks.fit_run import FittedRun
 
-__all__ = ["save_quality"]
+__all__ = ["percent_record", "save_quality"]
 
 Rows = list[tuple[str, str, float]]
 
@@ -52,8 +54,13 @@ def save_quality(
     """
     matrix, kept = design
     entities = dict(spec.entities)
-    record = {**model_record(stage), "Sources": list(spec.sources)}
+    record = {
+        **model_record(stage),
+        "Sources": list(spec.sources),
+        **percent_record(run.fit, kept),
+    }
     found = run.fit.diagnostics
+    low = 0 if found.floor is None else int(np.count_nonzero(found.mean < found.floor))
     # A change is from one volume to the next: not across one that was left out.
     dvars = np.where(np.r_[False, np.diff(kept) == 1], found.dvars, np.nan)
     outliers = above_whisker(dvars)
@@ -67,6 +74,7 @@ def save_quality(
         ("n_voxels", "analysis mask", int(run.mask.sum())),
         ("n_voxels", "left out, a value is not finite", run.n_not_finite),
         ("n_voxels", "left out, nothing changes over time", run.n_constant),
+        ("n_voxels", LOW_MEAN, low),
         ("n_volumes", "image", spec.n_volumes),
         ("n_volumes", "fit", len(kept)),
         ("dof", "fit", run.fit.dof),
@@ -99,6 +107,30 @@ def save_quality(
         }
         names = {**entities, "stat": stat}
         write_statmap(folder, names, values, run.mask, run.affine, {**own, **record})
+
+
+def percent_record(fit: RunFit, kept: NDArray[np.intp]) -> dict[str, Any]:
+    """Say in the sidecars of a run what its percent signal change is about.
+
+    Parameters
+    ----------
+    fit : RunFit
+    kept : ndarray of shape (n_kept,), int
+        Volumes of its rows.
+
+    Returns
+    -------
+    dict
+    """
+    found = fit.diagnostics
+    return {
+        "PercentSignalChange": {
+            "Formula": "100 (y / max(mean, MeanFloor) - 1)",
+            "MeanFloor": found.floor,
+            "MeanFloorUnits": "of the image",
+            "VolumesNotInMean": kept[~found.counted].tolist(),
+        }
+    }
 
 
 def _displacement(values: NDArray[np.float64] | None) -> Rows:

@@ -351,6 +351,16 @@ def test_a_group_mask_on_another_grid_is_refused(output, tmp_path, shape):
     assert problem.remedy == "resample the mask to the grid of the maps"
 
 
+@pytest.mark.parametrize("numbers", [[0, 0.2, 1], [0, 1, 2, 3], [0.1, 0.9]])
+def test_a_group_mask_of_probabilities_or_labels_is_refused(output, tmp_path, numbers):
+    data = np.resize(np.array(numbers, np.float32), SHAPE)
+    path = write_image(tmp_path / "mask.nii.gz", data, AFFINE)
+    (problem,) = output.problems(group_mask=path)
+    assert problem.where == str(path)
+    assert "different numbers beside 0, from" in problem.found
+    assert "choose a threshold and make a mask of it" in problem.remedy
+
+
 def test_a_group_mask_on_the_same_grid_is_accepted(output, tmp_path):
     path = write_image(tmp_path / "mask.nii.gz", np.ones(SHAPE, np.uint8), AFFINE)
     assert output.find(group_mask=path) == output.find()

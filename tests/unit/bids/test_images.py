@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nilearn.masking import load_mask_img
 
 from twolevel.bids.images import (
     check_length,
@@ -185,11 +186,41 @@ def test_an_image_of_several_volumes_is_no_map(tmp_path):
     assert problem.found == "an image of shape (5, 4, 3, 7)"
 
 
-def test_a_mask_is_where_the_image_is_finite_and_not_zero(tmp_path):
-    data = np.array([0, 1, -1, 0.5, np.nan, np.inf, 2, 0], np.float32).reshape(2, 2, 2)
+@pytest.mark.parametrize("inside", [1.0, -1.0, 0.5, 255.0])
+def test_a_mask_is_where_the_image_is_finite_and_not_zero(tmp_path, inside):
+    data = np.array([0, 1, 1, 1, np.nan, np.inf, 1, 0], np.float32).reshape(2, 2, 2) * inside
     mask, _ = read_mask(write_image(tmp_path / "m.nii.gz", data, AFFINE))
     assert mask.dtype == np.bool_
     np.testing.assert_array_equal(mask.ravel(), [0, 1, 1, 1, 0, 0, 1, 0])
+
+
+def test_a_mask_of_one_volume_is_read(tmp_path):
+    data = np.eye(3, dtype=np.float32)[:, :, None, None]
+    mask, _ = read_mask(write_image(tmp_path / "m.nii.gz", data, AFFINE))
+    np.testing.assert_array_equal(mask[..., 0], np.eye(3, dtype=bool))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "found"),
+    [
+        ([0, 0.25, 0.5, 1], "3 different numbers beside 0, from 0.25 to 1"),
+        ([0, 1, 2, 3000], "3 different numbers beside 0, from 1 to 3000"),
+        ([-1, 1, 1, 0], "2 different numbers beside 0, from -1 to 1"),
+        ([0.9, 0.8, 0.9, 0.9], "2 different numbers beside 0, from 0.8 to 0.9"),
+    ],
+    ids=["probabilities", "labels", "signs", "no background"],
+)
+def test_an_image_of_several_numbers_is_no_mask(tmp_path, numbers, found):
+    data = np.array(numbers, np.float32).reshape(2, 2, 1)
+    path = write_image(tmp_path / "m.nii.gz", data, AFFINE)
+    with pytest.raises(InputError) as caught:
+        read_mask(path)
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.expected) == (str(path), "a mask: 0 and one other number")
+    assert problem.found == f"{found}: probabilities or labels"
+    assert "threshold=0.5" in problem.remedy
+    with pytest.raises(ValueError, match="mask"):
+        load_mask_img(str(path))  # nilearn's opinion
 
 
 def test_a_mask_of_truth_values_is_stored_as_uint8(tmp_path):
