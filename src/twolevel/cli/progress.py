@@ -134,6 +134,12 @@ class StageProgress:
         unit = SHOWN.get(event.task)
         if event.status == "running":
             self.running[event.label] = None
+        elif event.status == "killed":
+            self.running.pop(event.label, None)
+            self.console.print(
+                f"{name}: its process was killed, most likely for want of memory; "
+                "it is tried once more, alone"
+            )
         elif event.status != "queued":
             self.running.pop(event.label, None)
             if unit is not None:
