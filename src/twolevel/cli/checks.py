@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from rich.console import Console
-
+    from twolevel.cli.console import ReportConsole
     from twolevel.model.spec import StatsModel
     from twolevel.notes import Note
 
@@ -186,7 +185,7 @@ def _has_random_runs(model: StatsModel) -> bool:
 def make_plan(
     request: Request,
     problems: Problems,
-    console: Console,
+    console: ReportConsole,
     *,
     with_group: bool,
     images: bool = True,
@@ -198,7 +197,7 @@ def make_plan(
     request : Request
     problems : Problems
         Takes what is wrong.
-    console : rich.console.Console
+    console : ReportConsole
     with_group : bool
         The group level follows: it needs a Dataset node, and subjects on one grid.
     images : bool

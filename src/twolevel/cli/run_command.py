@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from twolevel.bids.checkpoints import unfinished_shares
 from twolevel.bids.group_inputs import find_subject_maps
 from twolevel.bids.output_checks import check_output
@@ -118,8 +116,8 @@ def execute(arguments: argparse.Namespace) -> int:
             status = run.group(group)
         write_run_record(log, run.record)
     status = max(status, run.report(atlas))
-    console.print(f"log           {log}", highlight=False, soft_wrap=True)
-    console.print(f"finished in {format_seconds(time.monotonic() - started)}", highlight=False)
+    console.print(f"log           {log}")
+    console.print(f"finished in {format_seconds(time.monotonic() - started)}")
     return status
 
 
@@ -148,7 +146,10 @@ def _check_way(
 
 
 def _check(
-    arguments: argparse.Namespace, request: Request | None, problems: Problems, console: Console
+    arguments: argparse.Namespace,
+    request: Request | None,
+    problems: Problems,
+    console: ReportConsole,
 ) -> tuple[Plan | None, GroupInputs | None]:
     """Make the checks of a level: of the runs, or of the subjects' maps for the group alone."""
     level, output_dir = arguments.analysis_level, arguments.output_dir.resolve()
@@ -177,7 +178,7 @@ class _Run:
         request: Request,
         output_dir: Path,
         cache_root: Path,
-        console: Console,
+        console: ReportConsole,
         log: Path,
         fetching: Fetching | None,
     ) -> None:
@@ -223,7 +224,7 @@ class _Run:
 
     def say(self, text: str) -> None:
         """Print a line as it is."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(text)
 
     def group_of(self, plan: Plan, planned: PlannedOutputs, *, may_run: bool) -> int:
         """Run the group level on the maps of the subjects that this call analysed."""
@@ -291,14 +292,12 @@ class _Run:
     def report_failures(self, failed: dict[str, str]) -> int:
         """Print and record what failed, and return the exit status that follows."""
         self.record.failed.update(failed)
-        errors = Console(stderr=True)
+        errors = ReportConsole(stderr=True)
         for who, error in failed.items():
             name = who if who == GROUP else f"sub-{who}"
-            errors.print(
-                f"\n{name} failed:\n{error}", highlight=False, markup=False, soft_wrap=True
-            )
+            errors.print(f"\n{name} failed:\n{error}")
         if failed and self.arguments.debug:
-            errors.print(self.log.read_text(encoding="utf-8"), highlight=False, markup=False)
+            errors.print(self.log.read_text(encoding="utf-8"))
         return SOME_FAILED if failed else DONE
 
 
@@ -343,23 +342,19 @@ def _open_log(output_dir: Path, notes: Iterable[Note]) -> Path:
     return log
 
 
-def _show_tests(console: Console, path: Path) -> None:
+def _show_tests(console: ReportConsole, path: Path) -> None:
     """Print how many voxels survive each test."""
     table = read_tsv(path)
     table["survive"] = [f"{r.n_voxels} ({r.n_clusters})" for r in table.itertuples()]
     shown = table.pivot_table("survive", "test", "contrast", aggfunc="first", sort=False)
     shown = shown.rename_axis(index=None, columns="voxels (clusters)")
-    console.print(f"\n{shown.to_string()}\n", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"\n{shown.to_string()}\n")
     uncorrected = [test for test in shown.index if test in UNCORRECTED]
     if uncorrected:
-        console.print(
-            f"{' and '.join(uncorrected)}: not corrected for the number of voxels", highlight=False
-        )
+        console.print(f"{' and '.join(uncorrected)}: not corrected for the number of voxels")
     console.print(
         "names with FDR or fdr: the false discovery rate is controlled; with FWE, and bonferroni: "
         "the family-wise error",
-        highlight=False,
-        soft_wrap=True,
     )
     for test, rows in table.groupby("test", sort=False):
         smallest, alpha = rows["smallest_attainable_p"].max(), rows["alpha"].min()
@@ -367,6 +362,4 @@ def _show_tests(console: Console, path: Path) -> None:
             console.print(
                 f"note: nothing can survive {test} at {alpha:g}: the smallest attainable p is "
                 f"{smallest:.3g}; more subjects or more permutations (--n-perm) make it smaller",
-                highlight=False,
-                soft_wrap=True,
             )
