@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from twolevel.bids.checkpoints import unfinished_shares
 from twolevel.bids.group_inputs import find_subject_maps
 from twolevel.bids.output_checks import check_output
+from twolevel.bids.outputs import entities_of
 from twolevel.bids.publications import (
     GROUP,
     Publication,
@@ -38,9 +39,9 @@ from twolevel.cli.machine import prepare_kernels, process_count, shared_resource
 from twolevel.cli.options import JOBS
 from twolevel.cli.progress import StageProgress, format_seconds, show_notes
 from twolevel.cli.report_command import given_atlas, make_report
-from twolevel.errors import InputError, Problems, TwolevelError
-from twolevel.notes import merged
-from twolevel.report.words import UNCORRECTED
+from twolevel.errors import InputError, Problem, Problems, TwolevelError
+from twolevel.notes import Note, merged
+from twolevel.report.words import UNCORRECTED, hopeless_tests
 from twolevel.tasks.resources import allow
 from twolevel.workflow.cache import locked_work_dir
 from twolevel.workflow.submit import Execution, is_at_once, run_group, run_participants
@@ -48,14 +49,14 @@ from twolevel.workflow.work_dir import UNFINISHED, check_work_dir
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
     from pathlib import Path
 
     from twolevel.bids.atlas import Atlas
     from twolevel.bids.group_inputs import GroupInputs
     from twolevel.bids.preflight import Plan
     from twolevel.cli.checks import Request
-    from twolevel.notes import Note
+    from twolevel.model.spec import StatsModel
     from twolevel.workflow.submit import Fetching
 
 __all__ = ["execute"]
@@ -215,6 +216,9 @@ class _Run:
         self.record.attempted.extend(plan.runs)
         status = self.report_failures(outcome.failed)
         notes = [*outcome.notes, *inflation_notes(outcome.files)]
+        if outcome.done:
+            there = {entities_of(path).get("contrast") for path in outcome.files}
+            notes += _without_maps(model, there)
         show_notes(self.console, notes, verbose=self.arguments.verbose)
         if outcome.done:
             self.say(f"subject maps  {self.output_dir}/sub-*/func")
@@ -247,7 +251,10 @@ class _Run:
         """Run the group level."""
         model = self.request.model
         self.record.attempted.append(GROUP)
-        show_notes(self.console, inputs.notes, verbose=True)
+        notes = list(inputs.notes)
+        if self.arguments.analysis_level == "group":  # otherwise it was said of the subjects
+            notes += _without_maps(model, {label for label, maps in inputs.maps.items() if maps})
+        show_notes(self.console, notes, verbose=True)
         node = model.node("dataset")
         n_tests = len(node.group_settings.tests) if node else 0
         n_contrasts = sum(bool(maps) for maps in inputs.maps.values())
@@ -317,7 +324,7 @@ def _find_group(
         subjects = list(plan.runs)
         entities = output_entities(next(iter(plan.runs.values()))[0], downsample)
         wanted = {k: v for k, v in entities.items() if k in {"task", "space", "res"}}
-    return find_subject_maps(
+    inputs = find_subject_maps(
         output_dir,
         request.model,
         subjects=subjects,
@@ -326,6 +333,25 @@ def _find_group(
         allow_missing=arguments.allow_missing,
         without_space=request.selection.space == {},
     )
+    if not any(inputs.maps.values()):
+        raise InputError(
+            Problem(
+                "group",
+                f"no subject in {output_dir} has a map of any contrast of the model",
+                "at least one contrast that the subjects' runs determine",
+                "see sub-*/excluded.tsv for the reason, and mend events or model",
+            )
+        )
+    return inputs
+
+
+def _without_maps(model: StatsModel, there: Container[str | None]) -> list[Note]:
+    """Name the contrasts that no subject has."""
+    return [
+        Note("no subject has it; excluded.tsv says why", f"contrast {c.name}", loses_data=True)
+        for c in model.nodes[0].contrasts
+        if c.label not in there
+    ]
 
 
 def _open_log(output_dir: Path, notes: Iterable[Note]) -> Path:
@@ -345,6 +371,9 @@ def _open_log(output_dir: Path, notes: Iterable[Note]) -> Path:
 def _show_tests(console: ReportConsole, path: Path) -> None:
     """Print how many voxels survive each test."""
     table = read_tsv(path)
+    if table.empty:
+        console.print("No test was carried out: the model's Dataset node asks for none.")
+        return
     table["survive"] = [f"{r.n_voxels} ({r.n_clusters})" for r in table.itertuples()]
     shown = table.pivot_table("survive", "test", "contrast", aggfunc="first", sort=False)
     shown = shown.rename_axis(index=None, columns="voxels (clusters)")
@@ -356,10 +385,5 @@ def _show_tests(console: ReportConsole, path: Path) -> None:
         "names with FDR or fdr: the false discovery rate is controlled; with FWE, and bonferroni: "
         "the family-wise error",
     )
-    for test, rows in table.groupby("test", sort=False):
-        smallest, alpha = rows["smallest_attainable_p"].max(), rows["alpha"].min()
-        if smallest > alpha:
-            console.print(
-                f"note: nothing can survive {test} at {alpha:g}: the smallest attainable p is "
-                f"{smallest:.3g}; more subjects or more permutations (--n-perm) make it smaller",
-            )
+    for text in hopeless_tests(table):
+        console.print(f"note: {text}")

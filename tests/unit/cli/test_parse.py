@@ -145,14 +145,15 @@ def test_options_of_run_may_be_written_with_hyphens_or_underscores(refusal, opti
         (
             [*RUN, "partcipant"],
             (
-                "argument analysis_level: invalid choice: 'partcipant' (choose from 'participant', "
-                "'group', 'all'). Did you mean \"participant\"?"
+                "argument analysis_level: invalid choice: 'partcipant' (choose from "
+                "'participant', 'group', 'all'). Did you mean \"participant\"?"
             ),
         ),
         (
             [*RUN, "all", "--engine", "nilearm"],
             (
-                "argument --engine: invalid choice: 'nilearm' (choose from 'twolevel', 'nilearn'). "
+                "argument --engine: invalid choice: 'nilearm' (choose from 'twolevel', "
+                "'nilearn'). "
                 'Did you mean "nilearn"?'
             ),
         ),
