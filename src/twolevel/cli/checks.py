@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from rich.console import Console
-
+    from twolevel.cli.console import ReportConsole
     from twolevel.model.spec import StatsModel
     from twolevel.notes import Note
 
@@ -207,7 +206,7 @@ def _has_random_runs(model: StatsModel) -> bool:
 def make_plan(
     request: Request,
     problems: Problems,
-    console: Console,
+    console: ReportConsole,
     *,
     with_group: bool,
     images: bool = True,
@@ -219,7 +218,7 @@ def make_plan(
     request : Request
     problems : Problems
         Takes what is wrong.
-    console : rich.console.Console
+    console : ReportConsole
     with_group : bool
         The group level follows: it needs a Dataset node, and subjects on one grid.
     images : bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
+from typing import Any
 
 from rich.console import Console
 
@@ -11,14 +11,18 @@ __all__ = ["ReportConsole"]
 
 
 class ReportConsole(Console):
-    """A console that goes quiet when nobody reads it any more (``| head``).
+    """A console that prints what it is given, letter by letter, in lines as long as they are.
 
-    rich would end the program, and hours of computing with it.
+    rich takes ``[x]`` in a path for markup and ``:x:`` for a picture. Where nobody reads any more
+    (``| head``) it would end the program, and hours of computing with it; this one goes quiet.
     """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, soft_wrap=True, **options)
 
     def on_broken_pipe(self) -> None:
         """Print nothing from now on."""
         self.quiet = True
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())  # what is left in the buffer goes there
+        os.dup2(nowhere, self.file.fileno())  # what is left in the buffer goes there
         os.close(nowhere)

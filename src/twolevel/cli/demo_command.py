@@ -59,7 +59,7 @@ def execute(arguments: argparse.Namespace) -> int:
             )
         simulate(arguments, data, console)
         write_json(record, settings)
-    console.print(f"data          {data}", highlight=False, soft_wrap=True)
+    console.print(f"data          {data}")
     words = ["run", str(data), str(folder / "results"), "all", "--model", "balloon"]
     words += ["--work-dir", str(folder / "work"), "--worker", arguments.worker]
     words += ["--nprocs", str(arguments.nprocs)] if arguments.nprocs else []

@@ -22,15 +22,16 @@ from twolevel.workflow.submit import Fetching
 if TYPE_CHECKING:
     import argparse
 
-    from rich.console import Console
-
     from twolevel.bids.preflight import Plan
     from twolevel.cli.checks import Request
+    from twolevel.cli.console import ReportConsole
 
 __all__ = ["fetch_tables", "prepare_downloads"]
 
 
-def fetch_tables(request: Request, problems: Problems, console: Console, *, jobs: int) -> None:
+def fetch_tables(
+    request: Request, problems: Problems, console: ReportConsole, *, jobs: int
+) -> None:
     """Download tables and sidecars of all runs, so that they are checked before the images.
 
     Parameters
@@ -38,7 +39,7 @@ def fetch_tables(request: Request, problems: Problems, console: Console, *, jobs
     request : Request
     problems : Problems
         Takes what is wrong.
-    console : rich.console.Console
+    console : ReportConsole
     jobs : int
         Downloads at the same time.
 
@@ -57,12 +58,12 @@ def fetch_tables(request: Request, problems: Problems, console: Console, *, jobs
     tables = tables_of(runs, request.bids_dir, request.derivatives)
     absent = [path for path in tables if is_absent(path)]
     if absent:
-        console.print(f"fetching {len(absent)} tables and sidecars", highlight=False)
+        console.print(f"fetching {len(absent)} tables and sidecars")
         download_all(absent, request.bids_dir, console, jobs=jobs)
 
 
 def prepare_downloads(
-    arguments: argparse.Namespace, request: Request, plan: Plan, console: Console
+    arguments: argparse.Namespace, request: Request, plan: Plan, console: ReportConsole
 ) -> Fetching:
     """Find out what is to be downloaded.
 
@@ -71,7 +72,7 @@ def prepare_downloads(
     arguments : argparse.Namespace
     request : Request
     plan : Plan
-    console : rich.console.Console
+    console : ReportConsole
 
     Returns
     -------
@@ -90,8 +91,6 @@ def prepare_downloads(
     console.print(
         f"images that are not here: {readable_bytes(total)}, of one subject at most "
         f"{readable_bytes(largest)}; {readable_bytes(free_bytes(place))} free",
-        highlight=False,
-        soft_wrap=True,
     )
     os.environ[JOBS_VARIABLE] = str(arguments.jobs or JOBS)
     most_runs = max(len(runs) for runs in plan.runs.values())

@@ -59,7 +59,7 @@ def execute(arguments: argparse.Namespace) -> int:
         model = read_model(find_model(arguments.model, target))
 
     def tell(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        console.print(text)
 
     clones = clone_datasets(
         arguments.dataset,

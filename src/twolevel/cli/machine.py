@@ -15,7 +15,8 @@ from twolevel.numerics.resources import Resources
 if TYPE_CHECKING:
     import argparse
 
-    from rich.console import Console
+    from twolevel.cli.console import ReportConsole
+
 
 __all__ = ["prepare_kernels", "process_count", "shared_resources"]
 
@@ -87,12 +88,12 @@ def _machine_bytes() -> int:
         return physical
 
 
-def prepare_kernels(console: Console) -> None:
+def prepare_kernels(console: ReportConsole) -> None:
     """Compile what is not compiled yet, and say so, before processes that need it are started.
 
     Parameters
     ----------
-    console : rich.console.Console
+    console : ReportConsole
     """
     if not can_be_cached():
         text = (
@@ -103,6 +104,6 @@ def prepare_kernels(console: Console) -> None:
         text = "compiling numerical kernels, once for this installation: about 10 seconds"
     else:
         return
-    console.print(text, highlight=False, soft_wrap=True)
+    console.print(text)
     if can_be_cached():
         compile_kernels()

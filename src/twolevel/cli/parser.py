@@ -19,6 +19,7 @@ from twolevel.cli.options import (
     add_simulation,
     add_sources,
 )
+from twolevel.cli.spelling import HelpfulParser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
     -------
     argparse.ArgumentParser
     """
-    parser = argparse.ArgumentParser(
+    parser = HelpfulParser(
         prog="twolevel",
         description="Which brain regions respond, in this group of people, and how sure are we? "
         "From a BIDS dataset and its fMRIPrep derivatives to group maps and tests.",
@@ -105,6 +106,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"twolevel {version('twolevel')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser.commands = commands.choices
 
     run = _command(commands, "run", "Analyse a dataset: runs, subjects, group, tests.")
     run.add_argument("bids_dir", type=Path, metavar="BIDS_DIR", help="the raw BIDS dataset")
@@ -183,9 +185,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
-) -> argparse.ArgumentParser:
+    commands: argparse._SubParsersAction[HelpfulParser], name: str, text: str
+) -> HelpfulParser:
     parser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+    parser.commands = commands.choices
     parser.add_argument("-v", "--verbose", action="store_true", help="name every run in the notes")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser

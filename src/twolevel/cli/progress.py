@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from rich.console import Console
-
+    from twolevel.cli.console import ReportConsole
     from twolevel.notes import Note
     from twolevel.workflow.events import JobEvent
 
@@ -58,7 +57,7 @@ class StageProgress:
 
     Parameters
     ----------
-    console : rich.console.Console
+    console : ReportConsole
     stage : str
         ``participant level`` or ``group level``.
     totals : dict of str to int
@@ -71,7 +70,7 @@ class StageProgress:
 
     def __init__(
         self,
-        console: Console,
+        console: ReportConsole,
         stage: str,
         totals: dict[str, int],
         log: Path,
@@ -86,10 +85,10 @@ class StageProgress:
         self.started = time.monotonic()
         self.bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[status]}"),
+            TextColumn("{task.fields[status]}", markup=False),
             console=console,
             disable=not console.is_terminal,
         )
@@ -134,6 +133,12 @@ class StageProgress:
         unit = SHOWN.get(event.task)
         if event.status == "running":
             self.running[event.label] = None
+        elif event.status == "killed":
+            self.running.pop(event.label, None)
+            self.console.print(
+                f"{name}: its process was killed, most likely for want of memory; "
+                "it is tried once more, alone"
+            )
         elif event.status != "queued":
             self.running.pop(event.label, None)
             if unit is not None:
@@ -158,8 +163,6 @@ class StageProgress:
         if not self.console.is_terminal:
             self.console.print(
                 f"{self.stage}: {self.summary()} in {format_seconds(elapsed)}",
-                highlight=False,
-                soft_wrap=True,
             )
 
     def summary(self) -> str:
@@ -208,8 +211,6 @@ class StageProgress:
             left = self.time_left(elapsed)
             self.console.print(
                 f"{self.stage} {finished}/{total}  {text}" + (f"  ({left})" if left else ""),
-                highlight=False,
-                soft_wrap=True,
             )
 
     def _watch_shares(self) -> None:
@@ -241,15 +242,15 @@ class StageProgress:
         self.bar.update(self.task, completed=sum(totals.values()), status=" · ".join(words))
 
 
-def show_notes(console: Console, notes: Iterable[Note], *, verbose: bool) -> None:
+def show_notes(console: ReportConsole, notes: Iterable[Note], *, verbose: bool) -> None:
     """Print what a user should know although it stops nothing.
 
     Parameters
     ----------
-    console : rich.console.Console
+    console : ReportConsole
     notes : iterable of Note
     verbose : bool
         Name every run or subject, with details, where many share a note.
     """
     for line in merged(notes, every_place=verbose):
-        console.print(f"note: {line}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"note: {line}")

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from rich.console import Console
-
     from twolevel.bids.atlas import Atlas
 
 __all__ = ["execute", "given_atlas", "make_report"]
@@ -63,7 +61,7 @@ def given_atlas(arguments: argparse.Namespace) -> Atlas | None:
 
 
 def make_report(
-    arguments: argparse.Namespace, output_dir: Path, atlas: Atlas | None, console: Console
+    arguments: argparse.Namespace, output_dir: Path, atlas: Atlas | None, console: ReportConsole
 ) -> None:
     """Make the report, say where it is, and show it if asked to.
 
@@ -73,10 +71,10 @@ def make_report(
         With ``open``.
     output_dir : Path
     atlas : Atlas or None
-    console : rich.console.Console
+    console : ReportConsole
     """
     with console.status("making the report"):
         path = write_report(output_dir, atlas)
-    console.print(f"report        {path}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"report        {path}")
     if arguments.open:
         webbrowser.open(path.as_uri())

@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from twolevel.bids.checkpoints import unfinished_shares
 from twolevel.bids.group_inputs import check_group_mask, find_subject_maps
 from twolevel.bids.layout import list_subjects
 from twolevel.bids.output_checks import check_output
+from twolevel.bids.outputs import entities_of
 from twolevel.bids.publications import (
     GROUP,
     Publication,
@@ -43,9 +42,9 @@ from twolevel.cli.machine import prepare_kernels, process_count, shared_resource
 from twolevel.cli.options import JOBS
 from twolevel.cli.progress import StageProgress, format_seconds, show_notes
 from twolevel.cli.report_command import given_atlas, make_report
-from twolevel.errors import InputError, Problems, TwolevelError
-from twolevel.notes import merged
-from twolevel.report.words import UNCORRECTED
+from twolevel.errors import InputError, Problem, Problems, TwolevelError
+from twolevel.notes import Note, merged
+from twolevel.report.words import UNCORRECTED, hopeless_tests
 from twolevel.tasks.resources import allow
 from twolevel.workflow.cache import locked_work_dir
 from twolevel.workflow.submit import Execution, is_at_once, run_group, run_participants
@@ -53,14 +52,14 @@ from twolevel.workflow.work_dir import UNFINISHED, check_work_dir
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
     from pathlib import Path
 
     from twolevel.bids.atlas import Atlas
     from twolevel.bids.group_inputs import GroupInputs
     from twolevel.bids.preflight import Plan
     from twolevel.cli.checks import Request
-    from twolevel.notes import Note
+    from twolevel.model.spec import StatsModel
     from twolevel.workflow.submit import Fetching
 
 __all__ = ["execute"]
@@ -122,8 +121,8 @@ def execute(arguments: argparse.Namespace) -> int:
             status = run.group(group)
         write_run_record(log, run.record)
     status = max(status, run.report(atlas))
-    console.print(f"log           {log}", highlight=False, soft_wrap=True)
-    console.print(f"finished in {format_seconds(time.monotonic() - started)}", highlight=False)
+    console.print(f"log           {log}")
+    console.print(f"finished in {format_seconds(time.monotonic() - started)}")
     return status
 
 
@@ -152,7 +151,10 @@ def _check_way(
 
 
 def _check(
-    arguments: argparse.Namespace, request: Request | None, problems: Problems, console: Console
+    arguments: argparse.Namespace,
+    request: Request | None,
+    problems: Problems,
+    console: ReportConsole,
 ) -> tuple[Plan | None, GroupInputs | None]:
     """Make the checks of a level: of the runs, or of the subjects' maps for the group alone."""
     level, output_dir = arguments.analysis_level, arguments.output_dir.resolve()
@@ -185,7 +187,7 @@ class _Run:
         request: Request,
         output_dir: Path,
         cache_root: Path,
-        console: Console,
+        console: ReportConsole,
         log: Path,
         fetching: Fetching | None,
     ) -> None:
@@ -223,6 +225,9 @@ class _Run:
         status = self.report_failures(outcome.failed)
         quality = [*low_mean_notes(outcome.files), *inflation_notes(outcome.files)]
         notes = [*outcome.notes, *quality]
+        if outcome.done:
+            there = {entities_of(path).get("contrast") for path in outcome.files}
+            notes += _without_maps(model, there)
         show_notes(self.console, notes, verbose=self.arguments.verbose)
         if outcome.done:
             self.say(f"subject maps  {self.output_dir}/sub-*/func")
@@ -232,7 +237,7 @@ class _Run:
 
     def say(self, text: str) -> None:
         """Print a line as it is."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(text)
 
     def group_of(self, plan: Plan, planned: PlannedOutputs, *, may_run: bool) -> int:
         """Run the group level on the maps of the subjects that this call analysed."""
@@ -255,7 +260,10 @@ class _Run:
         """Run the group level."""
         model = self.request.model
         self.record.attempted.append(GROUP)
-        show_notes(self.console, inputs.notes, verbose=True)
+        notes = list(inputs.notes)
+        if self.arguments.analysis_level == "group":  # otherwise it was said of the subjects
+            notes += _without_maps(model, {label for label, maps in inputs.maps.items() if maps})
+        show_notes(self.console, notes, verbose=True)
         node = model.node("dataset")
         n_tests = len(node.group_settings.tests) if node else 0
         n_contrasts = sum(bool(maps) for maps in inputs.maps.values())
@@ -300,14 +308,12 @@ class _Run:
     def report_failures(self, failed: dict[str, str]) -> int:
         """Print and record what failed, and return the exit status that follows."""
         self.record.failed.update(failed)
-        errors = Console(stderr=True)
+        errors = ReportConsole(stderr=True)
         for who, error in failed.items():
             name = who if who == GROUP else f"sub-{who}"
-            errors.print(
-                f"\n{name} failed:\n{error}", highlight=False, markup=False, soft_wrap=True
-            )
+            errors.print(f"\n{name} failed:\n{error}")
         if failed and self.arguments.debug:
-            errors.print(self.log.read_text(encoding="utf-8"), highlight=False, markup=False)
+            errors.print(self.log.read_text(encoding="utf-8"))
         return SOME_FAILED if failed else DONE
 
 
@@ -331,7 +337,7 @@ def _find_group(
         subjects, left_out = list(plan.runs), plan.left_out
         entities = output_entities(next(iter(plan.runs.values()))[0], downsample)
         wanted = {k: v for k, v in entities.items() if k in {"task", "space", "res"}}
-    found = find_subject_maps(
+    inputs = find_subject_maps(
         output_dir,
         request.model,
         subjects=subjects,
@@ -340,7 +346,25 @@ def _find_group(
         allow_missing=arguments.allow_missing,
         without_space=request.selection.space == {},
     )
-    return replace(found, left_out={**found.left_out, **left_out})
+    if not any(inputs.maps.values()):
+        raise InputError(
+            Problem(
+                "group",
+                f"no subject in {output_dir} has a map of any contrast of the model",
+                "at least one contrast that the subjects' runs determine",
+                "see sub-*/excluded.tsv for the reason, and mend events or model",
+            )
+        )
+    return replace(inputs, left_out={**inputs.left_out, **left_out})
+
+
+def _without_maps(model: StatsModel, there: Container[str | None]) -> list[Note]:
+    """Name the contrasts that no subject has."""
+    return [
+        Note("no subject has it; excluded.tsv says why", f"contrast {c.name}", loses_data=True)
+        for c in model.nodes[0].contrasts
+        if c.label not in there
+    ]
 
 
 def _open_log(output_dir: Path, notes: Iterable[Note]) -> Path:
@@ -357,30 +381,22 @@ def _open_log(output_dir: Path, notes: Iterable[Note]) -> Path:
     return log
 
 
-def _show_tests(console: Console, path: Path) -> None:
+def _show_tests(console: ReportConsole, path: Path) -> None:
     """Print how many voxels survive each test."""
     table = read_tsv(path)
+    if table.empty:
+        console.print("No test was carried out: the model's Dataset node asks for none.")
+        return
     table["survive"] = [f"{r.n_voxels} ({r.n_clusters})" for r in table.itertuples()]
     shown = table.pivot_table("survive", "test", "contrast", aggfunc="first", sort=False)
     shown = shown.rename_axis(index=None, columns="voxels (clusters)")
-    console.print(f"\n{shown.to_string()}\n", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"\n{shown.to_string()}\n")
     uncorrected = [test for test in shown.index if test in UNCORRECTED]
     if uncorrected:
-        console.print(
-            f"{' and '.join(uncorrected)}: not corrected for the number of voxels", highlight=False
-        )
+        console.print(f"{' and '.join(uncorrected)}: not corrected for the number of voxels")
     console.print(
         "names with FDR or fdr: the false discovery rate is controlled; with FWE, and bonferroni: "
         "the family-wise error",
-        highlight=False,
-        soft_wrap=True,
     )
-    for test, rows in table.groupby("test", sort=False):
-        smallest, alpha = rows["smallest_attainable_p"].max(), rows["alpha"].min()
-        if smallest > alpha:
-            console.print(
-                f"note: nothing can survive {test} at {alpha:g}: the smallest attainable p is "
-                f"{smallest:.3g}; more subjects or more permutations (--n-perm) make it smaller",
-                highlight=False,
-                soft_wrap=True,
-            )
+    for text in hopeless_tests(table):
+        console.print(f"note: {text}")

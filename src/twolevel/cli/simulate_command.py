@@ -11,12 +11,11 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from rich.console import Console
 
 __all__ = ["execute", "simulate"]
 
 
-def simulate(arguments: argparse.Namespace, folder: Path, console: Console) -> None:
+def simulate(arguments: argparse.Namespace, folder: Path, console: ReportConsole) -> None:
     """Write the dataset and show how far it is.
 
     Parameters
@@ -25,7 +24,7 @@ def simulate(arguments: argparse.Namespace, folder: Path, console: Console) -> N
         Options of the simulation.
     folder : Path
         Where it goes.
-    console : rich.console.Console
+    console : ReportConsole
     """
     with console.status("simulating") as status:
         simulate_dataset(
@@ -58,7 +57,5 @@ def execute(arguments: argparse.Namespace) -> int:
         f"dataset      {folder}\nderivatives  {folder / 'derivatives' / 'fmriprep'}\n"
         f"truth        {folder / 'derivatives' / 'truth'}\n\n"
         f"Analyse it:  twolevel run {folder} OUTPUT_DIR all --model balloon",
-        highlight=False,
-        soft_wrap=True,
     )
     return 0

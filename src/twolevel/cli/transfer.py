@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from rich.console import Console
+    from twolevel.cli.console import ReportConsole
+
 
 __all__ = ["download_all"]
 
 SECONDS_BETWEEN_LINES = 5
 
 
-def download_all(paths: Sequence[Path], root: Path, console: Console, *, jobs: int) -> int:
+def download_all(paths: Sequence[Path], root: Path, console: ReportConsole, *, jobs: int) -> int:
     """Download the content of files, showing how far it is.
 
     Parameters
@@ -39,7 +40,7 @@ def download_all(paths: Sequence[Path], root: Path, console: Console, *, jobs: i
     paths : sequence of Path
     root : Path
         What their names are shown relative to.
-    console : rich.console.Console
+    console : ReportConsole
     jobs : int
         Downloads at the same time.
 
@@ -60,8 +61,6 @@ def download_all(paths: Sequence[Path], root: Path, console: Console, *, jobs: i
     def waiting(repository: Path) -> None:
         console.print(
             f"waiting: another twolevel is downloading into {repository}",
-            highlight=False,
-            soft_wrap=True,
         )
 
     with _progress(wanted, console) as progress:
@@ -75,7 +74,9 @@ def download_all(paths: Sequence[Path], root: Path, console: Console, *, jobs: i
 
 
 @contextmanager
-def _progress(wanted: dict[str, int], console: Console) -> Iterator[Callable[[str, int], None]]:
+def _progress(
+    wanted: dict[str, int], console: ReportConsole
+) -> Iterator[Callable[[str, int], None]]:
     """Show a bar in bytes on a terminal, a line now and then elsewhere."""
     total = sum(wanted.values())
     here: dict[str, int] = {}
@@ -100,7 +101,6 @@ def _progress(wanted: dict[str, int], console: Console) -> Iterator[Callable[[st
                 shown = time.monotonic()
                 console.print(
                     f"downloaded {readable_bytes(done)} of {readable_bytes(total)}",
-                    highlight=False,
                 )
 
         yield progress

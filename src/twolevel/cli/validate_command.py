@@ -52,6 +52,5 @@ def execute(arguments: argparse.Namespace) -> int:
     console.print(
         f"All checks passed: {len(plan.runs)} subjects, {n_runs} runs, "
         f'model "{request.model.name}".',
-        highlight=False,
     )
     return 0

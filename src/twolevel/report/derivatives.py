@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
@@ -15,8 +16,10 @@ from twolevel.bids.sidecars import read_json
 from twolevel.bids.tables import read_tsv
 from twolevel.errors import InputError, Problem
 from twolevel.report.group_results import read_contrasts
+from twolevel.report.incomplete import Incomplete
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from twolevel.bids.run_records import History
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 RUN_KEYS = ["subject", "session", "task", "run", "other"]
 
 __all__ = ["Derivatives", "GroupLevel", "check_is_output", "read_derivatives"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,11 +70,15 @@ class Derivatives:
         One row per run: its entities and its quality.
     run_designs : list of dict
         Sidecars of the runs' designs.
+    contrast_labels : frozenset of str
+        Contrasts of which there is a map, of a run or a subject.
     subject : dict
         Sidecar of a subject's map; empty where there is none.
     excluded : pandas.DataFrame
     history : History
         Of the calls that made it.
+    incomplete : Incomplete
+        What could not be read, and is not shown.
     """
 
     root: Path
@@ -78,9 +87,11 @@ class Derivatives:
     subjects: list[str]
     runs: pd.DataFrame
     run_designs: list[dict[str, Any]]
+    contrast_labels: frozenset[str]
     subject: dict[str, Any]
     excluded: pd.DataFrame
     history: History
+    incomplete: Incomplete = field(default_factory=Incomplete)
 
     @property
     def contrasts(self) -> list[ContrastResult]:
@@ -157,38 +168,55 @@ def read_derivatives(root: Path) -> Derivatives:
         The folder is no output directory of this program.
     """
     description = check_is_output(root)
+    incomplete = Incomplete()
     fixed = sorted(root.glob("sub-*/**/*_contrast-*_stat-effect_statmap.json"), key=_depth)
     return Derivatives(
         root,
         description,
-        [_read_group(root, path) for path in sorted((root / "group").glob("*_tests.tsv"))],
+        _present(
+            incomplete.attempt(f"group {path.name}", partial(_read_group, root, path, incomplete))
+            for path in sorted((root / "group").glob("*_tests.tsv"))
+        ),
         sorted(path.name.removeprefix("sub-") for path in root.glob("sub-*") if path.is_dir()),
-        _read_runs(root),
-        [read_json(path) for path in sorted(root.glob("sub-*/**/*_design.json"))],
-        read_json(fixed[0]) if fixed else {},
-        _read_excluded(root),
+        _read_runs(root, incomplete),
+        _present(
+            incomplete.attempt(path.name, partial(read_json, path))
+            for path in sorted(root.glob("sub-*/**/*_design.json"))
+        ),
+        frozenset(entities_of(path)["contrast"] for path in fixed),
+        next(iter(_present(incomplete.attempt(p.name, partial(read_json, p)) for p in fixed)), {}),
+        _read_excluded(root, incomplete),
         read_history(root),
+        incomplete,
     )
 
 
-def _read_group(root: Path, tests: Path) -> GroupLevel:
+def _present(items: Iterable[T | None]) -> list[T]:
+    return [item for item in items if item is not None]
+
+
+def _read_group(root: Path, tests: Path, incomplete: Incomplete) -> GroupLevel:
     stem = tests.name.removesuffix("_tests.tsv")
     coverage = root / "figures" / f"{stem}_desc-coverage_statmap.png"
     return GroupLevel(
         stem,
         read_json(root / "group" / f"{stem}_design.json"),
-        read_contrasts(root, stem),
+        read_contrasts(root, stem, incomplete),
         coverage if coverage.is_file() else None,
     )
 
 
-def _read_excluded(root: Path) -> pd.DataFrame:
+def _read_excluded(root: Path, incomplete: Incomplete) -> pd.DataFrame:
     """Merge the tables of the subjects and of the group, which repeats those of its subjects."""
     as_text = dict.fromkeys(EXCLUSION_COLUMNS, str)
     paths = sorted(root.glob(f"sub-*/{EXCLUDED}"))
-    tables = [read_tsv(path, dtype=as_text) for path in paths]
-    if (root / EXCLUDED).is_file():
-        merged = read_tsv(root / EXCLUDED, dtype=as_text)
+
+    def read(path: Path) -> pd.DataFrame | None:
+        where = str(path.relative_to(root))
+        return incomplete.attempt(where, lambda: read_tsv(path, dtype=as_text))
+
+    tables = _present(map(read, paths))
+    if (root / EXCLUDED).is_file() and (merged := read(root / EXCLUDED)) is not None:
         told = merged["subject"].isin([path.parent.name.removeprefix("sub-") for path in paths])
         tables.append(merged[~told | (merged["kind"] == "subject")])
     empty = pd.DataFrame(columns=list(EXCLUSION_COLUMNS))
@@ -200,11 +228,13 @@ def _depth(path: Path) -> tuple[int, str]:
     return len(entities_of(path)), path.name
 
 
-def _read_runs(root: Path) -> pd.DataFrame:
+def _read_runs(root: Path, incomplete: Incomplete) -> pd.DataFrame:
     rows = []
     for path in sorted(root.glob("sub-*/**/*_desc-run_quality.tsv")):
         entities = entities_of(path)
-        table = read_tsv(path)
+        table = incomplete.attempt(path.name, partial(read_tsv, path))
+        if table is None:
+            continue
         keys = zip(table["measure"], table["of"], strict=True)
         values: dict[tuple[str, str], float] = dict(zip(keys, table["value"], strict=True))
         inflation = table[table["measure"] == "vif_contrast"]["value"]

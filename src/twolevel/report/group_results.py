@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from twolevel.report.incomplete import Incomplete
 
 __all__ = ["ContrastResult", "GroupMaps", "Peak", "TestResult", "read_contrasts"]
 
@@ -140,7 +143,7 @@ class ContrastResult:
         return entities_of(self.tests[0].table).get("space")
 
 
-def read_contrasts(root: Path, stem: str) -> list[ContrastResult]:
+def read_contrasts(root: Path, stem: str, incomplete: Incomplete) -> list[ContrastResult]:
     """Read the contrasts of a group.
 
     Parameters
@@ -149,6 +152,8 @@ def read_contrasts(root: Path, stem: str) -> list[ContrastResult]:
         The output directory.
     stem : str
         What the names of the group's files begin with.
+    incomplete : Incomplete
+        Takes contrasts of which files are missing.
 
     Returns
     -------
@@ -157,10 +162,13 @@ def read_contrasts(root: Path, stem: str) -> list[ContrastResult]:
     """
     # Labels of contrasts may look like numbers.
     table = read_tsv(root / "group" / f"{stem}_tests.tsv", dtype={"contrast": str, "test": str})
-    return [
-        _read_contrast(root, stem, str(label), rows)
+    read = [
+        incomplete.attempt(
+            f"contrast {label}", partial(_read_contrast, root, stem, str(label), rows)
+        )
         for label, rows in table.groupby("contrast", sort=False)
     ]
+    return [contrast for contrast in read if contrast is not None]
 
 
 def _read_contrast(root: Path, stem: str, label: str, rows: pd.DataFrame) -> ContrastResult:
@@ -170,6 +178,9 @@ def _read_contrast(root: Path, stem: str, label: str, rows: pd.DataFrame) -> Con
         for path in sorted((root / "group").glob(f"{start}stat-*_statmap.nii.gz"))
         for entities in [entities_of(path)]
     }
+    for stat in ("z", "t", "effect", "variance"):
+        expected = root / "group" / f"{start}stat-{stat}_statmap.nii.gz"
+        paths.setdefault((stat, None), expected)  # reading says that it is missing
     tests, survives = [], {}
     z, affine = read_map(paths["z", None])
     for record in rows.to_dict("records"):
@@ -177,8 +188,9 @@ def _read_contrast(root: Path, stem: str, label: str, rows: pd.DataFrame) -> Con
         test = str(row["test"])
         clusters = root / "group" / f"{start}desc-{test}_clusters.tsv"
         tests.append(TestResult(row, read_tsv(clusters), clusters))
-        stat = "z" if ("z", test) in paths else "logp"
-        survives[test] = _surviving(read_map(paths[stat, test])[0], stat, row["threshold"])
+        stat = "z" if row["statistic"] == "z" else "logp"
+        expected = root / "group" / f"{start}stat-{stat}_desc-{test}_statmap.nii.gz"
+        survives[test] = _surviving(read_map(expected)[0], stat, row["threshold"])
     t, effect, variance = (read_map(paths[s, None])[0] for s in ("t", "effect", "variance"))
     maps = GroupMaps(z, t, effect, variance, affine, survives)
     sides = int(rows["sides"].iloc[0])

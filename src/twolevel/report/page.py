@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
@@ -20,6 +21,7 @@ from twolevel.report.run_details import read_run_details
 from twolevel.report.subject_effects import ENOUGH, read_coverage
 from twolevel.report.words import (
     UNCORRECTED,
+    absent_contrasts,
     foremost_test,
     left_out,
     methods,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from twolevel.bids.atlas import Atlas
     from twolevel.report.contrast_view import ContrastView
     from twolevel.report.derivatives import Derivatives, GroupLevel
+    from twolevel.report.incomplete import Incomplete
     from twolevel.report.run_details import RunDetails
     from twolevel.report.subject_effects import Coverage
 
@@ -135,7 +138,8 @@ def write_report(output_dir: Path, atlas: Atlas | None = None) -> Path:
 
 def _write_report(output_dir: Path, atlas: Atlas | None) -> Path:
     derivatives = read_derivatives(output_dir)
-    levels = [_read_level(output_dir, group, atlas) for group in derivatives.groups]
+    incomplete = derivatives.incomplete
+    levels = [_read_level(output_dir, group, atlas, incomplete) for group in derivatives.groups]
     views = [view for level in levels for view in level.views]
     environment = make_environment()
     sections = _write_sections(environment, derivatives)
@@ -149,6 +153,8 @@ def _write_report(output_dir: Path, atlas: Atlas | None) -> Path:
         failed=derivatives.history.failed,
         group_key=GROUP,
         left_out=left_out(derivatives.excluded),
+        incomplete=incomplete.found,
+        absent_contrasts=absent_contrasts(derivatives),
         subject_notes=subject_notes(views, [level.coverage for level in levels]),
         verdict=verdict,
         methods=methods(derivatives, [view.atlas.title for view in views if view.atlas]),
@@ -167,11 +173,19 @@ def _write_report(output_dir: Path, atlas: Atlas | None) -> Path:
     return write_bytes(output_dir / REPORT, page.encode())
 
 
-def _read_level(root: Path, group: GroupLevel, atlas: Atlas | None) -> _Level:
+def _read_level(
+    root: Path, group: GroupLevel, atlas: Atlas | None, incomplete: Incomplete
+) -> _Level:
+    views = [
+        incomplete.attempt(
+            f"contrast {contrast.label}", partial(make_contrast_view, root, contrast, atlas)
+        )
+        for contrast in group.contrasts
+    ]
     return _Level(
         group,
-        [make_contrast_view(root, contrast, atlas) for contrast in group.contrasts],
-        read_coverage(root, group.sidecar["Sources"]),
+        [view for view in views if view is not None],
+        incomplete.attempt("coverage", lambda: read_coverage(root, group.sidecar["Sources"])),
     )
 
 
@@ -191,8 +205,13 @@ def _write_sections(environment: jinja2.Environment, derivatives: Derivatives) -
     volumes = sorted(root.glob("sub-*/**/*_desc-volumes_quality.tsv"))
     tables = [path.with_name(path.name.replace("desc-volumes", "desc-run")) for path in volumes]
     of_subject: dict[str, list[RunDetails]] = {}
-    for run in map_ahead(read_run_details, tables, N_THREADS):
-        of_subject.setdefault(run.entities["sub"], []).append(run)
+
+    def read(table: Path) -> RunDetails | None:
+        return derivatives.incomplete.attempt(table.name, lambda: read_run_details(table))
+
+    for run in map_ahead(read, tables, N_THREADS):
+        if run is not None:
+            of_subject.setdefault(run.entities["sub"], []).append(run)
     inline = len(tables) <= INLINE_RUNS
     template = environment.get_template("subject.html" if inline else "subject_page.html")
     sections = []

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    import pandas as pd
 
     from twolevel.report.contrast_view import ContrastView
     from twolevel.report.derivatives import Derivatives
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNCORRECTED",
+    "absent_contrasts",
     "foremost_test",
     "format_p",
+    "hopeless_tests",
     "left_out",
     "methods",
     "references",
@@ -87,6 +89,62 @@ def format_p(p: float) -> str:
     return f"{p:.3g}"
 
 
+def hopeless_tests(tests: pd.DataFrame) -> list[str]:
+    """Name the tests that nothing could survive, and what would change that.
+
+    Parameters
+    ----------
+    tests : pandas.DataFrame
+        Rows of ``tests.tsv``.
+
+    Returns
+    -------
+    list of str
+        A sentence without its full stop for each test.
+    """
+    sentences = []
+    for test, rows in tests.groupby("test", sort=False):
+        smallest, alpha = rows["smallest_attainable_p"].max(), rows["alpha"].min()
+        if not smallest > alpha:  # n/a too
+            continue
+        worst = rows[rows["smallest_attainable_p"] == smallest].iloc[0]
+        remedy = (
+            f"all {worst['n_permutations']:.0f} relabelings that there are were used, so that "
+            "only more subjects make it smaller"
+            if _is_true(worst["all_permutations"])
+            else "more subjects or more permutations (--n-perm) make it smaller"
+        )
+        sentences.append(
+            f"nothing can survive {test} at {alpha:g}: the smallest attainable p is "
+            f"{format_p(smallest)}; {remedy}"
+        )
+    return sentences
+
+
+def _is_true(cell: object) -> bool:
+    return str(cell).lower() == "true"
+
+
+def absent_contrasts(derivatives: Derivatives) -> str:
+    """Name the contrasts of the model that no subject has.
+
+    Parameters
+    ----------
+    derivatives : Derivatives
+
+    Returns
+    -------
+    str
+        Sentences; empty where every contrast has maps.
+    """
+    asked = dict.fromkeys(label for d in derivatives.run_designs for label in d["Contrasts"])
+    absent = [label for label in asked if label not in derivatives.contrast_labels]
+    if not absent:
+        return ""
+    named = f"the contrast{'s' * (len(absent) > 1)} {', '.join(absent)}"
+    return f"No subject has {named}: what is listed under Left out says why."
+
+
 def verdict(view: ContrastView) -> str:
     """Say in a sentence or two what survives for a contrast.
 
@@ -110,7 +168,9 @@ def verdict(view: ContrastView) -> str:
     if not corrected:
         return f"No test with error control was asked for. {strongest}."
     if not found:
-        return f"Nothing survives any test with error control. {strongest}."
+        hopeless = hopeless_tests(pd.DataFrame([t.row for t in contrast.tests]))
+        why = "".join(f" {text[0].upper()}{text[1:]}." for text in hopeless)
+        return f"Nothing survives any test with error control.{why} {strongest}."
     names = ", ".join(
         f"{row['test']} {row['n_voxels']:.0f} voxels in {_count(row['n_clusters'], 'cluster')}"
         for row in found

@@ -197,6 +197,7 @@ def _row(
         "n_clusters": n_clusters,
         "largest_abs_z": float(np.abs(group.estimate.z).max()),
         "n_permutations": result.n_permutations,
+        "all_permutations": None if result.exhaustive is None else str(result.exhaustive).lower(),
         "smallest_attainable_p": result.smallest_p,
     }
 

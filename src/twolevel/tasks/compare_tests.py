@@ -33,6 +33,7 @@ COLUMNS = {
     "n_clusters": "clusters of these",
     "largest_abs_z": "largest |z| of the contrast",
     "n_permutations": "used, the identity included",
+    "all_permutations": "true where there are no others",
     "smallest_attainable_p": "smallest corrected p that the permutations can give",
 }
 

@@ -10,7 +10,8 @@ from twolevel.bids.run_inputs import RunSpec
 
 __all__ = ["JobEvent", "Listener", "Status", "describe_job"]
 
-Status = Literal["queued", "running", "done", "failed", "cached"]
+# "killed" is not the end: the job is tried once more.
+Status = Literal["queued", "running", "killed", "done", "failed", "cached"]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Where the processes of a pool come from."""
+"""Where processes come from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["make_pool", "start_server"]
+__all__ = ["make_process", "start_server"]
 
 PRELOADED = ["twolevel.workflow.preloaded"]
 
@@ -28,12 +28,8 @@ def start_server() -> None:
     forkserver.ensure_running()
 
 
-def make_pool(n_procs: int) -> ProcessPoolExecutor:
-    """Make a pool whose processes end with this one, and leave Ctrl-C to it.
-
-    Parameters
-    ----------
-    n_procs : int
+def make_process() -> ProcessPoolExecutor:
+    """Make a pool of one process, which ends with this one, and leaves Ctrl-C to it.
 
     Returns
     -------
@@ -41,7 +37,7 @@ def make_pool(n_procs: int) -> ProcessPoolExecutor:
     """
     start_server()
     return ProcessPoolExecutor(
-        n_procs,
+        1,
         mp_context=multiprocessing.get_context("forkserver"),
         initializer=_start_child,
         initargs=(dict(os.environ),),

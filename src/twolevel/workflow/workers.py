@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import traceback
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 import attrs
@@ -14,9 +15,9 @@ import cloudpickle
 import pydra.engine  # noqa: F401  # must come before pydra.workers
 from pydra.workers import base
 
-from twolevel.errors import AnalysisError, TwolevelError
+from twolevel.errors import TwolevelError
 from twolevel.workflow.events import JobEvent, Listener, Status, describe_job
-from twolevel.workflow.processes import make_pool
+from twolevel.workflow.own_processes import OwnProcesses
 from twolevel.workflow.sealing import is_done, is_leaf, run_sealed
 
 __all__ = ["ProcessWorker", "SerialWorker", "Supervisor"]
@@ -94,21 +95,34 @@ def _run_pickled(pickled: bytes, rerun: bool) -> Any:
     return run_sealed(cloudpickle.loads(pickled), rerun)
 
 
+def _remove_remains(job: Any) -> None:
+    """Remove what a dead process left of a job: locks without an owner, and half a result.
+
+    No other process works while that is done.
+    """
+    job.lockfile.unlink(missing_ok=True)
+    (job.cache_root / f"{job.uid}_info.json").unlink(missing_ok=True)
+    if job.cache_dir.exists():
+        shutil.rmtree(job.cache_dir)
+    for lock in Path(os.environ["PYDRA_HASH_CACHE"]).glob("*.lock"):
+        lock.unlink(missing_ok=True)
+
+
 @attrs.define
 class ProcessWorker(base.Worker):
-    """Run jobs in a pool of processes.
+    """Run jobs in processes.
 
-    As many jobs are handed to the pool as it has processes, so that the first to be queued is the
-    first to run, and what is reported as running does run.
+    As many jobs are under way as there are processes, so that the first to be queued is the first
+    to run, and what is reported as running does run. A job that kills its process, once among
+    others and once alone, fails; the others go on.
     """
 
     _plugin_name = "twolevel-process"
     n_procs: int = 1
     listener: Listener = attrs.field(default=_silent, eq=False, repr=False)
     supervisor: Supervisor | None = attrs.field(default=None, eq=False, repr=False)
-    _pool: ProcessPoolExecutor | None = attrs.field(default=None, init=False, eq=False, repr=False)
+    _processes: OwnProcesses = attrs.field(factory=OwnProcesses, init=False, eq=False, repr=False)
     _slots: asyncio.Semaphore | None = attrs.field(default=None, init=False, eq=False, repr=False)
-    _running: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave behind what cannot go to another process."""
@@ -119,7 +133,7 @@ class ProcessWorker(base.Worker):
         self.__init__(**state)  # type: ignore[misc]
 
     async def submit(self, job: Any, rerun: bool = False) -> Any:
-        """Run a workflow here, its jobs in the pool."""
+        """Run a workflow here, its jobs in processes."""
         if not job.is_async:
             return await self.run(job, rerun)
         result = None
@@ -132,31 +146,24 @@ class ProcessWorker(base.Worker):
         return result
 
     async def run(self, job: Any, rerun: bool = False) -> Any:
-        """Run a job in the pool, unless its result is there."""
+        """Run a job in a process, unless its result is there."""
         if is_done(job):
             _report(self.listener, job, "cached")
             return job.result()
         _report(self.listener, job, "queued")
-        name = f"{type(job.task).__name__} of {describe_job(job.task)}"
         try:
             async with self._slot(job):
-                _report(self.listener, job, "running")
-                self._running.add(name)
-                result = await asyncio.get_running_loop().run_in_executor(
-                    self.pool, _run_pickled, cloudpickle.dumps(job), rerun
+                result = await self._processes.call(
+                    _run_pickled,
+                    cloudpickle.dumps(job),
+                    rerun,
+                    begins=lambda: _report(self.listener, job, "running"),
+                    died=lambda: _report(self.listener, job, "killed"),
+                    clean=lambda: _remove_remains(job),
                 )
-        except BrokenProcessPool as error:
-            killed = AnalysisError(
-                "a process was killed, most likely for want of memory, while these jobs ran: "
-                f"{', '.join(sorted(self._running))}; try a smaller --nprocs"
-            )
-            _report(self.listener, job, "failed", killed)
-            raise killed from error
         except Exception as error:
             _report(self.listener, job, "failed", error)
             raise
-        finally:
-            self._running.discard(name)
         _report(self.listener, job, "done")
         return result
 
@@ -168,24 +175,11 @@ class ProcessWorker(base.Worker):
             self._slots = asyncio.Semaphore(self.n_procs)
         return self._slots
 
-    @property
-    def pool(self) -> ProcessPoolExecutor:
-        """The pool, made when the first job needs it."""
-        if self._pool is None:
-            n_downloads = 0 if self.supervisor is None else self.supervisor.n_downloads
-            self._pool = make_pool(self.n_procs + n_downloads)
-        return self._pool
-
     def kill(self) -> None:
         """End all jobs at once, and tell nothing of it: what they fail of is this."""
         self.listener = _silent
-        if self._pool is not None:
-            for process in list((self._pool._processes or {}).values()):  # noqa: SLF001  # no public way before 3.14
-                process.kill()
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+        self._processes.end()
 
     def close(self) -> None:
         """Let the processes go."""
-        if self._pool is not None:
-            self._pool.shutdown()
+        self._processes.end()

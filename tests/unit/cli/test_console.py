@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+
+import pytest
+
+from twolevel.cli.console import ReportConsole
 
 WRITER = """
 import sys
@@ -24,3 +29,20 @@ def test_a_reader_that_goes_away_does_not_end_the_program():
     assert process.stderr.read() == "computed to the end\n"
     process.stderr.close()
     assert process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "log           /data/re*sult? [x]/logs/1.log",
+        "[bold]/data[/bold] [/] [red]",
+        "/data/:smile:/[link=there]a 100% #1 {a}",
+        "sub-01 'run' 3.5 True http://here",
+        f"/data/{'long ' * 60}end",
+    ],
+)
+@pytest.mark.parametrize("terminal", [False, True])
+def test_every_letter_is_printed(text, terminal):
+    screen = io.StringIO()
+    ReportConsole(file=screen, force_terminal=terminal, width=60).print(text)
+    assert screen.getvalue() == f"{text}\n"

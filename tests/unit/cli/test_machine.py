@@ -6,9 +6,9 @@ from argparse import Namespace
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from twolevel.cli import machine
+from twolevel.cli.console import ReportConsole
 from twolevel.cli.machine import prepare_kernels, process_count, shared_resources
 from twolevel.errors import OutputError
 from twolevel.numerics.resources import Resources
@@ -138,6 +138,6 @@ def test_kernels_are_compiled_before_processes_need_them_and_it_is_said(
     monkeypatch.setattr(machine, "kernels_are_compiled", lambda: compiled)
     monkeypatch.setattr(machine, "compile_kernels", lambda: calls.append(None))
     output = io.StringIO()
-    prepare_kernels(Console(file=output, width=60))
+    prepare_kernels(ReportConsole(file=output, width=60))
     assert output.getvalue() == printed
     assert len(calls) == n_compilations

@@ -104,3 +104,106 @@ def test_options_of_run_may_be_written_with_hyphens_or_underscores(refusal, opti
     assert parse([*RUN, "all", "--fetch", *options]).clean_work_dir is True
     said = "twolevel run: error: --drop goes with --fetch"
     assert refusal(*RUN, "all", "--drop", *options) == said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            [*RUN, "all", "--particpant-label", "01"],
+            'no such option: --particpant-label. Did you mean "--participant-label"?',
+        ),
+        (  # the words that follow are no positional arguments
+            ["run", "--particpant-label", "01", *RUN[1:], "all"],
+            'no such option: --particpant-label. Did you mean "--participant-label"?',
+        ),
+        ([*RUN, "all", "--N_prem=5"], 'no such option: --N-prem. Did you mean "--n-perm"?'),
+        ([*RUN, "all", "-smoothing-fwhm", "5"], None),
+        (
+            ["validate", "data", "--task", "a", "--spcae", "b"],
+            (
+                'no such option: --task. Did you mean "--task-id"?; '
+                'no such option: --spcae. Did you mean "--space"?'
+            ),
+        ),
+        (
+            ["simulate", "data", "--subjects", "3"],
+            'no such option: --subjects. Did you mean "--n-subjects"?',
+        ),
+        (["report", "results", "--zzzz"], "no such option: --zzzz"),
+        (
+            ["validate", "data", "--nprocs", "2"],
+            (
+                "--nprocs is an option of `twolevel run` and `twolevel demo`, not of "
+                "`twolevel validate`"
+            ),
+        ),
+        (
+            ["report", "results", "--raw=here"],
+            "--raw is an option of `twolevel fetch`, not of `twolevel report`",
+        ),
+        (
+            [*RUN, "partcipant"],
+            (
+                "argument analysis_level: invalid choice: 'partcipant' (choose from "
+                "'participant', 'group', 'all'). Did you mean \"participant\"?"
+            ),
+        ),
+        (
+            [*RUN, "all", "--engine", "nilearm"],
+            (
+                "argument --engine: invalid choice: 'nilearm' (choose from 'twolevel', "
+                "'nilearn'). "
+                'Did you mean "nilearn"?'
+            ),
+        ),
+        ([*RUN, "all", "01"], "too many arguments: 01"),
+    ],
+)
+def test_a_misspelt_word_is_told_with_the_nearest_one(refusal, words, said):
+    # Newer Pythons leave out the quotation marks around choices.
+    plain = refusal(*words).replace("'", "")
+    if said is None:
+        said = 'no such option: -smoothing-fwhm. Did you mean "--smoothing-fwhm"?'
+    assert plain == f"twolevel {words[0]}: error: {said}".replace("'", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["vallidate", "data"], 'Did you mean "validate"?'),
+        (["Run", "data"], 'Did you mean "run"?'),
+        (
+            ["--smoothing-fwhm", "5", *RUN, "all"],
+            (
+                "--smoothing-fwhm goes after the command: it is an option of `twolevel run` and "
+                "`twolevel validate`"
+            ),
+        ),
+        (["--verison"], 'no such option: --verison. Did you mean "--version"?'),
+    ],
+)
+def test_a_misspelt_command(capsys, words, said):
+    with pytest.raises(SystemExit) as caught:
+        parse(words)
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert err.startswith("usage: twolevel [-h]")
+    assert err.endswith(f"{said}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "value"),
+    [
+        (["--mem-gb", "-1"], None, "argument --mem-gb: -1 is not 0.5 or more"),
+        (["--mem-gb", "-.5"], None, "argument --mem-gb: -.5 is not 0.5 or more"),
+        (["-mballoon"], "model", "balloon"),
+        (["--model=--odd name"], "model", "--odd name"),
+        (["-v"], "verbose", True),
+    ],
+)
+def test_values_are_not_taken_for_options(refusal, words, name, value):
+    if name is None:
+        assert refusal(*RUN, "all", *words) == f"twolevel run: error: {value}"
+    else:
+        assert getattr(parse([*RUN, "all", *words]), name) == value

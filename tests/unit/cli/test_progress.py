@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from rich.console import Console
 
+from twolevel.cli.console import ReportConsole
 from twolevel.cli.progress import StageProgress, format_seconds
 from twolevel.workflow.events import JobEvent
 
@@ -57,7 +57,7 @@ class Shown:
     def __init__(self, folder: Path, *, terminal: bool = False, **totals: int) -> None:
         self.screen = io.StringIO()
         self.log = folder / "log.txt"
-        console = Console(file=self.screen, force_terminal=terminal, width=200)
+        console = ReportConsole(file=self.screen, force_terminal=terminal, width=200)
         self.progress = StageProgress(console, "participant level", totals, self.log)
 
     @property
@@ -184,7 +184,7 @@ def test_the_share_of_a_long_step_is_shown_while_it_runs(tmp_path, monkeypatch, 
     monkeypatch.setattr("twolevel.cli.progress.SECONDS_PER_LINE", 0.01)
     expected = "running pumps (34%)" if terminal else "group level 0/1  permutations of pumps: 34%"
     screen = io.StringIO()
-    console = Console(file=screen, force_terminal=terminal, width=200)
+    console = ReportConsole(file=screen, force_terminal=terminal, width=200)
     watched = StageProgress(
         console, "group level", {"contrast": 1}, tmp_path / "log", lambda: [("pumps", 0.34)]
     )
@@ -194,3 +194,28 @@ def test_the_share_of_a_long_step_is_shown_while_it_runs(tmp_path, monkeypatch, 
         while expected not in screen.getvalue() and time.monotonic() < give_up:
             time.sleep(0.02)
     assert expected in screen.getvalue()
+
+
+def test_a_bar_is_as_wide_as_the_terminal_and_shows_names_as_they_are(tmp_path):
+    screen = io.StringIO()
+    console = ReportConsole(file=screen, force_terminal=True, width=70)
+    with StageProgress(console, "group level", {"contrast": 1}, tmp_path / "log") as progress:
+        progress(JobEvent("FitGroup", "[a]" + 30 * "b", "running"))
+        progress.bar.refresh()
+    lines = re.split(r"\x1b\[[0-9;?]*[a-zA-Z]|[\r\n]", screen.getvalue())
+    assert any("[a]bb" in line for line in lines)
+    wide = "".join(re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue()))
+    assert max(len(line) for line in re.split(r"[\r\n]", wide)) <= 70
+
+
+def test_a_killed_job_is_told_and_not_counted(shown):
+    shown.progress(JobEvent("FitRun", "sub-01 run-1", "running"))
+    shown.progress(JobEvent("FitRun", "sub-01 run-1", "killed"))
+    (line,) = shown.lines
+    assert line == (
+        "FitRun of sub-01 run-1: its process was killed, most likely for want of memory; "
+        "it is tried once more, alone"
+    )
+    assert shown.progress.running == {}
+    shown.progress(JobEvent("FitRun", "sub-01 run-1", "done"))
+    assert shown.progress.summary() == "4 runs (1 done), 2 subjects (none yet)"

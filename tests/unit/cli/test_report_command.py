@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from twolevel.cli import report_command
+from twolevel.cli.console import ReportConsole
 
 
 @pytest.mark.parametrize("wanted", [True, False])
@@ -16,6 +16,6 @@ def test_the_browser_is_opened_only_if_asked_for(monkeypatch, capsys, tmp_path, 
     monkeypatch.setattr("webbrowser.open", opened.append)
     monkeypatch.setattr(report_command, "write_report", lambda *_: page)
     arguments = argparse.Namespace(open=wanted)
-    report_command.make_report(arguments, Path("out"), None, Console(soft_wrap=True))
+    report_command.make_report(arguments, Path("out"), None, ReportConsole())
     assert opened == [page.as_uri()] * wanted
     assert str(page) in capsys.readouterr().out.replace("\n", "")

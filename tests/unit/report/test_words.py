@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,15 @@ import pytest
 from twolevel.bids.exclusions import EXCLUSION_COLUMNS
 from twolevel.bids.run_records import History
 from twolevel.report.derivatives import Derivatives, GroupLevel
-from twolevel.report.words import foremost_test, left_out, methods
+from twolevel.report.words import (
+    absent_contrasts,
+    foremost_test,
+    hopeless_tests,
+    left_out,
+    methods,
+)
+
+WHY = "what is listed under Left out says why."
 
 
 def table(*rows: dict[str, Any]) -> pd.DataFrame:
@@ -73,7 +82,9 @@ def design(columns: dict[str, str], repetition_time: float = 2.0) -> dict[str, A
     }
 
 
-def derivatives(designs: list[dict[str, Any]], groups: list[GroupLevel]) -> Derivatives:
+def derivatives(
+    designs: list[dict[str, Any]], groups: list[GroupLevel], maps_of: Sequence[str] = ()
+) -> Derivatives:
     runs = pd.DataFrame(
         [
             {"subject": "01", "session": "", "task": "t", "run": str(n), "other": "", "res": res}
@@ -84,7 +95,16 @@ def derivatives(designs: list[dict[str, Any]], groups: list[GroupLevel]) -> Deri
     made_by = [{"Name": "fMRIPrep", "Version": "21.0.1"}]
     description = {"SourceDatasets": [{"URL": "a"}, {"URL": "b", "GeneratedBy": made_by}]}
     return Derivatives(
-        Path("out"), description, groups, ["01"], runs, designs, {}, table(), History([], {})
+        Path("out"),
+        description,
+        groups,
+        ["01"],
+        runs,
+        designs,
+        frozenset(maps_of),
+        {},
+        table(),
+        History([], {}),
     )
 
 
@@ -147,3 +167,51 @@ def test_methods_and_summary_say_that_sessions_are_averaged(sessions, sentence):
     (paragraph,) = methods(found)
     assert f"and {found.n_runs} runs (" in paragraph
     assert paragraph.endswith(f"high-pass: none. {sentence}." if sentence else "high-pass: none.")
+
+
+@pytest.mark.parametrize(
+    ("maps_of", "words"),
+    [
+        (["face", "house", "fh"], ""),
+        (["face"], f"No subject has the contrasts house, fh: {WHY}"),
+        (["face", "house"], f"No subject has the contrast fh: {WHY}"),
+    ],
+)
+def test_contrasts_that_no_subject_has_are_named(maps_of, words):
+    asked = (["face", "house"], ["fh"])
+    designs = [design({}) | {"Contrasts": {key: {} for key in labels}} for labels in asked]
+    assert absent_contrasts(derivatives(designs, [], maps_of)) == words
+
+
+def rows_of_tests(
+    *rows: tuple[str, float | None, int | None, object, float | None],
+) -> pd.DataFrame:
+    columns = ["test", "alpha", "n_permutations", "all_permutations", "smallest_attainable_p"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.mark.parametrize("true", [True, "true"])
+def test_more_permutations_are_advised_only_where_there_are_more(true):
+    shown = hopeless_tests(
+        rows_of_tests(
+            ("permutationFWE", 0.05, 8, true, 0.25),
+            ("tfceFWE", 0.05, 20, False, 0.1),
+            ("permutationFDR", 0.05, 1000, True, 0.002),
+            ("fdr", 0.05, None, None, None),
+            ("fpr", None, None, None, None),
+        )
+    )
+    assert shown == [
+        (
+            "nothing can survive permutationFWE at 0.05: the smallest attainable p is 0.25; all 8 "
+            "relabelings that there are were used, so that only more subjects make it smaller"
+        ),
+        (
+            "nothing can survive tfceFWE at 0.05: the smallest attainable p is 0.1; more "
+            "subjects or more permutations (--n-perm) make it smaller"
+        ),
+    ]
+
+
+def test_no_tests_are_no_hopeless_tests():
+    assert hopeless_tests(rows_of_tests()) == []
