@@ -30,6 +30,7 @@ __all__ = ["GroupInputs", "SubjectMap", "check_group_mask", "find_subject_maps"]
 
 MASK = "_desc-analysis_mask.nii.gz"
 FEWEST = 2
+SHOWN = 300  # letters of an error
 
 
 @dataclass(frozen=True)
@@ -177,11 +178,12 @@ def _unusable(
     }
     for subject in masks.keys() | failed.keys() if subjects is None else subjects:
         if subject in failed:
-            first_line = failed[subject].splitlines()[0]
+            why = " ".join(failed[subject].split())
+            why = why if len(why) <= SHOWN else f"{why[:SHOWN]} ..."
             yield (
                 Problem(
                     f"sub-{subject}",
-                    f"its latest attempt at the participant level failed ({first_line})"
+                    f"its latest attempt at the participant level failed ({why})"
                     + ("; its maps are of an earlier one" if subject in masks else ""),
                     "maps of the same analysis for every subject",
                     "run the participant level again for it, or give --allow-missing to leave it "

@@ -261,7 +261,7 @@ def test_a_subject_whose_latest_attempt_failed_is_not_taken_from_an_earlier_one(
     (problem,) = output.problems()
     assert problem.where == "sub-02"
     assert problem.found == (
-        "its latest attempt at the participant level failed (disk full); "
+        "its latest attempt at the participant level failed (disk full more of it); "
         "its maps are of an earlier one"
     )
     assert "--allow-missing" in problem.remedy
