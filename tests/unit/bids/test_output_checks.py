@@ -204,7 +204,7 @@ def test_a_dataset_is_ours_by_who_made_it(tmp_path, makers, ours):
         ({}, "all sessions, all runs"),
         (ALL, "task x, all sessions, all runs (fMRIPrep 23.1.3)"),
         ({"Asked": {"session": ["a", "b"], "run": ["1"]}}, "session a b, run 1"),
-        ({"Asked": {"acquisition": [None]}}, "acquisition None, all sessions, all runs"),
+        ({"Asked": {"acquisition": [None]}}, "acquisition (none), all sessions, all runs"),
     ],
 )
 def test_a_selection_is_said_in_words(selection, words):
