@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["check_name_lengths", "longest_name"]
 
-OF_PERMUTATIONS = "permutationUncorrected"
 FIGURES = ("unthresholded", "glassbrain")
 DEEPEST = len("/cache/python-/out") + 32  # where a work folder keeps the tree of a result
 
 
-def longest_name(entities: Mapping[str, str], label: str, tests: Iterable[str]) -> str:
+def longest_name(entities: Mapping[str, str], label: str, descs: Sequence[str]) -> str:
     """Return the longest name among the files of a contrast.
 
     Parameters
@@ -31,8 +30,8 @@ def longest_name(entities: Mapping[str, str], label: str, tests: Iterable[str]) 
         Of a run, a subject or the group.
     label : str
         Of the contrast.
-    tests : iterable of str
-        Labels of the tests of the group.
+    descs : sequence of str
+        Of the maps of the group: its tests, and what relabelings give besides.
 
     Returns
     -------
@@ -43,11 +42,11 @@ def longest_name(entities: Mapping[str, str], label: str, tests: Iterable[str]) 
     if "sub" not in entities:
         names += [
             build_name({**of_contrast, "stat": "logp", "desc": desc}, "statmap", ".nii.gz")
-            for desc in (*tests, OF_PERMUTATIONS)
+            for desc in descs
         ]
         names += [
             build_name({**of_contrast, "desc": desc}, "statmap", ".png")
-            for desc in (*tests, *FIGURES)
+            for desc in (*descs, *FIGURES)
         ]
     return max(names, key=_n_bytes)
 
@@ -55,7 +54,7 @@ def longest_name(entities: Mapping[str, str], label: str, tests: Iterable[str]) 
 def check_name_lengths(
     written: Iterable[Mapping[str, str]],
     contrasts: Sequence[Contrast],
-    tests: Sequence[str],
+    descs: Sequence[str],
     folders: Sequence[Path],
 ) -> None:
     """Refuse contrasts whose files would have names that a file system does not take.
@@ -65,8 +64,8 @@ def check_name_lengths(
     written : iterable of mapping of str to str
         Entities of every run, subject and group of which maps are written.
     contrasts : sequence of Contrast
-    tests : sequence of str
-        Labels of the tests of the group.
+    descs : sequence of str
+        Of the maps of the group: its tests, and what relabelings give besides.
     folders : sequence of Path
         Where they are written; they need not exist yet.
 
@@ -81,7 +80,7 @@ def check_name_lengths(
     base = max(_n_bytes(str(folder)) for folder in folders) + DEEPEST
     problems = []
     for contrast in contrasts:
-        names = [(longest_name(e, contrast.label, tests), e) for e in written]
+        names = [(longest_name(e, contrast.label, descs), e) for e in written]
         name, entities = max(names, key=lambda item: _n_bytes(item[0]), default=("", {}))
         n_bytes = _n_bytes(name)
         if n_bytes > limit:

@@ -22,6 +22,8 @@ from twolevel.model.read import find_model, read_model
 from twolevel.model.spec import Scope
 from twolevel.stats.noise import noise_order
 from twolevel.tasks.combine_runs import subject_entities
+from twolevel.tasks.describe_permutations import UNCORRECTED
+from twolevel.tasks.permute_group import BY_PERMUTATION
 
 if TYPE_CHECKING:
     import argparse
@@ -279,9 +281,11 @@ def check_names(planned: PlannedOutputs, model: StatsModel, folders: Sequence[Pa
     InputError
     """
     node = model.node("dataset")
-    tests = [test.test for test in node.group_settings.tests] if node is not None else []
+    descs = [test.test for test in node.group_settings.tests] if node is not None else []
+    if BY_PERMUTATION & set(descs):
+        descs.append(UNCORRECTED)
     written = [entities for names in planned.names.values() for entities in names]
-    check_name_lengths(written, model.nodes[0].contrasts, tests, folders)
+    check_name_lengths(written, model.nodes[0].contrasts, descs, folders)
 
 
 def check_way(

@@ -11,7 +11,7 @@ from twolevel.model.spec import Contrast
 
 RUN = {"sub": "01", "task": "t", "run": "1"}
 GROUP = {"task": "t", "space": "MNI152NLin2009cAsym"}
-TESTS = ("fdr", "clusterMassFWE")
+TESTS = ("fdr", "permutationUncorrected", "clusterMassFWE")
 
 
 def contrast(label: str) -> Contrast:
