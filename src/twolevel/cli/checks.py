@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from twolevel.bids.layout import Selection, list_subjects, parse_space
+from twolevel.bids.longest_name import check_name_lengths
 from twolevel.bids.output_checks import find_in_the_way, selection_in_words
 from twolevel.bids.outputs import common_entities
 from twolevel.bids.preflight import Checks, Plan, check_inputs
@@ -21,10 +22,12 @@ from twolevel.model.read import find_model, read_model
 from twolevel.model.spec import Scope
 from twolevel.stats.noise import noise_order
 from twolevel.tasks.combine_runs import subject_entities
+from twolevel.tasks.describe_permutations import UNCORRECTED
+from twolevel.tasks.permute_group import BY_PERMUTATION
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from twolevel.cli.console import ReportConsole
@@ -35,6 +38,7 @@ __all__ = [
     "PlannedOutputs",
     "Request",
     "check_enough",
+    "check_names",
     "check_way",
     "load_request",
     "make_plan",
@@ -280,6 +284,28 @@ def plan_outputs(request: Request, plan: Plan, *, with_group: bool) -> PlannedOu
         records[GROUP] = Publication(GROUP, kind_of(shared), selection)
         names[GROUP] = [shared]
     return PlannedOutputs(records, names)
+
+
+def check_names(planned: PlannedOutputs, model: StatsModel, folders: Sequence[Path]) -> None:
+    """Refuse contrasts whose files would have names that are too long.
+
+    Parameters
+    ----------
+    planned : PlannedOutputs
+    model : StatsModel
+    folders : sequence of Path
+        Where files are written.
+
+    Raises
+    ------
+    InputError
+    """
+    node = model.node("dataset")
+    descs = [test.test for test in node.group_settings.tests] if node is not None else []
+    if BY_PERMUTATION & set(descs):
+        descs.append(UNCORRECTED)
+    written = [entities for names in planned.names.values() for entities in names]
+    check_name_lengths(written, model.nodes[0].contrasts, descs, folders)
 
 
 def check_way(

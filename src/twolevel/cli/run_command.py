@@ -31,6 +31,7 @@ from twolevel.bids.tables import read_tsv
 from twolevel.cli.checks import (
     PlannedOutputs,
     check_enough,
+    check_names,
     check_way,
     load_request,
     make_plan,
@@ -144,6 +145,8 @@ def _check_way(
     else:
         return None, []
     output_dir, overwrite = arguments.output_dir.resolve(), arguments.overwrite
+    folders = [output_dir, arguments.work_dir.resolve()]
+    problems.attempt(lambda: check_names(planned, request.model, folders))
     replaced = problems.attempt(
         lambda: check_way(output_dir, planned, request, overwrite=overwrite)
     )

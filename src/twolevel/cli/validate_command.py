@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twolevel.cli.checks import check_enough, load_request, make_plan
+from twolevel.cli.checks import (
+    check_enough,
+    check_names,
+    load_request,
+    make_plan,
+    plan_outputs,
+)
 from twolevel.cli.console import ReportConsole
 from twolevel.cli.progress import show_notes
 from twolevel.errors import InputError, Problems
@@ -44,6 +50,9 @@ def execute(arguments: argparse.Namespace) -> int:
     # One subject alone may be meant for the participant level; `run` will say so for the group.
     if with_group and (problems.found or not narrowed):
         problems.attempt(lambda: check_enough(n_subjects))
+    if plan is not None:
+        planned = plan_outputs(request, plan, with_group=with_group)
+        problems.attempt(lambda: check_names(planned, request.model, [request.bids_dir]))
     problems.stop_if_any()
     if plan is None:
         raise RuntimeError("no plan and no problem")

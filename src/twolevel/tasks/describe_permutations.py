@@ -19,7 +19,9 @@ from twolevel.stats.permutation import Permuted
 from twolevel.tasks.group_data import load_group
 from twolevel.tasks.permuted_data import load_permuted
 
-__all__ = ["DescribePermutations", "describe_permutations", "permutation_record"]
+__all__ = ["UNCORRECTED", "DescribePermutations", "describe_permutations", "permutation_record"]
+
+UNCORRECTED = "permutationUncorrected"  # the `desc` of p that no test corrects
 
 LARGEST = {
     "voxel": ("largest_t", "the largest t (absolute, for two sides) of all voxels"),
@@ -94,7 +96,7 @@ def describe_permutations(
     }
     write_statmap(
         folder,
-        {**names, "stat": "logp", "desc": "permutationUncorrected"},
+        {**names, "stat": "logp", "desc": UNCORRECTED},
         -np.log10(permuted.p_uncorrected) + 0.0,  # + 0.0 turns -0.0 into 0.0
         mask,
         affine,
