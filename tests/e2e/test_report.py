@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 from command import Analysis, call
 
+from twolevel.bids.publications import GROUP, Publication, record_failure, write_publication
+from twolevel.bids.run_records import RunRecord, write_run_record
 from twolevel.report import page as report_page
 
 
@@ -209,19 +211,20 @@ def test_a_report_is_made_where_the_maps_of_the_subjects_are_gone(results: Path)
 
 
 def test_what_failed_is_told_on_top_until_it_works(results: Path):
-    def record(name: str, attempted: list[str], failed: dict[str, str]) -> None:
-        content = {"Command": f"twolevel {name}", "Attempted": attempted, "Failed": failed}
-        (results / "logs" / f"2099{name}.json").write_text(json.dumps(content))
-
-    record("1", ["03", "04"], {"04": "FitRun of sub-04 run-1: <b>no voxel</b> is left"})
-    record("2", ["group"], {"group": "no voxel is covered by all 3 subjects"})
+    of_subject, of_group = (Publication(who, {"task": "x"}, {}) for who in ("sub-04", GROUP))
+    record_failure(results, of_subject, "FitRun of sub-04 run-1: <b>no voxel</b> is left")
+    record_failure(results, of_group, "no voxel is covered by all 3 subjects")
+    for number in ("1", "2"):
+        log = results / "logs" / f"2099{number}.log"
+        write_run_record(log, RunRecord(f"twolevel {number}"))
     page = report_of(results)
     assert "Failed sub-04 FitRun of sub-04 run-1: <b>no voxel</b> is left The group" in page.text
     assert "b" not in page.tags
     text = (results / "report.html").read_text()
     assert text.index('id="errors"') < text.index('id="summary"')
     assert "twolevel 1 twolevel 2" in page.text
-    record("3", ["04", "group"], {})
+    for publication in (of_subject, of_group):
+        write_publication(results, publication)
     assert "errors" not in report_of(results).ids
 
 

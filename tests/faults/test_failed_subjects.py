@@ -73,7 +73,7 @@ def test_a_condition_that_one_run_lacks_comes_from_the_others_alone(
 
     answer = analyse(data.root, out, "participant", "-m", "balloon")
     assert answer.status == 0, answer
-    assert "no trial_type.cash_demean; contrasts that need it leave this run out" in answer.out
+    assert "no trial_type.cash_demean: contrasts that need it leave the run out" in answer.out
 
     (left_out,) = [
         e for e in read_exclusions(out / "sub-01" / "excluded.tsv") if e.contrast == "cash"

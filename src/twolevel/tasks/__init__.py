@@ -8,5 +8,3 @@ publishing it is another step.
 import os
 
 os.environ["NO_ET"] = "1"  # before pydra is imported: it would look up a host on the internet
-
-from twolevel.tasks import identity  # noqa: F401  # for every process that has a task

@@ -11,6 +11,7 @@ import attrs
 from fileformats.generic import Directory
 
 from twolevel.bids.sealed import is_whole, seal
+from twolevel.tasks import identity  # noqa: F401  # for every process that runs a job
 
 __all__ = ["RESULT", "folders_of", "is_done", "is_leaf", "run_sealed"]
 
