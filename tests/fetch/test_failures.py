@@ -123,7 +123,8 @@ def test_a_subject_without_derivatives_is_refused_with_those_that_have_them(
     assert "sub-02\n  found:    no preprocessed image with its mask in this space" in text
     assert "subjects in the derivatives: 01, 03" in text
     text = fetch(*of(copies), "--dry-run")
-    assert "note: sub-02 task-balloonanalogrisktask run-1: no preprocessed image" in text
+    what = "note: no preprocessed image in this space: "
+    assert f"{what}sub-02 task-balloonanalogrisktask run-1; sub-02 " in text
 
 
 @pytest.mark.skipif(not can_mount(), reason="a small disk can be mounted by root only")
