@@ -86,7 +86,7 @@ def read_history(output_dir: Path) -> History:
     for _, command in sorted(_calls(output_dir / "logs"), key=lambda call: call[0]):
         commands.pop(command, None)  # the latest call comes last
         commands[command] = None
-    records = read_publications(output_dir)
+    records = sorted(read_publications(output_dir), key=lambda record: record.who == GROUP)
     failed = {p.who.removeprefix("sub-"): p.failed for p in records if p.failed}
     return History(list(commands), failed)
 
