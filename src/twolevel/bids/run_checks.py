@@ -313,7 +313,7 @@ def _check_mask(path: Path, downsample: int) -> NDArray[np.bool_]:
                 str(path),
                 f"no voxel{down}",
                 "a mask of the brain",
-                "look at the preprocessing" + (", or use a smaller --downsample" if down else ""),
+                "use a smaller --downsample" if down else "look at the preprocessing",
             )
         )
     return mask

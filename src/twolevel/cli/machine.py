@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from joblib import cpu_count
 
 from twolevel.errors import OutputError, Problem
+from twolevel.notes import Note
 from twolevel.numerics.kernels import can_be_cached, compile_kernels, kernels_are_compiled
 from twolevel.numerics.resources import Resources
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from twolevel.cli.console import ReportConsole
 
 
-__all__ = ["prepare_kernels", "process_count", "shared_resources"]
+__all__ = ["prepare_kernels", "process_count", "process_notes", "shared_resources"]
 
 GB = 10**9
 CGROUP = Path("/sys/fs/cgroup/memory.max")
@@ -40,6 +41,27 @@ def process_count(arguments: argparse.Namespace) -> int:
         One per core, unless something else is asked for.
     """
     return 1 if arguments.worker == "debug" else int(arguments.nprocs or cpu_count())
+
+
+def process_notes(arguments: argparse.Namespace) -> list[Note]:
+    """Tell that more processes were asked for than there are cores.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        With ``worker`` and ``nprocs``.
+
+    Returns
+    -------
+    list of Note
+    """
+    n_procs, n_cores = process_count(arguments), cpu_count()
+    if n_procs <= n_cores:
+        return []
+    there = f"there {'is' if n_cores == 1 else 'are'} {n_cores} core{'s' * (n_cores != 1)}"
+    return [
+        Note(f"{there}: more processes need more memory and are no faster", f"--nprocs {n_procs}")
+    ]
 
 
 def shared_resources(arguments: argparse.Namespace) -> Resources:

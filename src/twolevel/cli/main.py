@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import traceback
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twolevel.cli.parser import parse
@@ -29,6 +33,7 @@ COMMANDS = {
     "simulate": "twolevel.cli.simulate_command",
     "demo": "twolevel.cli.demo_command",
 }
+DRAWING = ("run", "report", "demo")
 # Work is spread over processes; a library that starts threads in each of them only slows all down,
 # and the last bits of a matrix product depend on their number.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -50,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = parse(sys.argv[1:] if argv is None else argv)
     _prepare_process()
+    if arguments.command in DRAWING:
+        _find_place_for_matplotlib()
     if getattr(arguments, "worker", "") == "cf":
         start_server()  # beside this process, which has as much to import
     try:
@@ -90,6 +97,22 @@ def _prepare_process() -> None:
     for sign in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(sign) != signal.SIG_IGN:  # by nohup, say
             signal.signal(sign, _interrupt)
+
+
+def _find_place_for_matplotlib() -> None:
+    """Give matplotlib a folder where it cannot write: it would warn, in each process."""
+    if "MPLCONFIGDIR" in os.environ:
+        return
+    try:
+        settings = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config", "matplotlib")
+        settings.mkdir(parents=True, exist_ok=True)
+        writable = os.access(settings, os.W_OK)
+    except (OSError, RuntimeError):  # nobody's home
+        writable = False
+    if not writable:
+        folder = tempfile.mkdtemp(prefix="twolevel-matplotlib-")
+        os.environ["MPLCONFIGDIR"] = folder
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

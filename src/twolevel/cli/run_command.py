@@ -39,7 +39,12 @@ from twolevel.cli.checks import (
 )
 from twolevel.cli.console import ReportConsole
 from twolevel.cli.downloads import fetch_tables, prepare_downloads
-from twolevel.cli.machine import prepare_kernels, process_count, shared_resources
+from twolevel.cli.machine import (
+    prepare_kernels,
+    process_count,
+    process_notes,
+    shared_resources,
+)
 from twolevel.cli.options import JOBS
 from twolevel.cli.progress import StageProgress, format_seconds, show_notes
 from twolevel.cli.report_command import given_atlas, make_report
@@ -104,7 +109,7 @@ def execute(arguments: argparse.Namespace) -> int:
     problems.stop_if_any()
     if request is None or planned is None:
         raise RuntimeError("no plan and no problem")
-    notes = [*request.notes, *notes]
+    notes = [*request.notes, *notes, *process_notes(arguments)]
     allow(shared_resources(arguments))
     show_notes(console, notes, verbose=arguments.verbose)
     fetching = None

@@ -9,8 +9,14 @@ import pytest
 
 from twolevel.cli import machine
 from twolevel.cli.console import ReportConsole
-from twolevel.cli.machine import prepare_kernels, process_count, shared_resources
+from twolevel.cli.machine import (
+    prepare_kernels,
+    process_count,
+    process_notes,
+    shared_resources,
+)
 from twolevel.errors import OutputError
+from twolevel.notes import merged
 from twolevel.numerics.resources import Resources
 
 GB = 10**9
@@ -141,3 +147,20 @@ def test_kernels_are_compiled_before_processes_need_them_and_it_is_said(
     prepare_kernels(ReportConsole(file=output, width=60))
     assert output.getvalue() == printed
     assert len(calls) == n_compilations
+
+
+@pytest.mark.parametrize("given", [{}, {"nprocs": 8}, {"nprocs": 1}, {"worker": "debug"}])
+def test_as_many_processes_as_cores_are_no_news(given):
+    assert process_notes(arguments(**given)) == []
+
+
+@pytest.mark.parametrize(
+    ("n_cores", "n_procs", "said"),
+    [(8, 9, "there are 8 cores"), (2, 1000, "there are 2 cores"), (1, 2, "there is 1 core")],
+)
+def test_more_processes_than_cores_are_told(monkeypatch, n_cores, n_procs, said):
+    monkeypatch.setattr(machine, "cpu_count", lambda: n_cores)
+    (note,) = process_notes(arguments(nprocs=n_procs))
+    assert merged([note]) == [
+        f"--nprocs {n_procs}: {said}: more processes need more memory and are no faster"
+    ]
