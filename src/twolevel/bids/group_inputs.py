@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +23,7 @@ from twolevel.notes import Note
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from twolevel.model.spec import StatsModel
+    from twolevel.model.spec import Scope, StatsModel
 
 __all__ = ["GroupInputs", "SubjectMap", "check_group_mask", "find_subject_maps"]
 
@@ -127,7 +126,8 @@ def find_subject_maps(
         )
     masks = _find_masks(output_dir, dict(wanted or {}))
     problems, left_out = [], {}
-    for problem, subject, why in _unusable(output_dir, masks, subjects, dict(wanted or {})):
+    failed = _failures(output_dir, model.scope, wanted or {})
+    for problem, subject, why in _unusable(output_dir, masks, subjects, failed):
         if allow_missing:
             left_out[subject] = why
         else:
@@ -164,19 +164,25 @@ def find_subject_maps(
     return GroupInputs(entities, tuple(masks), masks, maps, left_out, _notes_on_runs(masks))
 
 
+def _failures(output_dir: Path, scope: Scope, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Return the subjects whose latest attempt at what is asked for failed, with its error."""
+    return {
+        record.who.removeprefix("sub-"): record.failed
+        for record in read_publications(output_dir, "sub-*")
+        if record.failed
+        and all(record.kind.get(key) == value for key, value in wanted.items())
+        and _same_selection(record.selection, scope.record)
+    }
+
+
 def _unusable(
     output_dir: Path,
     masks: Mapping[str, Path],
     subjects: Sequence[str] | None,
-    wanted: Mapping[str, str],
+    failed: Mapping[str, str],
 ) -> Iterator[tuple[Problem, str, str]]:
     """Name the subjects that are wanted and without maps of a latest attempt."""
-    failed = {
-        record.who.removeprefix("sub-"): record.failed
-        for record in read_publications(output_dir, "sub-*")
-        if record.failed and all(record.kind.get(k) == v for k, v in wanted.items())
-    }
-    for subject in masks.keys() | failed.keys() if subjects is None else subjects:
+    for subject in sorted({*masks, *failed}) if subjects is None else subjects:
         if subject in failed:
             why = " ".join(failed[subject].split())
             why = why if len(why) <= SHOWN else f"{why[:SHOWN]} ..."
@@ -228,7 +234,8 @@ def _notes_on_runs(masks: Mapping[str, Path]) -> tuple[Note, ...]:
     """Tell subjects with another number of runs than the others."""
     by_number: dict[int, list[str]] = {}
     for subject, path in masks.items():
-        by_number.setdefault(int(_sidecar(path)["NumberOfRuns"]), []).append(f"sub-{subject}")
+        n_runs = _stated(_sidecar(path))["n_runs"]
+        by_number.setdefault(n_runs, []).append(f"sub-{subject}")
     if len(by_number) < 2:
         return ()
     parts = [f"{n}: {', '.join(subjects)}" for n, subjects in sorted(by_number.items())]
@@ -239,7 +246,7 @@ def _find_masks(output_dir: Path, wanted: dict[str, str]) -> dict[str, Path]:
     found: dict[str, list[Path]] = {}
     for path in sorted(output_dir.glob(f"sub-*/func/*{MASK}")):
         entities = entities_of(path)
-        level = _sidecar(path).get("Model", {}).get("Level", "subject")
+        level = _stated(_sidecar(path)).get("level", "subject")
         of_subject = level == "subject" and not {"run", "contrast"} & set(entities)
         if of_subject and all(entities.get(k) == v for k, v in wanted.items()):
             found.setdefault(entities["sub"], []).append(path)
@@ -282,14 +289,14 @@ def _check_maps(
     stage = stage_of(model, "subject")
     first = next(iter(masks.values()))
     reference = read_header(first)
-    made_of = _sidecar(first).get("Selection", {})
-    asked = json.loads(model.scope.asked)
-    derivatives = list(model.scope.derivatives) or made_of.get("Derivatives")
+    asked = model.scope.record
+    if not asked["Derivatives"]:  # then those of the first subject are those of all
+        asked["Derivatives"] = _stated(_sidecar(first)).get("derivatives", [])
     problems = []
     for path in [*(m.path for group in maps.values() for m in group), *masks.values()]:
-        sidecar = _sidecar(path)
         found, expected = [], []
-        if not {"Software", "Model", "Selection"} <= set(sidecar):
+        stated = _stated(_sidecar(path))
+        if not stated:
             problems.append(
                 Problem(
                     str(path),
@@ -299,19 +306,18 @@ def _check_maps(
                 )
             )
             continue
-        if (made_by := sidecar["Software"]["Version"]) != version("twolevel"):
-            found.append(f"made by twolevel {made_by}")
+        if stated["version"] != version("twolevel"):
+            found.append(f"made by twolevel {stated['version']}")
             expected.append(f"twolevel {version('twolevel')}")
-        if sidecar["Model"]["Digest"] != stage.digest:
+        if stated["digest"] != stage.digest:
             found.append(
-                f'made with other settings of model "{sidecar["Model"]["Name"]}" '
-                f"(digest {sidecar['Model']['Digest']}{_smoothing(sidecar)})"
+                f'made with other settings of model "{stated["model"]}" '
+                f"(digest {stated['digest']}{stated['smoothing']})"
             )
             expected.append(f'those of model "{model.name}" now (digest {stage.digest})')
-        if not _same_selection(sidecar["Selection"], asked, derivatives):
-            found.append(f"made of {selection_in_words(sidecar['Selection'])}")
-            wanted = {"Asked": asked, "Derivatives": derivatives}
-            expected.append(f"maps of {selection_in_words(wanted)}")
+        if not _same_selection(stated["selection"], asked):
+            found.append(f"made of {selection_in_words(stated['selection'])}")
+            expected.append(f"maps of {selection_in_words(asked)}")
         header = read_header(path)
         if header.shape != reference.shape or not np.allclose(
             header.affine, reference.affine, atol=1e-3
@@ -330,14 +336,38 @@ def _check_maps(
     return problems
 
 
-def _same_selection(
-    made_of: Mapping[str, Any], asked: Mapping[str, Any], derivatives: object
-) -> bool:
-    """Tell whether a map was made of what is asked for; a task that is not, the names choose."""
-    there = dict(made_of["Asked"])
-    if "task" not in asked:
+def _stated(sidecar: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the sidecar of a map says of its making; nothing where it is not one of ours."""
+    try:
+        selection = {
+            "Asked": dict(sidecar["Selection"]["Asked"]),
+            "Derivatives": list(sidecar["Selection"]["Derivatives"]),
+        }
+        smoothing = sidecar.get("SmoothingFWHM")
+        return {
+            "version": str(sidecar["Software"]["Version"]),
+            "model": str(sidecar["Model"]["Name"]),
+            "level": str(sidecar["Model"]["Level"]),
+            "n_runs": int(sidecar.get("NumberOfRuns", 1)),
+            "digest": str(sidecar["Model"]["Digest"]),
+            "smoothing": "" if smoothing is None else f", smoothing {float(smoothing):g} mm",
+            "selection": selection,
+            "derivatives": selection["Derivatives"],
+        }
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}
+
+
+def _same_selection(made_of: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """Tell whether something was made of what is asked for.
+
+    A task that is not asked for is chosen by the names; derivatives that are not known may be any.
+    """
+    there, wanted = dict(made_of.get("Asked", {})), dict(asked["Asked"])
+    if "task" not in wanted:
         there.pop("task", None)
-    return there == dict(asked) and made_of["Derivatives"] == derivatives
+    same = not asked["Derivatives"] or made_of.get("Derivatives") == asked["Derivatives"]
+    return same and there == wanted
 
 
 def _one_per_subject(problems: list[Problem]) -> list[Problem]:
@@ -349,10 +379,6 @@ def _one_per_subject(problems: list[Problem]) -> list[Problem]:
         replace(first, where=f"{first.where} (and {len(others)} more)" if others else first.where)
         for first, *others in by_subject.values()
     ]
-
-
-def _smoothing(sidecar: Mapping[str, Any]) -> str:
-    return f", smoothing {sidecar['SmoothingFWHM']:g} mm" if "SmoothingFWHM" in sidecar else ""
 
 
 def check_group_mask(group_mask: Path | None, like: Path | None, downsample: int = 1) -> None:

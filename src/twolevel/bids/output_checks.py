@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from twolevel.bids.entities import parse_name
 from twolevel.bids.outputs import MEANINGS, folder_of
-from twolevel.bids.publications import Publication, names_of_unit, read_publications
+from twolevel.bids.publications import GROUP, Publication, names_of_unit, read_publications
 from twolevel.bids.sidecars import read_json
 from twolevel.errors import OutputError, Problem
 from twolevel.notes import Note
@@ -31,6 +31,7 @@ OWN_FILES: dict[str, set[str] | None] = {
     "mask": {"analysis"},
     "boldref": {"mean"},
     "quality": {"run", "volumes"},
+    "null": {"permutation"},
     "tests": None,
 }
 
@@ -202,6 +203,8 @@ def find_in_the_way(
                 found.selections.setdefault(words, []).append(publication.who)
         known = {place for record in records for place in record.files}
         folders = dict.fromkeys(folder_of(entities) for entities in here)
+        if publication.who == GROUP:
+            folders["figures"] = None
         for folder in folders:
             for place in _own_by_name(output_dir, folder, units):
                 if place not in known:
@@ -220,6 +223,8 @@ def _own_by_name(
 
 
 def _is_own(name: BidsName) -> bool:
+    if name.suffix == "statmap" and name.extension in {".png", ".svg"}:
+        return True
     if name.suffix == "statmap":
         return name.entities.get("stat", "").rstrip("0123456789") in MEANINGS
     if name.suffix == "clusters":

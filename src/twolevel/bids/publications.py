@@ -190,7 +190,7 @@ def merge_exclusions(output_dir: Path, who: Iterable[str]) -> None:
     who : iterable of str
         Subjects (``sub-01``) whose tables are renewed, and ``group`` for that of all.
     """
-    with FileLock(output_dir / RECORDS / "lock"):
+    with FileLock(output_dir / RECORDS / "lock", mode=0o666):
         for name in who:
             everything = name == GROUP
             records = read_publications(output_dir, "*" if everything else name)

@@ -239,7 +239,9 @@ def publish(
             write_bytes(target, source.read_bytes())
     for place in old.keys() - files.keys():
         _remove(output_dir, place, old[place])
-    for record in others if overwrite else ():
+    # What never came to anything is of no interest any more, whatever it was to be made of.
+    in_vain = [p for p in earlier if p.kind == publication.kind and not p.files and p.failed]
+    for record in [*in_vain, *(others if overwrite else ())]:
         (output_dir / record.path).unlink(missing_ok=True)
     write_publication(output_dir, publication)
     merge_exclusions(output_dir, [publication.who])

@@ -344,7 +344,7 @@ def _find_group(
     if plan is not None:
         subjects, left_out = list(plan.runs), plan.left_out
         entities = output_entities(next(iter(plan.runs.values()))[0], downsample)
-        wanted = {k: v for k, v in entities.items() if k in {"task", "space", "res"}}
+        wanted = kind_of(entities)
     inputs = find_subject_maps(
         output_dir,
         request.model,

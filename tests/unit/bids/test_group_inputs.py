@@ -250,8 +250,15 @@ def test_maps_without_a_space_are_taken_where_they_are_said_to_be_in_a_common_on
     assert output.find(without_space=True).subjects == ("01", "02")
 
 
-def fail(output: Output, subject: str, *, kind: dict[str, str] | None = None) -> None:
-    planned = Publication(f"sub-{subject}", kind or {"task": "x", "space": "MNI"}, {})
+def fail(
+    output: Output,
+    subject: str,
+    *,
+    kind: dict[str, str] | None = None,
+    scope: Scope | None = None,
+) -> None:
+    selection = (scope or output.model.scope).record
+    planned = Publication(f"sub-{subject}", kind or {"task": "x", "space": "MNI"}, selection)
     record_failure(output.root, planned, "disk full\nmore of it")
 
 
@@ -273,6 +280,43 @@ def test_a_subject_whose_latest_attempt_failed_is_not_taken_from_an_earlier_one(
 def test_a_failure_of_another_task_does_not_concern_the_group(output):
     fail(output, "02", kind={"task": "y", "space": "MNI"})
     assert output.find(wanted={"task": "x"}).subjects == ("01", "02")
+
+
+def test_a_failure_of_another_selection_does_not_concern_the_group(output):
+    fail(output, "02", scope=Scope('{"run": ["1"]}'))
+    assert output.find().subjects == ("01", "02")
+
+
+@pytest.mark.parametrize("made_by", ["fMRIPrep 1", "fMRIPrep 2"])
+def test_a_failure_counts_whatever_the_derivatives_where_these_are_not_known(output, made_by):
+    fail(output, "02", scope=Scope("{}", (made_by,)))
+    assert [p.where for p in output.problems()] == ["sub-02"]
+
+
+def test_subjects_are_named_in_order(output):
+    for number in range(10, 30):
+        fail(output, str(number))
+    expected = [f"sub-{number}" for number in range(10, 30)]
+    assert [p.where for p in output.problems()] == expected
+    assert [f"sub-{s}" for s in output.find(allow_missing=True).left_out] == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"Software": {"Veriion": "0"}, "Model": 5},
+        {"Software": {"Version": ".0"}, "Model": {"Digest": "x"}},
+        {"Software": 5, "Model": {"Digest": ";"}, "Selection": {}},
+        {"Software": {"Version": "0"}, "Model": {}, "Selection": {"Asked": 3}},
+        {"Software": [], "Model": [], "Selection": []},
+    ],
+)
+def test_a_sidecar_that_is_damaged_is_named(output, content):
+    for sidecar in output.root.glob("sub-02/func/*.json"):
+        write_json(sidecar, content)
+    (problem,) = output.problems()
+    assert "sub-02" in problem.where
+    assert problem.remedy == "run the participant level again for this subject"
 
 
 def test_a_subject_that_failed_and_never_had_maps_is_named(output):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from twolevel.bids.output_checks import check_output, find_in_the_way, selection_in_words
-from twolevel.bids.publications import Publication
+from twolevel.bids.publications import GROUP, Publication
 from twolevel.bids.publish import publish
 from twolevel.bids.sealed import seal
 from twolevel.errors import OutputError
@@ -135,6 +135,25 @@ def test_without_records_everything_under_our_names_is_listed(out):
     (path,) = (out / ".twolevel").glob("*.json")
     path.unlink()
     assert len(found(out, record(ALL), "1", "2").strangers) == 3
+
+
+@pytest.mark.parametrize(
+    ("place", "is_in_the_way"),
+    [
+        ("figures/task-x_space-S_contrast-c_desc-fdr_statmap.png", True),
+        ("figures/task-x_space-S_desc-coverage_statmap.svg", True),
+        ("group/task-x_space-S_contrast-c_desc-permutation_null.tsv", True),
+        ("group/task-x_space-S_tests.tsv", True),
+        ("figures/task-y_space-S_contrast-c_desc-fdr_statmap.png", False),
+        ("group/task-x_space-S_desc-mine_notes.tsv", False),
+        ("group/task-x_space-S_contrast-c_desc-mine_null.tsv", False),
+    ],
+)
+def test_files_of_the_group_without_a_record_are_listed_too(tmp_path, place, is_in_the_way):
+    (tmp_path / place).parent.mkdir()
+    (tmp_path / place).write_text("precious")
+    way = find_in_the_way(tmp_path, [Publication(GROUP, KIND, ALL)], {GROUP: [KIND]})
+    assert way.strangers == ([place] if is_in_the_way else [])
 
 
 # --- whose folder it is ----------------------------------------------------

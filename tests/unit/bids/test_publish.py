@@ -262,6 +262,16 @@ def test_a_failure_keeps_the_record_of_what_lies_there(put, out):
     assert read_publications(out)[0].failed == ""
 
 
+def test_a_success_makes_failures_of_other_selections_forgotten(put, out):
+    record_failure(out, OTHER, "killed")
+    record_failure(out, replace(OTHER, kind={"task": "y"}), "killed as well")
+    put({f"{FUNC}_a.tsv": "1"})
+    assert [(p.kind, p.failed) for p in read_publications(out)] == [
+        ({"task": "x"}, ""),
+        ({"task": "y"}, "killed as well"),
+    ]
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"Who": "sub-01", "Kind": {}}'])
 def test_a_damaged_record_is_named(put, out, content):
     put({f"{FUNC}_a.tsv": "1"})
