@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from twolevel.bids.layout import Selection, parse_space
 from twolevel.bids.needed import content_of, images_of, tables_of, to_download
 from twolevel.bids.selection import choose_subjects, runs_with_images, select_runs
+from twolevel.bids.wanted import Selection, parse_space
 from twolevel.errors import InputError
 
 SPACE = "MNI152NLin2009cAsym:res-2"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
     "ENTITY_ORDER",
@@ -16,9 +16,11 @@ __all__ = [
     "RUN_ENTITIES",
     "BidsName",
     "build_name",
+    "describe",
     "is_common_space",
     "is_mni152",
     "normalised",
+    "other_entities",
     "parse_name",
 ]
 
@@ -173,3 +175,35 @@ def build_name(entities: Mapping[str, str], suffix: str, extension: str) -> str:
     """
     parts = [f"{key}-{entities[key]}" for key in ENTITY_ORDER if key in entities]
     return "_".join([*parts, suffix]) + extension
+
+
+def describe(entities: Mapping[str, str], keys: Sequence[str]) -> str:
+    """Write some entities in words: ``sub-01 run-1``.
+
+    Parameters
+    ----------
+    entities : mapping of str to str
+    keys : sequence of str
+        Which, in this order.
+
+    Returns
+    -------
+    str
+    """
+    there = normalised(entities)
+    return " ".join(f"{key}-{there[key]}" for key in keys if key in there)
+
+
+def other_entities(entities: Mapping[str, str]) -> str:
+    """Write what tells a run from others beside its session, task and number: ``dir-AP``.
+
+    Parameters
+    ----------
+    entities : mapping of str to str
+
+    Returns
+    -------
+    str
+        Empty where there is nothing.
+    """
+    return describe(entities, [k for k in RUN_ENTITIES if k not in {"ses", "task", "run"}])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twolevel.bids.layout import ABSENT, ANY
 from twolevel.bids.sidecars import read_json
+from twolevel.bids.wanted import ABSENT, ANY
 from twolevel.errors import InputError, Problem, did_you_mean
 from twolevel.model.spec import ENTITY_KEYS
 from twolevel.notes import Note

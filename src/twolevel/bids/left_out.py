@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twolevel.bids.entities import other_entities
 from twolevel.bids.exclusions import Exclusion
-from twolevel.bids.layout import other_entities
 from twolevel.bids.selection import EXCLUDED
 from twolevel.notes import Note
 

@@ -13,6 +13,7 @@ from twolevel.bids.entities import is_common_space
 from twolevel.bids.folders import missing_folders, no_images
 from twolevel.bids.layout import averaged_sessions, iter_subjects
 from twolevel.bids.left_out import left_out_runs, left_out_subjects, notes_on_left_out
+from twolevel.bids.missing import missing_files
 from twolevel.bids.model_checks import check_model
 from twolevel.bids.not_fetched import absent_together
 from twolevel.bids.run_checks import (
@@ -21,7 +22,6 @@ from twolevel.bids.run_checks import (
     check_run,
     check_tables,
     describe_grid,
-    missing_files,
 )
 from twolevel.bids.run_inputs import RunInputs, dataset_links
 from twolevel.bids.selection import select_runs
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twolevel.bids.exclusions import Exclusion
-    from twolevel.bids.layout import RunFiles, Selection
+    from twolevel.bids.layout import RunFiles
+    from twolevel.bids.wanted import Selection
     from twolevel.model.spec import Node, StatsModel
 
 __all__ = ["Checks", "Plan", "check_inputs", "check_subject"]

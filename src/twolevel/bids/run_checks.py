@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twolevel.bids.annex import is_absent
-from twolevel.bids.confounds import confound_names, read_confounds
+from twolevel.bids.design_checks import check_design
 from twolevel.bids.events import RunEvents, events_of_run
 from twolevel.bids.images import check_length, read_header, read_mask
+from twolevel.bids.missing import present_files
 from twolevel.bids.model_checks import check_taken, levels_of, not_taken
-from twolevel.bids.not_fetched import not_fetched
 from twolevel.bids.run_inputs import (
     ASSUMED,
     RunInputs,
@@ -21,38 +20,20 @@ from twolevel.bids.run_inputs import (
     start_time_source,
 )
 from twolevel.errors import InputError, Problem, Problems
-from twolevel.model.spec import INTERCEPT, is_wild
-from twolevel.model.variables import RunVariables, resolve_variables
 from twolevel.notes import Note
-from twolevel.stats.design import (
-    HighPass,
-    cosines_among,
-    frame_times_of,
-    n_cosines,
-    one_high_pass,
-    refuse_drift_twice,
-)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     import pandas as pd
     from numpy.typing import NDArray
 
-    from twolevel.bids.confounds import RunConfounds
     from twolevel.bids.images import ImageHeader
     from twolevel.bids.layout import RunFiles
     from twolevel.model.spec import Node
+    from twolevel.model.variables import RunVariables
 
-__all__ = [
-    "CheckedRun",
-    "CheckedTables",
-    "check_run",
-    "check_tables",
-    "describe_grid",
-    "missing_files",
-]
+__all__ = ["CheckedRun", "CheckedTables", "check_run", "check_tables", "describe_grid"]
 
 
 @dataclass(frozen=True)
@@ -131,7 +112,7 @@ def check_run(files: RunFiles, node: Node, links: dict[str, Path]) -> CheckedRun
     """
     downsample = node.run_settings.downsample
     problems = Problems()
-    there = _present(files, ["bold", "mask"], problems)
+    there = present_files(files, ["bold", "mask"], problems)
     header = mask = None
     if "bold" in there and "mask" in there:
         header = problems.attempt(lambda: _check_images(there["bold"], there["mask"]))
@@ -169,7 +150,7 @@ def check_tables(files: RunFiles, node: Node, *, n_volumes: int | None = None) -
     """
     problems = Problems()
     needed = ["events", *(["confounds"] if node.run_settings.confound_strategy else [])]
-    there = _present(files, needed, problems)
+    there = present_files(files, needed, problems)
     timing = problems.attempt(lambda: read_timing(files)) if files.bold else None
     run = None
     if "events" in there:
@@ -177,7 +158,7 @@ def check_tables(files: RunFiles, node: Node, *, n_volumes: int | None = None) -
     if problems.found or timing is None or run is None:
         raise InputError(problems.found)
     events = run.events
-    variables, notes = _check_design(files, node, events, n_volumes, timing)
+    variables, notes = check_design(files, node, events, n_volumes, timing)
     check_taken(
         there["events"], run, variables, node, n_volumes * timing[0] if n_volumes else None
     )
@@ -240,47 +221,6 @@ def _notes_on_events(
     return [*notes, *run.notes(files.name)]
 
 
-def missing_files(files: RunFiles, kinds: Sequence[str]) -> list[Problem]:
-    """Describe the files that a run lacks.
-
-    Parameters
-    ----------
-    files : RunFiles
-    kinds : sequence of str
-        Of ``bold``, ``mask``, ``events``, ``confounds``.
-
-    Returns
-    -------
-    list of Problem
-    """
-    expected = {
-        "bold": "*_desc-preproc_bold.nii.gz of this run and space in the derivatives",
-        "mask": "*_desc-brain_mask.nii.gz of this run and space in the derivatives",
-        "events": "*_events.tsv of this run in the raw dataset",
-        "confounds": "*_desc-confounds_timeseries.tsv of this run in the derivatives",
-    }
-    return [
-        Problem(
-            f"{files.name}: {'BOLD image' if kind == 'bold' else kind}",
-            "missing",
-            expected[kind],
-            "complete the dataset; leave subject or run out (--exclude-participant-label, "
-            "--run-label, --bids-filter-file); or --allow-missing, which leaves out and records "
-            "the runs that lack a file",
-        )
-        for kind in kinds
-        if getattr(files, kind) is None
-    ]
-
-
-def _present(files: RunFiles, kinds: Sequence[str], problems: Problems) -> dict[str, Path]:
-    """Return the files that are there, and note the others."""
-    problems.found.extend(missing_files(files, kinds))
-    paths = {kind: path for kind in kinds if (path := getattr(files, kind)) is not None}
-    problems.found.extend(not_fetched([path]) for path in paths.values() if is_absent(path))
-    return {kind: path for kind, path in paths.items() if not is_absent(path)}
-
-
 def _check_images(bold: Path, mask: Path) -> ImageHeader:
     header, mask_header = read_header(bold), read_header(mask)
     for path in (bold, mask):
@@ -332,141 +272,3 @@ def describe_grid(header: ImageHeader) -> str:
     """
     rows = ["[" + " ".join(f"{v:g}" for v in row) + "]" for row in header.affine[:3]]
     return f"{' x '.join(map(str, header.shape[:3]))} voxels, affine {' '.join(rows)}"
-
-
-def _check_design(
-    files: RunFiles,
-    node: Node,
-    events: pd.DataFrame,
-    n_volumes: int | None,
-    timing: tuple[float, float],
-) -> tuple[RunVariables, list[Note]]:
-    settings = node.run_settings
-    without = resolve_variables(node, events, ())
-    named = any(x != INTERCEPT and (is_wild(x) or x in without.missing) for x in node.x)
-    factor_levels = tuple(f"{factor}." for factor in node.factors)
-    only_events = all(x == INTERCEPT or x.startswith(factor_levels) for x in node.x)
-    if settings.confound_strategy is None and (only_events or not named):
-        return without, _notes_on_design(files, node, without, high_pass=False)
-    problems = Problems()
-    kinds = ["confounds", *(["confounds_json"] if files.confounds_json else [])]
-    there = _present(files, kinds, problems)
-    problems.stop_if_any()
-    table = there["confounds"]
-    variables = resolve_variables(node, events, confound_names(table))
-    confounds = read_confounds(
-        table,
-        files.confounds_json,
-        strategy=settings.confound_strategy,
-        names=variables.confounds,
-    )
-    n_rows = len(confounds.regressors)
-    if n_rows != (n_volumes or n_rows):
-        raise InputError(
-            Problem(
-                f"confounds: {files.confounds}",
-                f"{n_rows} rows",
-                f"{n_volumes}, one per volume of {files.bold}",
-                "take both from one run of the preprocessing",
-            )
-        )
-    times = frame_times_of(n_rows, *timing)
-    high_pass, more = _check_high_pass(files, node, confound_names(table), confounds, times)
-    n_drift = n_cosines(high_pass.drift_hz, times) if high_pass.drift_hz else 0
-    n_confounds = confounds.regressors.shape[1] - len(high_pass.replaced)
-    n_columns = len(variables.conditions) + n_confounds + n_drift + 1
-    if len(confounds.kept) <= n_columns:
-        raise InputError(
-            Problem(
-                f"design of {files.name}",
-                f"{n_columns} regressors for {len(confounds.kept)} volumes",
-                "fewer regressors than volumes",
-                "choose fewer confounds" + (", or a lower cut-off" if n_drift else ""),
-            )
-        )
-    notes = _notes_on_design(files, node, variables, high_pass=confounds.high_pass) + more
-    unsteady = [c for c in confound_names(table) if c.startswith("non_steady_state_outlier")]
-    if len(confounds.kept) == n_rows and not set(unsteady) & set(confounds.regressors):
-        what = "volumes in a non-steady state are neither left out nor have a regressor"
-        notes += [Note(what, files.name, ", ".join(unsteady))] if unsteady else []
-    return variables, notes
-
-
-def _check_high_pass(
-    files: RunFiles,
-    node: Node,
-    there: Sequence[str],
-    confounds: RunConfounds,
-    frame_times: NDArray[np.float64],
-) -> tuple[HighPass, list[Note]]:
-    """Find the one high-pass of a run; refuse what would be two, or half of one."""
-    hz = node.high_pass_hz
-    taken, offered = cosines_among(confounds.regressors), cosines_among(there)
-    high_pass = one_high_pass(confounds.regressors, frame_times, hz)
-    if hz is None or not taken:
-        if hz is not None:
-            refuse_drift_twice(confounds.regressors, frame_times, hz)
-        return high_pass, []
-    if len(taken) < len(offered):
-        raise InputError(
-            Problem(
-                f"model: X of {files.name}",
-                f"{', '.join(taken)} of {len(offered)} cosines among the confounds, and "
-                f"HighPassFilterCutoffHz {hz:g}",
-                "one high-pass",
-                "name all of them (cosine*) or none, or leave HighPassFilterCutoffHz out",
-            )
-        )
-    if not high_pass.replaced:
-        return high_pass, []
-    if problems := [
-        Problem(
-            f'contrast "{contrast.name}"',
-            f"{', '.join(named)}: a drift of HighPassFilterCutoffHz {hz:g} replaces the cosines",
-            "regressors that are in the design",
-            "leave the contrast or HighPassFilterCutoffHz out",
-        )
-        for contrast in node.contrasts
-        if (named := sorted(set(contrast.weight_of) & set(taken)))
-    ]:
-        raise InputError(problems)
-    refuse_drift_twice(confounds.regressors.drop(columns=list(taken)), frame_times, hz)
-    return high_pass, [
-        Note(
-            f"HighPassFilterCutoffHz {hz:g} is not that of the confounds' cosines (1/128 Hz): a "
-            "drift of that cut-off replaces them",
-            files.name,
-            f"{n_cosines(hz, frame_times)} columns for {len(taken)}",
-        )
-    ]
-
-
-def _notes_on_design(
-    files: RunFiles, node: Node, variables: RunVariables, *, high_pass: bool
-) -> list[Note]:
-    notes = []
-    if not high_pass and node.high_pass_hz is None:
-        notes.append(
-            Note(
-                "no high-pass: neither cosines among the confounds nor HighPassFilterCutoffHz in "
-                "the model; slow drift stays in the data",
-                files.name,
-            )
-        )
-    as_it_is = [name for name, hrf in variables.conditions.items() if hrf is None]
-    if as_it_is:
-        notes.append(
-            Note(
-                f"{', '.join(as_it_is)} not convolved with any HRF: sampled as it is",
-                files.name,
-            )
-        )
-    in_contrasts = {name for contrast in node.contrasts for name in contrast.weight_of}
-    there = f"there are {', '.join(variables.conditions) or 'no conditions'}"
-    if needed := [name for name in variables.missing if name in in_contrasts]:
-        what = f"no {', '.join(needed)}: contrasts that need it leave the run out"
-        notes.append(Note(what, files.name, there, loses_data=True))
-    if others := [name for name in variables.missing if name not in in_contrasts]:
-        what = f"no {', '.join(others)}: the design goes without it"
-        notes.append(Note(what, files.name, there, loses_data=True))
-    return notes

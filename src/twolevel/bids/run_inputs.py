@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twolevel.bids.annex import is_absent, real_path
-from twolevel.bids.entities import RUN_ENTITIES
+from twolevel.bids.entities import RUN_ENTITIES, describe
 from twolevel.bids.images import read_header
-from twolevel.bids.layout import describe
 from twolevel.bids.sidecars import read_json
 from twolevel.errors import InputError, Problem
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twolevel.bids.entities import RUN_ENTITIES
-from twolevel.bids.layout import RunFiles, Selection, find_runs, iter_subjects, list_subjects
+from twolevel.bids.layout import RunFiles, find_runs, iter_subjects, list_subjects
+from twolevel.bids.wanted import Selection
 from twolevel.errors import InputError, Problem, did_you_mean
 from twolevel.notes import Note
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from twolevel.bids.layout import Selection, list_subjects, parse_space
+from twolevel.bids.layout import list_subjects
 from twolevel.bids.longest_name import check_name_lengths
 from twolevel.bids.output_checks import find_in_the_way, selection_in_words
 from twolevel.bids.outputs import common_entities
@@ -15,6 +15,7 @@ from twolevel.bids.publications import GROUP, Publication, kind_of
 from twolevel.bids.publish import derivative_versions, linked_datasets
 from twolevel.bids.run_inputs import dataset_links, output_entities
 from twolevel.bids.selection import choose_subjects
+from twolevel.bids.wanted import Selection, parse_space
 from twolevel.cli.select import make_selection, subject_labels
 from twolevel.errors import InputError, OutputError, Problem, Problems
 from twolevel.model.override import override

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from twolevel.bids.clones import Clones, Source, clone_datasets
 from twolevel.bids.disk import check_space, free_bytes, readable_bytes
 from twolevel.bids.git import commit_of, git, origin_of
-from twolevel.bids.layout import list_subjects, parse_space
+from twolevel.bids.layout import list_subjects
 from twolevel.bids.needed import content_of, images_of, tables_of, to_download
 from twolevel.bids.programs import DATALAD, GIT_ANNEX, require_programs
 from twolevel.bids.selection import choose_subjects, runs_with_images, select_runs
+from twolevel.bids.wanted import parse_space
 from twolevel.cli.console import ReportConsole
 from twolevel.cli.progress import format_seconds, show_notes
 from twolevel.cli.select import make_selection, subject_labels

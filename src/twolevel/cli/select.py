@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twolevel.bids.filter_file import read_filter_file
-from twolevel.bids.layout import PYBIDS_NAMES, Selection
 from twolevel.bids.selection import nobody_left
+from twolevel.bids.wanted import PYBIDS_NAMES, Selection
 from twolevel.errors import InputError, Problem
 from twolevel.model.spec import ENTITY_KEYS
 from twolevel.notes import Note

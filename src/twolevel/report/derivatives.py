@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
+from twolevel.bids.entities import other_entities
 from twolevel.bids.exclusions import EXCLUDED, EXCLUSION_COLUMNS
-from twolevel.bids.layout import averaged_sessions, other_entities
+from twolevel.bids.layout import averaged_sessions
 from twolevel.bids.outputs import entities_of
 from twolevel.bids.run_records import read_history
 from twolevel.bids.sidecars import read_json

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from nibabel.orientations import apply_orientation, io_orientation
 
-from twolevel.bids.entities import RUN_ENTITIES
+from twolevel.bids.entities import RUN_ENTITIES, describe
 from twolevel.bids.images import read_map
-from twolevel.bids.layout import describe
 from twolevel.bids.outputs import entities_of
 from twolevel.bids.sidecars import read_json
 from twolevel.bids.tables import read_tsv

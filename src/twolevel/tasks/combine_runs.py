@@ -12,10 +12,10 @@ from fileformats.generic import Directory
 from numpy.typing import NDArray
 from pydra.compose import python
 
-from twolevel.bids.entities import RUN_ENTITIES, build_name
+from twolevel.bids.entities import RUN_ENTITIES, build_name, describe, other_entities
 from twolevel.bids.exclusions import Exclusion, read_exclusions, write_exclusions
 from twolevel.bids.images import read_map, read_mask
-from twolevel.bids.layout import averaged_sessions, describe, other_entities
+from twolevel.bids.layout import averaged_sessions
 from twolevel.bids.outputs import common_entities, entities_of, folder_of, model_record, write_mask
 from twolevel.bids.sidecars import read_json, sidecar_of
 from twolevel.errors import AnalysisError

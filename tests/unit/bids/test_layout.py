@@ -5,16 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twolevel.bids.layout import (
-    ABSENT,
-    ANY,
-    Selection,
-    averaged_sessions,
-    find_runs,
-    iter_subjects,
-    list_subjects,
-    parse_space,
-)
+from twolevel.bids.layout import averaged_sessions, find_runs, iter_subjects, list_subjects
+from twolevel.bids.wanted import ABSENT, ANY, Selection, parse_space
 from twolevel.errors import InputError
 
 if TYPE_CHECKING:

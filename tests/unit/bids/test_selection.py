@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from twolevel.bids.layout import RunFiles, Selection
+from twolevel.bids.layout import RunFiles
 from twolevel.bids.selection import runs_with_images, select_runs
+from twolevel.bids.wanted import Selection
 from twolevel.errors import InputError, Problem
 from twolevel.notes import merged
 

@@ -1,0 +1,119 @@
+"""Which runs are wanted, and in which space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from twolevel.bids.entities import RUN_ENTITIES, normalised
+from twolevel.errors import InputError, Problem
+from twolevel.model.spec import ENTITY_KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["ABSENT", "ANY", "PYBIDS_NAMES", "Selection", "parse_space"]
+
+ABSENT = ""  # among the labels that a selection takes: files without the entity
+ANY = "*"  # files with the entity, whatever its label
+PYBIDS_NAMES = {key: name for name, key in ENTITY_KEYS.items()}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which runs are wanted.
+
+    Attributes
+    ----------
+    subjects : tuple of str
+        Labels without ``sub-``; empty for all.
+    labels : dict of str to tuple of str
+        By the key of an entity (``ses``, ``task``, ``acq``, ...), the labels that are taken, of
+        any run where the key is not there. `ABSENT` takes files without the entity, `ANY` those
+        with it. Kept sorted, indices without leading zeros.
+    space : dict of str to str, or None
+        ``{"space": "MNI152NLin2009cAsym", "res": "2"}``; empty for images without a space entity;
+        None to choose by what is there.
+    excluded : tuple of str
+        Subjects that the user leaves out; they are not among `subjects`.
+    """
+
+    subjects: tuple[str, ...] = ()
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    space: Mapping[str, str] | None = field(default=None, hash=False)
+    excluded: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Write the labels in one way, so that selections of the same runs are equal."""
+        labels = {
+            key: tuple(sorted({normalised({key: value})[key] for value in self.labels[key]}))
+            for key in RUN_ENTITIES
+            if self.labels.get(key)
+        }
+        object.__setattr__(self, "labels", labels)
+
+    def admits(self, entities: Mapping[str, str]) -> bool:
+        """Tell whether a file of these entities is wanted, space aside."""
+        if self.subjects and entities.get("sub") not in self.subjects:
+            return False
+        there = normalised(entities)
+        return all(
+            _is_among(key, there.get(key, ABSENT), values) for key, values in self.labels.items()
+        )
+
+    def asked(self) -> dict[str, list[str | None]]:
+        """Return what was asked for beside subjects and space, to be recorded and compared.
+
+        Returns
+        -------
+        dict of str to list
+            By pybids's names of the entities, in their order; None for files without the entity.
+        """
+        return {
+            PYBIDS_NAMES[key]: [None if value == ABSENT else value for value in values]
+            for key, values in self.labels.items()
+        }
+
+
+def _is_among(key: str, label: str, wanted: Sequence[str]) -> bool:
+    if label == ABSENT:
+        # Images without `part` are magnitudes.
+        return ABSENT in wanted or (key == "part" and "mag" in wanted)
+    return label in wanted or ANY in wanted
+
+
+def parse_space(text: str) -> dict[str, str]:
+    """Read ``MNI152NLin2009cAsym:res-2`` as fMRIPrep writes output spaces.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    dict of str to str
+        ``{"space": ..., "res": ...}``; empty for ``none``: images without a space entity, which
+        the user says to be in a common space.
+
+    Raises
+    ------
+    InputError
+        The text is not of that form.
+    """
+    if text == "none":
+        return {}
+    space, *modifiers = text.split(":")
+    entities = {"space": space.removeprefix("space-")}
+    for modifier in modifiers:
+        key, dash, value = modifier.partition("-")
+        if key not in {"res", "cohort"} or not dash or not value:
+            raise InputError(
+                Problem(
+                    f"--space {text}",
+                    f'"{modifier}"',
+                    "res-LABEL or cohort-LABEL",
+                    "write it as MNI152NLin2009cAsym:res-2",
+                )
+            )
+        entities[key] = value
+    return entities
