@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from twolevel.bids.entities import normalised
 from twolevel.bids.tables import read_tsv, write_tsv
 
 if TYPE_CHECKING:
@@ -73,13 +74,13 @@ class Exclusion:
         item: str = "",
         count: int = 1,
     ) -> Exclusion:
-        """Describe something left out of a run, named by its entities."""
+        """Describe something left out of a run, named by its entities: run-01 is run-1."""
         return cls(
             kind,
             reason,
             subject=entities["sub"],
             session=entities.get("ses", ""),
-            run=entities.get("run", ""),
+            run=normalised(entities).get("run", ""),
             contrast=contrast,
             item=item,
             count=count,

@@ -248,6 +248,8 @@ def selection_in_words(selection: Mapping[str, Any]) -> str:
         ``task t, session pre (fMRIPrep 23.1.3)``.
     """
     asked = selection.get("Asked", {})
+    first = [entity for entity in ("task", "session", "run") if entity in asked]
+    asked = {entity: asked[entity] for entity in dict.fromkeys([*first, *asked])}
     parts = [
         f"{entity} {' '.join('(none)' if value is None else str(value) for value in values)}"
         for entity, values in asked.items()

@@ -17,7 +17,7 @@ from twolevel.bids.tables import write_tsv
 from twolevel.model.spec import ContrastName, GroupSpec
 from twolevel.stats.permutation import Permuted
 from twolevel.tasks.group_data import load_group
-from twolevel.tasks.permuted_data import load_permuted
+from twolevel.tasks.permuted_data import has_permuted, load_permuted
 
 __all__ = ["UNCORRECTED", "DescribePermutations", "describe_permutations", "permutation_record"]
 
@@ -84,7 +84,7 @@ def describe_permutations(
         `folder`.
     """
     folder.mkdir(parents=True)
-    if not any(permutations.iterdir()):
+    if not has_permuted(permutations):
         return folder
     data, permuted = load_group(fitted), load_permuted(permutations)
     names = {**dict(spec.entities), "contrast": contrast.label}

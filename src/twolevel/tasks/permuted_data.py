@@ -14,7 +14,13 @@ from twolevel.bids.sidecars import read_json, write_json
 from twolevel.bids.stacked_maps import StackedMaps, stack_maps
 from twolevel.stats.permutation import PermutationSettings, Permuted
 
-__all__ = ["load_for_permutations", "load_permuted", "save_permuted", "stack_for_permutations"]
+__all__ = [
+    "has_permuted",
+    "load_for_permutations",
+    "load_permuted",
+    "save_permuted",
+    "stack_for_permutations",
+]
 
 MAPS, MASK = "maps.npy", "mask.npy"
 RECORD = "record.json"
@@ -82,6 +88,11 @@ def save_permuted(folder: Path, permuted: Permuted) -> None:
     np.save(folder / "n_reached.npy", permuted.n_reached)
     record = {name: getattr(permuted, name) for name in SCALARS}
     write_json(folder / RECORD, {**record, "settings": vars(permuted.settings)})
+
+
+def has_permuted(folder: Path) -> bool:
+    """Tell whether there were relabelings: some tests need none."""
+    return (folder / RECORD).is_file()
 
 
 def load_permuted(folder: Path) -> Permuted:
