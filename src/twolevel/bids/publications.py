@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +156,11 @@ def read_publications(output_dir: Path, who: str = "*") -> list[Publication]:
     InputError
         A record is damaged.
     """
-    return [_read(path) for path in sorted((output_dir / RECORDS).glob(f"{who}_*.json"))]
+    found = []
+    for path in sorted((output_dir / RECORDS).glob(f"{who}_*.json")):
+        with suppress(FileNotFoundError):  # another call has replaced it meanwhile
+            found.append(_read(path))
+    return found
 
 
 def _read(path: Path) -> Publication:

@@ -281,6 +281,20 @@ def test_a_damaged_record_is_named(put, out, content):
         read_publications(out)
 
 
+def test_a_record_that_another_call_takes_away_meanwhile_is_passed_over(put, out, monkeypatch):
+    put({f"{FUNC}_a.tsv": "1"})
+    put({"sub-01/func/sub-01_task-y_a.tsv": "1"}, replace(X, kind={"task": "y"}))
+    (first, _) = sorted((out / RECORDS).glob("*.json"))
+    real = Path.read_text
+
+    def read(self: Path, **options: str) -> str:
+        first.unlink(missing_ok=True)
+        return real(self, **options)
+
+    monkeypatch.setattr(Path, "read_text", read)
+    assert [record.kind["task"] for record in read_publications(out)] == ["y"]
+
+
 def test_the_record_of_a_long_name_can_be_written(put, out):
     kind = {"task": "t" * 180, "space": "MNI152NLin2009cAsym", "res": "2"}
     put({f"{FUNC}_a.tsv": "1"}, replace(X, kind=kind))
