@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,13 +18,13 @@ from twolevel.bids.publications import read_publications
 from twolevel.bids.run_data import downsampled_affine
 from twolevel.bids.sidecars import read_json, sidecar_of
 from twolevel.errors import InputError, Problem, Problems
-from twolevel.model.spec import stage_of
+from twolevel.model.spec import Scope, stage_of
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from twolevel.model.spec import Scope, StatsModel
+    from twolevel.model.spec import StatsModel
 
 __all__ = ["GroupInputs", "SubjectMap", "check_group_mask", "find_subject_maps"]
 
@@ -61,6 +62,8 @@ class GroupInputs:
         Analysis mask of each subject.
     maps : dict of str to tuple of SubjectMap
         By label of the contrast; subjects without the contrast are missing there.
+    scope : Scope
+        Of the data that the maps were made of.
     left_out : dict of str to str
         Subjects that were asked for and are not analysed, and why.
     notes : tuple of Note
@@ -70,6 +73,7 @@ class GroupInputs:
     subjects: tuple[str, ...]
     masks: dict[str, Path]
     maps: dict[str, tuple[SubjectMap, ...]]
+    scope: Scope
     left_out: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
 
@@ -161,7 +165,10 @@ def find_subject_maps(
         raise InputError(problems)
     entities = common_entities(list(names.values()))
     entities = {k: v for k, v in entities.items() if k not in {"sub", "desc"}}
-    return GroupInputs(entities, tuple(masks), masks, maps, left_out, _notes_on_runs(masks))
+    made_of = _stated(_sidecar(next(iter(masks.values()))))["selection"]
+    scope = Scope(json.dumps(made_of["Asked"], sort_keys=True), tuple(made_of["Derivatives"]))
+    notes = _notes_on_runs(masks)
+    return GroupInputs(entities, tuple(masks), masks, maps, scope, left_out, notes)
 
 
 def _failures(output_dir: Path, scope: Scope, wanted: Mapping[str, str]) -> dict[str, str]:

@@ -102,9 +102,7 @@ def execute(arguments: argparse.Namespace) -> int:
     problems.attempt(lambda: check_work_dir(work_dir))
     atlas = problems.attempt(lambda: given_atlas(arguments))
     plan, group = _check(arguments, request, problems, console)
-    if request is not None and plan is not None:
-        tasks = (files.entities["task"] for runs in plan.runs.values() for files in runs)
-        request = request.about(tasks)
+    request = _about(request, plan, group)
     planned, notes = _check_way(arguments, request, plan, group, problems)
     problems.stop_if_any()
     if request is None or planned is None:
@@ -130,6 +128,19 @@ def execute(arguments: argparse.Namespace) -> int:
     console.print(f"log           {log}")
     console.print(f"finished in {format_seconds(time.monotonic() - started)}")
     return status
+
+
+def _about(
+    request: Request | None, plan: Plan | None, group: GroupInputs | None
+) -> Request | None:
+    """Take note of the task that was found, and of what subjects' maps were made of."""
+    if request is not None and plan is not None:
+        return request.about(
+            files.entities["task"] for runs in plan.runs.values() for files in runs
+        )
+    if request is not None and group is not None:
+        return replace(request, model=replace(request.model, scope=group.scope))
+    return request
 
 
 def _check_way(

@@ -357,7 +357,9 @@ def test_the_task_may_be_left_to_the_names(tmp_path, model):
     output = Output(tmp_path / "out", scoped(model, {}))
     for subject in ("01", "02"):
         output.write(subject, model=scoped(model, {"task": ["x"]}, "fMRIPrep 1"))
-    assert output.find().subjects == ("01", "02")
+    found = output.find()
+    assert found.subjects == ("01", "02")
+    assert found.scope == Scope('{"task": ["x"]}', ("fMRIPrep 1",))  # what the group is made of
     output.model = scoped(model, {"task": ["y"]})
     assert len(output.problems()) == 2
 
