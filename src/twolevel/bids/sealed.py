@@ -60,7 +60,7 @@ def seal(tree: Path) -> None:
     tree : Path
         Nothing is going to be added to it or changed in it any more.
     """
-    paths = sorted(path for path in tree.rglob("*") if path.is_file())
+    paths = sorted(p for p in tree.rglob("*") if p.is_file() and p != tree / SEAL)
     files = {path.relative_to(tree).as_posix(): digest_file(path) for path in paths}
     with (tree / SEAL).open("w", encoding="utf-8") as stream:
         json.dump({"Files": files}, stream, indent=1)

@@ -44,6 +44,14 @@ def test_a_manifest_lists_every_file_with_its_size_and_digest(tree):
     assert is_whole(tree)
 
 
+def test_a_tree_may_be_sealed_again(tree):
+    (tree / "empty.tsv").write_bytes(b"no more")
+    assert not is_whole(tree)
+    seal(tree)
+    assert is_whole(tree)
+    assert set(sealed_files(tree)) == set(CONTENT)
+
+
 def test_a_tree_without_files_is_whole(tmp_path):
     seal(tmp_path)
     assert sealed_files(tmp_path) == {}
