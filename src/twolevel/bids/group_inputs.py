@@ -157,6 +157,15 @@ def find_subject_maps(
         for contrast in model.nodes[0].contrasts
     }
     problems = _check_space(list(names.values()), without_space=without_space)
+    if not any(maps.values()):
+        problems.append(
+            Problem(
+                "group",
+                f"no subject in {output_dir} has a map of any contrast of the model",
+                "at least one contrast that the subjects' runs determine",
+                "see sub-*/excluded.tsv for the reason, and mend events or model",
+            )
+        )
     problems.extend(_one_per_subject(_check_maps(masks, maps, model)))
     mask_is_right = Problems()
     mask_is_right.attempt(lambda: check_group_mask(group_mask, next(iter(masks.values()))))

@@ -48,7 +48,7 @@ from twolevel.cli.machine import (
 from twolevel.cli.options import JOBS
 from twolevel.cli.progress import StageProgress, format_seconds, show_notes
 from twolevel.cli.report_command import given_atlas, make_report
-from twolevel.errors import InputError, Problem, Problems, TwolevelError
+from twolevel.errors import InputError, Problems, TwolevelError
 from twolevel.notes import Note, merged
 from twolevel.report.words import UNCORRECTED, hopeless_tests
 from twolevel.tasks.resources import allow
@@ -365,15 +365,6 @@ def _find_group(
         allow_missing=arguments.allow_missing,
         without_space=request.selection.space == {},
     )
-    if not any(inputs.maps.values()):
-        raise InputError(
-            Problem(
-                "group",
-                f"no subject in {output_dir} has a map of any contrast of the model",
-                "at least one contrast that the subjects' runs determine",
-                "see sub-*/excluded.tsv for the reason, and mend events or model",
-            )
-        )
     return replace(inputs, left_out={**inputs.left_out, **left_out})
 
 

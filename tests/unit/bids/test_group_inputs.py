@@ -126,6 +126,15 @@ def test_a_subject_without_a_contrast_is_left_out_of_it(output):
     assert [m.subject for m in found.maps["pumps"]] == ["01", "02", "03"]
 
 
+def test_a_group_without_a_map_of_any_contrast_is_refused(tmp_path, model):
+    output = Output(tmp_path / "out", model)
+    for subject in ("01", "02"):
+        output.write(subject, labels=())
+    (problem,) = output.problems()
+    assert problem.found == f"no subject in {output.root} has a map of any contrast of the model"
+    assert "excluded.tsv" in problem.remedy
+
+
 def test_a_contrast_with_a_mask_of_its_own_uses_it(output):
     names = {"sub": "01", "task": "x", "space": "MNI", "contrast": "cash"}
     own = write_mask(output.root, names, np.zeros(SHAPE, bool), AFFINE, {"Sources": [""]})
