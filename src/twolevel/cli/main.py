@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twolevel.cli.parser import parse
-from twolevel.errors import InputError, TransferError, TwolevelError
-from twolevel.workflow.processes import start_server
+from twolevel.errors import AbsentContent, InputError, TransferError, TwolevelError
+from twolevel.workflow.workers.fork_server import start_server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
-
-__all__ = ["main"]
 
 DONE, SOME_FAILED, USAGE, REFUSED, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 130
 COMMANDS = {
@@ -122,10 +120,15 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 def _refuse(error: InputError, command: str, *, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    count = len(error.problems)
+    problems = error.problems
+    if any(isinstance(problem, AbsentContent) for problem in problems):
+        from twolevel.fetch.not_fetched import absent_together  # noqa: PLC0415  # seldom needed
+
+        problems = tuple(absent_together(problems))
+    count = len(problems)
     done = "downloaded" if command == "fetch" else "computed"
     _tell(f"Refused: {count} problem{'s' * (count > 1)}. Nothing was {done}.\n")
-    for problem in error.problems:
+    for problem in problems:
         _tell(f"{problem}\n")
     return REFUSED
 

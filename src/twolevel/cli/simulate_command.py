@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twolevel.cli.console import ReportConsole
-from twolevel.simulate import simulate_dataset
+from twolevel.simulate.dataset import simulate_dataset
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
-
-
-__all__ = ["execute", "simulate"]
 
 
 def simulate(arguments: argparse.Namespace, folder: Path, console: ReportConsole) -> None:
@@ -24,7 +21,6 @@ def simulate(arguments: argparse.Namespace, folder: Path, console: ReportConsole
         Options of the simulation.
     folder : Path
         Where it goes.
-    console : ReportConsole
     """
     with console.status("simulating") as status:
         simulate_dataset(
@@ -40,10 +36,6 @@ def simulate(arguments: argparse.Namespace, folder: Path, console: ReportConsole
 
 def execute(arguments: argparse.Namespace) -> int:
     """Simulate a dataset.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
 
     Returns
     -------

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 from nilearn.interfaces.fmriprep import load_confounds_strategy
 
-from twolevel.bids.images import read_header
-from twolevel.bids.tables import read_tsv
-from twolevel.simulate import simulate_dataset
+from twolevel.files.images import read_header
+from twolevel.files.tables import read_tsv
+from twolevel.simulate.dataset import simulate_dataset
 from twolevel.simulate.truth import CONDITIONS, CONTRASTS, REGIONS
 
 SMALL: dict[str, Any] = {"n_runs": 2, "voxel_size_mm": 6.0, "n_volumes": 60}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from twolevel.errors import InputError
-from twolevel.simulate import simulate_dataset
+from twolevel.simulate.dataset import simulate_dataset
 
 
 @pytest.mark.parametrize(
