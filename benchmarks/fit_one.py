@@ -46,11 +46,11 @@ def main() -> None:
 
 
 def _twolevel(arguments: argparse.Namespace) -> Callable[[], None]:
-    from twolevel.bids.images import read_header
-    from twolevel.bids.run_data import run_blocks
+    from twolevel.files.images import read_header
+    from twolevel.files.run_data import run_blocks
     from twolevel.numerics.kernels import compile_kernels
     from twolevel.numerics.resources import UNLIMITED, Resources
-    from twolevel.stats.run_fit import fit_blocks
+    from twolevel.stats.run.fit import fit_blocks
 
     compile_kernels()
 

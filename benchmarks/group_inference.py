@@ -121,10 +121,10 @@ def _measure_here(arguments: argparse.Namespace) -> None:
 
 def _twolevel(case: Case, path: Path, n_threads: int) -> Callable[[int], object]:
     import twolevel
-    from twolevel.bids.stacked_maps import StackedMaps
+    from twolevel.files.stack import StackedMaps
     from twolevel.numerics.relabelings import draw_sign_flips
     from twolevel.numerics.resources import Resources
-    from twolevel.stats.permutation_model import PermutationModel
+    from twolevel.stats.permute.model import PermutationModel
 
     maps, mask = StackedMaps(path), REAL.brain(REAL.n_mask)
     settings = twolevel.PermutationSettings(statistics=case.statistics)  # type: ignore[arg-type]
@@ -168,7 +168,7 @@ def _nilearn(case: Case, path: Path, n_threads: int) -> Callable[[int], object]:
 
 def _make_maps(data: Path, n_subjects: int) -> Path:
     """Return smooth noise with an effect in a ball, one row per subject."""
-    from twolevel.bids.stacked_maps import stack_maps
+    from twolevel.files.stack import stack_maps
 
     path = data / f"group-{n_subjects}.npy"
     if not path.is_file():

@@ -11,8 +11,8 @@ import pandas as pd
 from isal import igzip
 from scipy.ndimage import gaussian_filter
 
-from twolevel.bids.images import write_image
-from twolevel.stats.design import frame_times_of, make_design_matrix
+from twolevel.files.images import write_image
+from twolevel.stats.run.design import frame_times_of, make_design_matrix
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,20 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-__all__ = [
-    "AbsentContent",
-    "AnalysisError",
-    "DamagedError",
-    "InputError",
-    "ModelError",
-    "OutputError",
-    "Problem",
-    "Problems",
-    "TransferError",
-    "TwolevelError",
-    "did_you_mean",
-]
-
 T = TypeVar("T")
 
 
@@ -152,10 +138,6 @@ class Problems:
     def attempt(self, function: Callable[[], T]) -> T | None:
         """Call a function and keep the problems that it raises.
 
-        Parameters
-        ----------
-        function : callable
-
         Returns
         -------
         object or None
@@ -168,12 +150,7 @@ class Problems:
             return None
 
     def stop_if_any(self) -> None:
-        """Raise all that was collected.
-
-        Raises
-        ------
-        InputError
-        """
+        """Raise all that was collected."""
         if self.found:
             raise InputError(self.found)
 
@@ -187,10 +164,6 @@ def did_you_mean(name: str, there: Iterable[str]) -> str:
         What was asked for.
     there : iterable of str
         What exists.
-
-    Returns
-    -------
-    str
     """
     there = list(there)
     last_parts = [t for t in there if t.split(".")[-1] == name]

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Note", "merged"]
-
 SHOWN = 3
 
 
@@ -41,7 +39,6 @@ def merged(notes: Iterable[Note], *, every_place: bool = False) -> list[str]:
 
     Parameters
     ----------
-    notes : iterable of Note
     every_place : bool
         Name all places with their details, rather than the first ones.
 

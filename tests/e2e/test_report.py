@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 from command import Analysis, call
 
-from twolevel.bids.publications import GROUP, Publication, record_failure, write_publication
-from twolevel.bids.run_records import RunRecord, write_run_record
+from twolevel.derivatives.calls import RunRecord, write_run_record
+from twolevel.derivatives.records import GROUP, Publication, record_failure, write_publication
 from twolevel.report import page as report_page
 
 

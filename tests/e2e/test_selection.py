@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from command import call
 
-from twolevel.bids.exclusions import read_exclusions
+from twolevel.derivatives.exclusions import read_exclusions
 from twolevel.model.read import presets
 
 pytestmark = pytest.mark.slow

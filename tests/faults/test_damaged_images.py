@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twolevel.bids.images import write_image
-from twolevel.bids.run_data import read_run, run_blocks
 from twolevel.errors import InputError
+from twolevel.files.images import write_image
+from twolevel.files.run_data import read_run, run_blocks
 from twolevel.numerics.resources import Resources
-from twolevel.stats.run_fit import fit_blocks
-from twolevel.stats.unit_fit import unit_width
+from twolevel.stats.run.fit import fit_blocks
+from twolevel.stats.run.unit import unit_width
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from twolevel.bids.run_data import RunBlocks
-    from twolevel.stats.unit_fit import VoxelBlock
+    from twolevel.files.run_data import RunBlocks
+    from twolevel.stats.run.unit import VoxelBlock
 
     Use = Callable[[Path, "Intact", int], None]
 

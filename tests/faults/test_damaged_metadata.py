@@ -12,13 +12,13 @@ import pytest
 
 from twolevel.bids.confounds import read_confounds
 from twolevel.bids.events import read_events
-from twolevel.bids.images import check_length, read_header, write_image
-from twolevel.bids.tables import read_tsv
 from twolevel.cli.main import main
 from twolevel.errors import AnalysisError, InputError
+from twolevel.files.images import check_length, read_header, write_image
+from twolevel.files.tables import read_tsv
 from twolevel.model.read import presets, read_model
 from twolevel.model.spec import stage_of
-from twolevel.tasks.fit_run import fit_image
+from twolevel.tasks.fitted_run import fit_image
 
 FUNC = "derivatives/fmriprep/sub-01/func"
 POINTER = "/annex/objects/MD5E-s100--0123456789abcdef0123456789abcdef.json\n"

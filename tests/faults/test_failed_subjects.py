@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from twolevel.bids.exclusions import read_exclusions
+from twolevel.derivatives.exclusions import read_exclusions
 
 SUBJECT_MAP = "sub-{0}/func/sub-{0}_task-balloonanalogrisktask_space-MNI152NLin2009cAsym_res-2_{1}"
 

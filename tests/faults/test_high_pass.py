@@ -13,7 +13,7 @@ from twolevel.bids.run_inputs import RunSpec
 from twolevel.model.read import presets, read_model
 from twolevel.model.spec import stage_of
 from twolevel.tasks.design_run import design_run
-from twolevel.tasks.fit_run import load_design
+from twolevel.tasks.fitted_run import load_design
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twolevel.bids.exclusions import read_exclusions
+from twolevel.derivatives.exclusions import read_exclusions
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ import pytest
 from annexed import Sources, annexed_object, can_mount, git, static_server, tmpfs
 from command import call
 
-from twolevel.bids.annex import is_absent
+from twolevel.files.annex import is_absent
 
 AGAIN = "The same command tries again, and goes on with what is here."
 

@@ -10,7 +10,7 @@ import pytest
 from annexed import git, make_unlocked, static_server
 from command import call
 
-from twolevel.bids.annex import is_absent
+from twolevel.files.annex import is_absent
 
 TASK = "task-balloonanalogrisktask"
 SPACE = "space-MNI152NLin2009cAsym_res-2"

@@ -8,8 +8,8 @@ import signal
 
 import pytest
 
-from twolevel.bids import programs
 from twolevel.cli.main import main
+from twolevel.fetch import programs
 
 pytestmark = pytest.mark.usefixtures("without")
 

@@ -11,7 +11,7 @@ import pytest
 from annexed import annexed_object, can_mount, git, static_server, tmpfs
 from command import call, contents
 
-from twolevel.bids.annex import is_absent
+from twolevel.files.annex import is_absent
 from twolevel.model.read import presets
 
 DESCRIPTION = "dataset_description.json"

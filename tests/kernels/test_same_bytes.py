@@ -11,17 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twolevel.bids.images import write_image
-from twolevel.bids.run_data import RunBlocks, read_run, run_blocks
+from twolevel.files.images import write_image
+from twolevel.files.run_data import RunBlocks, read_run, run_blocks
 from twolevel.numerics.resources import Resources
-from twolevel.stats import noise, unit_fit
-from twolevel.stats.run_fit import fit_blocks, fit_run
-from twolevel.stats.unit_fit import unit_width
+from twolevel.stats.run import noise, unit
+from twolevel.stats.run.fit import fit_blocks, fit_run
+from twolevel.stats.run.unit import unit_width
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from twolevel.stats.run_fit import RunFit
+    from twolevel.stats.run.fit import RunFit
 
 SHAPE, N_ROWS = (14, 15, 13), 40
 AFFINE = np.diag([3.0, 3.0, 3.5, 1.0])
@@ -41,7 +41,7 @@ noise_models = pytest.mark.parametrize("noise_model", ["ols", "ar1", "ar2"])
 
 @pytest.fixture(autouse=True)
 def many_units(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unit_fit, "UNIT_SIZE", WIDTH * N_ROWS)
+    monkeypatch.setattr(unit, "UNIT_SIZE", WIDTH * N_ROWS)
     monkeypatch.setattr(noise, "STEPS", 20)  # groups of the k-means: enough to share voxels
 
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from twolevel.stats.cluster_table import cluster_table
 from twolevel.stats.contrasts import is_estimable
 from twolevel.stats.estimates import ContrastEstimate, p_from_t, z_from_t
-from twolevel.stats.fixed_effects import combine_runs
-from twolevel.stats.group_fit import fit_group
 from twolevel.stats.inference.cluster_extent import cluster_extent
+from twolevel.stats.inference.cluster_table import cluster_table
 from twolevel.stats.inference.result import GroupContrast
+from twolevel.stats.maps.fixed import combine_runs
+from twolevel.stats.maps.ols import fit_group
 
 N_VOXELS = 4
 effects = arrays(float, N_VOXELS, elements=st.floats(-100, 100))

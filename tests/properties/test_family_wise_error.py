@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.ndimage import gaussian_filter
 
-from twolevel.stats.group_fit import fit_group
 from twolevel.stats.inference.height_control import height_control
 from twolevel.stats.inference.parametric_fwe import parametric_fwe
 from twolevel.stats.inference.permutation_fwe import STATISTIC_OF, permutation_fwe
 from twolevel.stats.inference.result import GroupContrast
-from twolevel.stats.permutation import PermutationSettings, permute_group
-from twolevel.stats.permutation_model import make_permutation_model
+from twolevel.stats.maps.ols import fit_group
+from twolevel.stats.permute.loop import PermutationSettings, permute_group
+from twolevel.stats.permute.model import make_permutation_model
 
 N_SETS, ALPHA, SHAPE, MASK = 300, 0.05, (9, 9, 9), np.ones((9, 9, 9), bool)
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from nilearn.glm.first_level import make_first_level_design_matrix
 
-from twolevel.stats.design import frame_times_of, make_design_matrix
+from twolevel.stats.run.design import frame_times_of, make_design_matrix
 
 HIGH_PASS = 1 / 128
 

@@ -18,11 +18,11 @@ from scipy.ndimage import gaussian_filter
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from twolevel.bids.images import write_image
-from twolevel.bids.run_data import run_blocks
+from twolevel.files.images import write_image
+from twolevel.files.run_data import run_blocks
 from twolevel.numerics.resources import UNLIMITED, Resources
-from twolevel.stats.noise import truncated, yule_walker
-from twolevel.stats.run_fit import RunFit, fit_blocks, percent_signal_change
+from twolevel.stats.run.fit import RunFit, fit_blocks, percent_signal_change
+from twolevel.stats.run.noise import truncated, yule_walker
 
 if TYPE_CHECKING:
     from pathlib import Path

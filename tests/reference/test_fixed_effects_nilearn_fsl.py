@@ -11,7 +11,7 @@ from nilearn.glm.contrasts import compute_fixed_effects
 from scipy import stats
 
 from twolevel.stats.estimates import ContrastEstimate, z_from_t
-from twolevel.stats.fixed_effects import combine_runs
+from twolevel.stats.maps.fixed import combine_runs
 
 SHAPE = (5, 4, 3)
 DOFS = (87.0, 92.0, 40.0)

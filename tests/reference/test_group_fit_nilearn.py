@@ -13,7 +13,7 @@ from nilearn.glm.second_level import SecondLevelModel
 from scipy import stats
 
 from twolevel.stats.estimates import p_from_t, z_from_t
-from twolevel.stats.group_fit import fit_group
+from twolevel.stats.maps.ols import fit_group
 
 SHAPE = (6, 5, 4)
 pytestmark = pytest.mark.filterwarnings("ignore:.*standardize.*:FutureWarning")

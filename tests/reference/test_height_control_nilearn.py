@@ -13,11 +13,11 @@ from scipy import stats
 from scipy.ndimage import gaussian_filter
 
 from twolevel.stats.estimates import ContrastEstimate
-from twolevel.stats.group_fit import fit_group
 from twolevel.stats.inference.cluster_extent import cluster_extent
 from twolevel.stats.inference.height_control import height_control
 from twolevel.stats.inference.parametric_fwe import parametric_fwe
 from twolevel.stats.inference.result import GroupContrast
+from twolevel.stats.maps.ols import fit_group
 
 SHAPE = (14, 13, 12)
 pytestmark = pytest.mark.filterwarnings("ignore:.*standardize.*:FutureWarning")

@@ -11,8 +11,14 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from twolevel.bids.images import check_length, open_volumes, read_header, read_volumes, write_image
-from twolevel.bids.run_data import read_run
+from twolevel.files.images import (
+    check_length,
+    open_volumes,
+    read_header,
+    read_volumes,
+    write_image,
+)
+from twolevel.files.run_data import read_run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from twolevel.bids.needed import content_of, images_of, tables_of, to_download
 from twolevel.bids.selection import choose_subjects, runs_with_images, select_runs
 from twolevel.bids.wanted import Selection, parse_space
 from twolevel.errors import InputError
+from twolevel.fetch.needed import content_of, images_of, tables_of, to_download
 
 SPACE = "MNI152NLin2009cAsym:res-2"
 FMRIPREP = "derivatives/fmriprep"

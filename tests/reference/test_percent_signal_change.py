@@ -9,10 +9,10 @@ from nilearn.glm.contrasts import compute_contrast
 from nilearn.glm.first_level import mean_scaling, run_glm
 
 from twolevel.errors import AnalysisError
-from twolevel.stats.design import steady_rows
-from twolevel.stats.nilearn_fit import fit_blocks_as_nilearn
-from twolevel.stats.run_fit import fit_run, percent_signal_change
-from twolevel.stats.unit_fit import VoxelBlock
+from twolevel.stats.run.design import steady_rows
+from twolevel.stats.run.fit import fit_run, percent_signal_change
+from twolevel.stats.run.nilearn import fit_blocks_as_nilearn
+from twolevel.stats.run.unit import VoxelBlock
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*Mean values of 0 observed.*:UserWarning")
 

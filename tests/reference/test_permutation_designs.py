@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from twolevel.stats.permutation import PermutationSettings, Permuted, permute_group
-from twolevel.stats.permutation_model import make_permutation_model
+from twolevel.stats.permute.loop import PermutationSettings, Permuted, permute_group
+from twolevel.stats.permute.model import make_permutation_model
 
 MASK = np.ones((3, 3, 2), bool)
 MASK[1, 1, 0] = MASK[2, 2, 1] = False

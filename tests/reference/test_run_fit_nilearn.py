@@ -11,10 +11,10 @@ import pytest
 from nilearn.glm.contrasts import compute_contrast
 from nilearn.glm.first_level import FirstLevelModel, run_glm
 
-from twolevel.bids.run_data import read_run
-from twolevel.stats.design import frame_times_of, make_design_matrix
-from twolevel.stats.fixed_effects import combine_runs
-from twolevel.stats.run_fit import fit_run, percent_signal_change
+from twolevel.files.run_data import read_run
+from twolevel.stats.maps.fixed import combine_runs
+from twolevel.stats.run.design import frame_times_of, make_design_matrix
+from twolevel.stats.run.fit import fit_run, percent_signal_change
 
 if TYPE_CHECKING:
     from pathlib import Path

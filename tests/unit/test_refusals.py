@@ -11,10 +11,10 @@ import pytest
 from twolevel.errors import InputError, ModelError, did_you_mean
 from twolevel.model.read import presets, read_model
 from twolevel.stats.contrasts import contrast_vector
-from twolevel.stats.design import make_design_matrix
-from twolevel.stats.permutation import PermutationSettings, permute_group
-from twolevel.stats.permutation_model import make_permutation_model
-from twolevel.stats.run_fit import fit_run
+from twolevel.stats.permute.loop import PermutationSettings, permute_group
+from twolevel.stats.permute.model import make_permutation_model
+from twolevel.stats.run.design import make_design_matrix
+from twolevel.stats.run.fit import fit_run
 
 FT = np.arange(50, dtype=np.float64) * 2
 CONTRAST = ["Nodes", 0, "Contrasts", 0]

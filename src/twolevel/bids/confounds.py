@@ -10,22 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from twolevel.bids.tables import line_of, read_tsv
 from twolevel.errors import InputError, Problem
-from twolevel.stats.design import cosines_among
+from twolevel.files.tables import line_of, read_tsv
+from twolevel.stats.run.design import cosines_among
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-__all__ = [
-    "DISPLACEMENT",
-    "RunConfounds",
-    "confound_names",
-    "framewise_displacement",
-    "read_confounds",
-]
 
 FEWEST = 2  # rows: what is missing in the first is taken from the second
 DISPLACEMENT = "framewise_displacement"
@@ -51,16 +43,7 @@ class RunConfounds:
 
 
 def confound_names(path: Path | str) -> list[str]:
-    """List the columns of a confounds table.
-
-    Parameters
-    ----------
-    path : Path or str
-
-    Returns
-    -------
-    list of str
-    """
+    """List the columns of a confounds table."""
     return [str(column) for column in read_tsv(path)]
 
 

@@ -10,20 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = [
-    "ENTITY_ORDER",
-    "NATIVE_SPACES",
-    "RUN_ENTITIES",
-    "BidsName",
-    "build_name",
-    "describe",
-    "is_common_space",
-    "is_mni152",
-    "normalised",
-    "other_entities",
-    "parse_name",
-]
-
 ENTITY_ORDER = (
     "sub",
     "ses",
@@ -88,10 +74,6 @@ class BidsName:
 def parse_name(path: Path | str) -> BidsName | None:
     """Take a file name apart.
 
-    Parameters
-    ----------
-    path : Path or str
-
     Returns
     -------
     BidsName or None
@@ -117,20 +99,12 @@ def is_mni152(space: str | None) -> bool:
     ----------
     space : str or None
         Label, as in ``space-MNI152NLin2009cAsym``.
-
-    Returns
-    -------
-    bool
     """
     return space is not None and space.startswith("MNI152")
 
 
 def is_common_space(entities: Mapping[str, str]) -> bool:
     """Tell whether images of these entities can be compared across subjects, voxel by voxel.
-
-    Parameters
-    ----------
-    entities : mapping of str to str
 
     Returns
     -------
@@ -143,10 +117,6 @@ def is_common_space(entities: Mapping[str, str]) -> bool:
 
 def normalised(entities: Mapping[str, str]) -> dict[str, str]:
     """Make entities comparable: ``run-01`` and ``run-1`` are the same run.
-
-    Parameters
-    ----------
-    entities : mapping of str to str
 
     Returns
     -------
@@ -164,14 +134,8 @@ def build_name(entities: Mapping[str, str], suffix: str, extension: str) -> str:
 
     Parameters
     ----------
-    entities : mapping of str to str
-    suffix : str
     extension : str
         With its dot.
-
-    Returns
-    -------
-    str
     """
     parts = [f"{key}-{entities[key]}" for key in ENTITY_ORDER if key in entities]
     return "_".join([*parts, suffix]) + extension
@@ -182,13 +146,8 @@ def describe(entities: Mapping[str, str], keys: Sequence[str]) -> str:
 
     Parameters
     ----------
-    entities : mapping of str to str
     keys : sequence of str
         Which, in this order.
-
-    Returns
-    -------
-    str
     """
     there = normalised(entities)
     return " ".join(f"{key}-{there[key]}" for key in keys if key in there)
@@ -196,10 +155,6 @@ def describe(entities: Mapping[str, str], keys: Sequence[str]) -> str:
 
 def other_entities(entities: Mapping[str, str]) -> str:
     """Write what tells a run from others beside its session, task and number: ``dir-AP``.
-
-    Parameters
-    ----------
-    entities : mapping of str to str
 
     Returns
     -------

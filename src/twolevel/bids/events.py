@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from twolevel.bids.tables import in_lines, line_of, read_tsv
 from twolevel.errors import InputError, Problem, did_you_mean
+from twolevel.files.tables import in_lines, line_of, read_tsv
 from twolevel.model.variables import TIMING, matches
 from twolevel.notes import Note
-from twolevel.stats.design import EARLIEST_ONSET
+from twolevel.stats.run.design import EARLIEST_ONSET
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-__all__ = ["RunEvents", "events_of_run", "events_within_scan", "read_events"]
 
 MILLISECONDS = 1000.0
 SCANS_TOO_LATE = 10.0
@@ -135,10 +133,6 @@ def events_of_run(
         Repetition time and start time in seconds.
     n_volumes : int, optional
         Without these two, all onsets are taken to lie in the scan.
-
-    Returns
-    -------
-    RunEvents
 
     Raises
     ------

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twolevel.bids.sidecars import read_json
 from twolevel.bids.wanted import ABSENT, ANY
 from twolevel.errors import InputError, Problem, did_you_mean
+from twolevel.files.sidecars import read_json
 from twolevel.model.spec import ENTITY_KEYS
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-__all__ = ["read_filter_file"]
 
 OPTION = "--bids-filter-file"
 PARTS = ("bold", "sbref", "fmap", "t1w", "t2w", "flair", "roi")

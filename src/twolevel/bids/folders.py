@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from twolevel.bids.annex import is_absent
 from twolevel.bids.entities import parse_name
-from twolevel.bids.sidecars import read_json
 from twolevel.errors import Problem
+from twolevel.files.annex import is_absent
+from twolevel.files.sidecars import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
-
-__all__ = ["missing_folders", "no_images"]
 
 DEPTH = 2  # folders below the one given in which a dataset is looked for
 SHOWN = 3
@@ -28,7 +26,6 @@ def missing_folders(bids_dir: Path, derivatives: Sequence[Path]) -> list[Problem
     ----------
     bids_dir : Path
         The raw dataset.
-    derivatives : sequence of Path
 
     Returns
     -------
@@ -110,10 +107,6 @@ def _files(root: Path, pattern: str) -> Iterator[Path]:
 
 def no_images(derivatives: Iterable[Path]) -> list[Problem]:
     """Say why derivatives hold no preprocessed image at all.
-
-    Parameters
-    ----------
-    derivatives : iterable of Path
 
     Returns
     -------

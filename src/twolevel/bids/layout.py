@@ -16,15 +16,6 @@ if TYPE_CHECKING:
 
     from twolevel.bids.wanted import Selection
 
-__all__ = [
-    "RunFiles",
-    "averaged_sessions",
-    "find_runs",
-    "find_sidecars",
-    "iter_subjects",
-    "list_subjects",
-]
-
 SPATIAL = frozenset({"space", "res", "den", "cohort", "desc"})
 DEFAULT_SPACE = "MNI152NLin2009cAsym"
 BOLD_EXTENSIONS = (".nii.gz", ".nii")
@@ -113,7 +104,6 @@ def find_runs(
         The raw dataset.
     derivatives : sequence of Path
         Roots of derivative datasets in fMRIPrep layout.
-    selection : Selection
 
     Returns
     -------
@@ -403,17 +393,7 @@ def _inherited(root: Path, path: Path, name: BidsName, suffix: str, extension: s
 
 
 def iter_subjects(runs: Iterable[RunFiles]) -> Iterator[tuple[str, list[RunFiles]]]:
-    """Group runs by subject, in order.
-
-    Parameters
-    ----------
-    runs : iterable of RunFiles
-
-    Yields
-    ------
-    subject : str
-    runs : list of RunFiles
-    """
+    """Group runs by subject, in order."""
     grouped: dict[str, list[RunFiles]] = {}
     for files in runs:
         grouped.setdefault(files.entities["sub"], []).append(files)

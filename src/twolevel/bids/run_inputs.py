@@ -5,29 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from twolevel.bids.annex import is_absent, real_path
 from twolevel.bids.entities import RUN_ENTITIES, describe
-from twolevel.bids.images import read_header
-from twolevel.bids.sidecars import read_json
 from twolevel.errors import InputError, Problem
+from twolevel.files.annex import is_absent, real_path
+from twolevel.files.images import read_header
+from twolevel.files.sidecars import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from twolevel.bids.layout import RunFiles
-
-__all__ = [
-    "ASSUMED",
-    "RunInputs",
-    "RunSpec",
-    "dataset_links",
-    "gather",
-    "output_entities",
-    "read_timing",
-    "source_uri",
-    "start_time_source",
-]
 
 HIGHEST = 1e12  # no number of seconds is larger, and every int below it is a float
 SHOWN = 60  # characters
@@ -52,7 +40,6 @@ class RunSpec:
         Of the names of its outputs.
     repetition_time, start_time : float
         Seconds.
-    n_volumes : int
     sources : tuple of str
         BIDS URIs of the files it is computed from.
     start_time_from : str
@@ -79,7 +66,6 @@ class RunInputs:
 
     Attributes
     ----------
-    spec : RunSpec
     files : dict of str to Path
         ``bold``, ``mask``, ``events`` and, where the model takes them, ``confounds`` and
         ``confounds_json``; links followed to their content.
@@ -91,11 +77,6 @@ class RunInputs:
 
 def dataset_links(bids_dir: Path, derivatives: Sequence[Path]) -> dict[str, Path]:
     """Name the datasets that BIDS URIs refer to.
-
-    Parameters
-    ----------
-    bids_dir : Path
-    derivatives : sequence of Path
 
     Returns
     -------
@@ -118,7 +99,6 @@ def source_uri(path: Path, links: Mapping[str, Path]) -> str:
 
     Parameters
     ----------
-    path : Path
     links : mapping of str to Path
         See `dataset_links`.
 
@@ -134,10 +114,6 @@ def source_uri(path: Path, links: Mapping[str, Path]) -> str:
 
 def read_timing(files: RunFiles) -> tuple[float, float]:
     """Read repetition time and start time of a run from its sidecars.
-
-    Parameters
-    ----------
-    files : RunFiles
 
     Returns
     -------
@@ -203,10 +179,6 @@ def start_time_source(files: RunFiles) -> str:
 
     fMRIPrep shifts slices to the middle of the repetition time unless told otherwise, and older
     versions of it do not say so in StartTime.
-
-    Parameters
-    ----------
-    files : RunFiles
 
     Returns
     -------
@@ -284,13 +256,8 @@ def output_entities(files: RunFiles, downsample: int) -> dict[str, str]:
 
     Parameters
     ----------
-    files : RunFiles
     downsample : int
         Changes ``res``.
-
-    Returns
-    -------
-    dict of str to str
     """
     entities = dict(files.entities)
     if downsample > 1:
@@ -321,10 +288,6 @@ def gather(
         Whether the model takes confounds.
     downsample : int
         Changes ``res`` in the names of outputs.
-
-    Returns
-    -------
-    RunInputs
     """
     kinds = ["bold", "mask", "events", *(["confounds", "confounds_json"] if confounds else [])]
     there = {kind: path for kind in kinds if (path := getattr(files, kind)) is not None}

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-__all__ = ["EXCLUDED", "choose_subjects", "nobody_left", "runs_with_images", "select_runs"]
-
 
 EXCLUDED = "excluded by --exclude-participant-label"
 
@@ -36,8 +34,6 @@ def choose_subjects(
 
     Parameters
     ----------
-    bids_dir : Path
-    derivatives : sequence of Path
     wanted : sequence of str
         Labels with or without ``sub-``; empty for all.
     excluded : sequence of str
@@ -100,10 +96,6 @@ def nobody_left(subjects: Iterable[str]) -> Problem:
     ----------
     subjects : iterable of str
         Those that were to be taken.
-
-    Returns
-    -------
-    Problem
     """
     return Problem(
         "--exclude-participant-label",
@@ -124,7 +116,6 @@ def select_runs(
         The raw dataset.
     derivatives : sequence of Path
         Roots of derivative datasets in fMRIPrep layout.
-    selection : Selection
 
     Returns
     -------
@@ -151,7 +142,6 @@ def runs_with_images(
 
     Parameters
     ----------
-    runs : sequence of RunFiles
     named : sequence of str
         Subjects that were asked for by name.
     there : sequence of str

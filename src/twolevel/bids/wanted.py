@@ -12,8 +12,6 @@ from twolevel.model.spec import ENTITY_KEYS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["ABSENT", "ANY", "PYBIDS_NAMES", "Selection", "parse_space"]
-
 ABSENT = ""  # among the labels that a selection takes: files without the entity
 ANY = "*"  # files with the entity, whatever its label
 PYBIDS_NAMES = {key: name for name, key in ENTITY_KEYS.items()}
@@ -84,10 +82,6 @@ def _is_among(key: str, label: str, wanted: Sequence[str]) -> bool:
 
 def parse_space(text: str) -> dict[str, str]:
     """Read ``MNI152NLin2009cAsym:res-2`` as fMRIPrep writes output spaces.
-
-    Parameters
-    ----------
-    text : str
 
     Returns
     -------

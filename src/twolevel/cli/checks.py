@@ -7,21 +7,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from twolevel.bids.layout import list_subjects
-from twolevel.bids.longest_name import check_name_lengths
-from twolevel.bids.output_checks import find_in_the_way, selection_in_words
-from twolevel.bids.outputs import common_entities
-from twolevel.bids.preflight import Checks, Plan, check_inputs
-from twolevel.bids.publications import GROUP, Publication, kind_of
-from twolevel.bids.publish import derivative_versions, linked_datasets
 from twolevel.bids.run_inputs import dataset_links, output_entities
 from twolevel.bids.selection import choose_subjects
 from twolevel.bids.wanted import Selection, parse_space
+from twolevel.checks.dataset import Checks, Plan, check_inputs
+from twolevel.checks.longest_name import check_name_lengths
+from twolevel.checks.output import find_in_the_way, selection_in_words
 from twolevel.cli.select import make_selection, subject_labels
+from twolevel.derivatives.maps import common_entities
+from twolevel.derivatives.publish import derivative_versions, linked_datasets
+from twolevel.derivatives.records import GROUP, Publication, kind_of
 from twolevel.errors import InputError, OutputError, Problem, Problems
 from twolevel.model.override import override
 from twolevel.model.read import find_model, read_model
 from twolevel.model.spec import Scope
-from twolevel.stats.noise import noise_order
+from twolevel.stats.run.noise import noise_order
 from twolevel.tasks.combine_runs import subject_entities
 from twolevel.tasks.describe_permutations import UNCORRECTED
 from twolevel.tasks.permute_group import BY_PERMUTATION
@@ -35,17 +35,6 @@ if TYPE_CHECKING:
     from twolevel.model.spec import StatsModel
     from twolevel.notes import Note
 
-__all__ = [
-    "PlannedOutputs",
-    "Request",
-    "check_enough",
-    "check_names",
-    "check_way",
-    "load_request",
-    "make_plan",
-    "plan_outputs",
-]
-
 FEWEST = 2
 
 
@@ -55,9 +44,6 @@ class Request:
 
     Attributes
     ----------
-    bids_dir : Path
-    derivatives : tuple of Path
-    model : StatsModel
     selection : Selection
         Its subjects are chosen.
     links : dict of str to Path
@@ -108,7 +94,6 @@ def load_request(
 
     Parameters
     ----------
-    arguments : argparse.Namespace
     problems : Problems
         Takes what is wrong.
     from_data : bool
@@ -220,18 +205,12 @@ def make_plan(
 
     Parameters
     ----------
-    request : Request
     problems : Problems
         Takes what is wrong.
-    console : ReportConsole
     with_group : bool
         The group level follows: it needs a Dataset node, and subjects on one grid.
     images : bool
         The images are there and are checked too.
-
-    Returns
-    -------
-    Plan or None
     """
     with console.status("checking inputs") as status:
         plan = problems.attempt(
@@ -262,14 +241,8 @@ def plan_outputs(request: Request, plan: Plan, *, with_group: bool) -> PlannedOu
 
     Parameters
     ----------
-    request : Request
-    plan : Plan
     with_group : bool
         The group level follows.
-
-    Returns
-    -------
-    PlannedOutputs
     """
     downsample = request.model.nodes[0].run_settings.downsample
     selection = request.model.scope.record
@@ -292,14 +265,8 @@ def check_names(planned: PlannedOutputs, model: StatsModel, folders: Sequence[Pa
 
     Parameters
     ----------
-    planned : PlannedOutputs
-    model : StatsModel
     folders : sequence of Path
         Where files are written.
-
-    Raises
-    ------
-    InputError
     """
     node = model.node("dataset")
     descs = [test.test for test in node.group_settings.tests] if node is not None else []
@@ -314,21 +281,10 @@ def check_way(
 ) -> list[Note]:
     """Refuse to write over results of another selection, unless that is asked for.
 
-    Parameters
-    ----------
-    output_dir : Path
-    planned : PlannedOutputs
-    request : Request
-    overwrite : bool
-
     Returns
     -------
     list of Note
         What is going to be replaced.
-
-    Raises
-    ------
-    OutputError
     """
     found = find_in_the_way(output_dir, planned.records.values(), planned.names)
     if overwrite:
@@ -340,16 +296,7 @@ def check_way(
 
 
 def check_enough(n_subjects: int) -> None:
-    """Refuse too few subjects for a group.
-
-    Parameters
-    ----------
-    n_subjects : int
-
-    Raises
-    ------
-    InputError
-    """
+    """Refuse too few subjects for a group."""
     if n_subjects < FEWEST:
         raise InputError(
             Problem(

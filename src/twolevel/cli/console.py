@@ -7,8 +7,6 @@ from typing import Any
 
 from rich.console import Console
 
-__all__ = ["ReportConsole"]
-
 
 class ReportConsole(Console):
     """A console that prints what it is given, letter by letter, in lines as long as they are.

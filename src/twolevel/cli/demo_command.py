@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twolevel.bids.sidecars import read_json, write_json
 from twolevel.cli import run_command
 from twolevel.cli.console import ReportConsole
 from twolevel.cli.parser import build_parser
 from twolevel.cli.simulate_command import simulate
 from twolevel.errors import OutputError, Problem
+from twolevel.files.sidecars import read_json, write_json
 
 if TYPE_CHECKING:
     import argparse
-
-__all__ = ["execute"]
 
 RECORD = "demo.json"
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Simulate a dataset (unless it is there), analyse it, say where the results are.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
 
     Returns
     -------

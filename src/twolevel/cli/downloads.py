@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from twolevel.bids.annex import is_absent
-from twolevel.bids.disk import free_bytes, readable_bytes
-from twolevel.bids.needed import identities, images_of, tables_of, to_download
-from twolevel.bids.programs import GIT_ANNEX, require_programs
 from twolevel.bids.selection import select_runs
-from twolevel.bids.transfer import keys_of
 from twolevel.cli.machine import process_count
 from twolevel.cli.options import JOBS
 from twolevel.cli.transfer import download_all
 from twolevel.errors import InputError, Problems
+from twolevel.fetch.disk import free_bytes, readable_bytes
+from twolevel.fetch.needed import identities, images_of, tables_of, to_download
+from twolevel.fetch.programs import GIT_ANNEX, require_programs
+from twolevel.fetch.transfer import keys_of
+from twolevel.files.annex import is_absent
 from twolevel.tasks.fetch_runs import JOBS_VARIABLE
 from twolevel.workflow.downloads import Downloads, Images
 from twolevel.workflow.submit import Fetching
@@ -22,11 +22,9 @@ from twolevel.workflow.submit import Fetching
 if TYPE_CHECKING:
     import argparse
 
-    from twolevel.bids.preflight import Plan
+    from twolevel.checks.dataset import Plan
     from twolevel.cli.checks import Request
     from twolevel.cli.console import ReportConsole
-
-__all__ = ["fetch_tables", "prepare_downloads"]
 
 
 def fetch_tables(
@@ -36,10 +34,8 @@ def fetch_tables(
 
     Parameters
     ----------
-    request : Request
     problems : Problems
         Takes what is wrong.
-    console : ReportConsole
     jobs : int
         Downloads at the same time.
 
@@ -65,19 +61,7 @@ def fetch_tables(
 def prepare_downloads(
     arguments: argparse.Namespace, request: Request, plan: Plan, console: ReportConsole
 ) -> Fetching:
-    """Find out what is to be downloaded.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-    request : Request
-    plan : Plan
-    console : ReportConsole
-
-    Returns
-    -------
-    Fetching
-    """
+    """Find out what is to be downloaded."""
     images = {subject: images_of(runs) for subject, runs in plan.runs.items()}
     tables = {
         subject: tables_of(runs, request.bids_dir, request.derivatives)

@@ -7,18 +7,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twolevel.bids.clones import Clones, Source, clone_datasets
-from twolevel.bids.disk import check_space, free_bytes, readable_bytes
-from twolevel.bids.git import commit_of, git, origin_of
 from twolevel.bids.layout import list_subjects
-from twolevel.bids.needed import content_of, images_of, tables_of, to_download
-from twolevel.bids.programs import DATALAD, GIT_ANNEX, require_programs
 from twolevel.bids.selection import choose_subjects, runs_with_images, select_runs
 from twolevel.bids.wanted import parse_space
 from twolevel.cli.console import ReportConsole
 from twolevel.cli.progress import format_seconds, show_notes
 from twolevel.cli.select import make_selection, subject_labels
 from twolevel.cli.transfer import download_all
+from twolevel.fetch.clones import Clones, Source, clone_datasets
+from twolevel.fetch.disk import check_space, free_bytes, readable_bytes
+from twolevel.fetch.git import commit_of, git, origin_of
+from twolevel.fetch.needed import content_of, images_of, tables_of, to_download
+from twolevel.fetch.programs import DATALAD, GIT_ANNEX, require_programs
 from twolevel.model.read import find_model, read_model
 
 if TYPE_CHECKING:
@@ -28,15 +28,9 @@ if TYPE_CHECKING:
     from twolevel.model.spec import StatsModel
     from twolevel.notes import Note
 
-__all__ = ["execute"]
-
 
 def execute(arguments: argparse.Namespace) -> int:
     """Clone a dataset and its derivatives, and download what an analysis needs.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
 
     Returns
     -------

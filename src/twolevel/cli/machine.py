@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from twolevel.cli.console import ReportConsole
 
 
-__all__ = ["prepare_kernels", "process_count", "process_notes", "shared_resources"]
-
 GB = 10**9
 CGROUP = Path("/sys/fs/cgroup/memory.max")
 PROCESS_BYTES = 400_000_000  # libraries, volumes and what is worked on: all but the time courses
@@ -50,10 +48,6 @@ def process_notes(arguments: argparse.Namespace) -> list[Note]:
     ----------
     arguments : argparse.Namespace
         With ``worker`` and ``nprocs``.
-
-    Returns
-    -------
-    list of Note
     """
     n_procs, n_cores = process_count(arguments), cpu_count()
     if n_procs <= n_cores:
@@ -111,12 +105,7 @@ def _machine_bytes() -> int:
 
 
 def prepare_kernels(console: ReportConsole) -> None:
-    """Compile what is not compiled yet, and say so, before processes that need it are started.
-
-    Parameters
-    ----------
-    console : ReportConsole
-    """
+    """Compile what is not compiled yet, and say so, before processes that need it are started."""
     if not can_be_cached():
         text = (
             "each process compiles the numerical kernels, about 10 seconds: neither the "

@@ -16,13 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from twolevel.cli.parser import parse
 from twolevel.errors import InputError, TransferError, TwolevelError
-from twolevel.workflow.processes import start_server
+from twolevel.workflow.workers.fork_server import start_server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
-
-__all__ = ["main"]
 
 DONE, SOME_FAILED, USAGE, REFUSED, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 130
 COMMANDS = {

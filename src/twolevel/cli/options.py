@@ -9,20 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = [
-    "JOBS",
-    "add_allow_missing",
-    "add_downloads",
-    "add_labels",
-    "add_model",
-    "add_processes",
-    "add_report",
-    "add_running",
-    "add_selection",
-    "add_simulation",
-    "add_sources",
-]
-
 JOBS = 4  # downloads at the same time
 
 

@@ -24,8 +24,6 @@ from twolevel.cli.spelling import HelpfulParser
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["build_parser", "hyphenated", "parse"]
-
 EPILOG = """\
 examples:
   twolevel demo                                    a simulated dataset, analysed, in ./demo
@@ -47,16 +45,7 @@ exit status:
 
 
 def hyphenated(argv: Sequence[str]) -> list[str]:
-    """Write options with hyphens: ``--n_perm`` is ``--n-perm``.
-
-    Parameters
-    ----------
-    argv : sequence of str
-
-    Returns
-    -------
-    list of str
-    """
+    """Write options with hyphens: ``--n_perm`` is ``--n-perm``."""
     result = []
     for word in argv:
         option, equals, value = word.partition("=")
@@ -72,10 +61,6 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     ----------
     argv : sequence of str
         Without the name of the program.
-
-    Returns
-    -------
-    argparse.Namespace
     """
     arguments = build_parser().parse_args(hyphenated(argv))
     if arguments.command == "run":
@@ -90,12 +75,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Build the parser of the command line.
-
-    Returns
-    -------
-    argparse.ArgumentParser
-    """
+    """Build the parser of the command line."""
     parser = HelpfulParser(
         prog="twolevel",
         description="Which brain regions respond, in this group of people, and how sure are we? "

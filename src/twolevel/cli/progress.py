@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from twolevel.notes import Note
     from twolevel.workflow.events import JobEvent
 
-__all__ = ["StageProgress", "format_seconds", "show_notes"]
-
 SECONDS_PER_LOOK, SECONDS_PER_LINE = 1.0, 30.0
 
 # Quick steps are not worth a line.
@@ -36,16 +34,7 @@ SHOWN = {
 
 
 def format_seconds(seconds: float) -> str:
-    """Write a duration as people say it.
-
-    Parameters
-    ----------
-    seconds : float
-
-    Returns
-    -------
-    str
-    """
+    """Write a duration as people say it."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = seconds / 60
@@ -57,7 +46,6 @@ class StageProgress:
 
     Parameters
     ----------
-    console : ReportConsole
     stage : str
         ``participant level`` or ``group level``.
     totals : dict of str to int
@@ -114,12 +102,7 @@ class StageProgress:
         self.bar.stop()
 
     def __call__(self, event: JobEvent) -> None:
-        """Take note of an event and show it.
-
-        Parameters
-        ----------
-        event : JobEvent
-        """
+        """Take note of an event and show it."""
         with self.lock:
             self._take(event)
 
@@ -166,12 +149,7 @@ class StageProgress:
             )
 
     def summary(self) -> str:
-        """Say how many of each kind are done, failed, cached.
-
-        Returns
-        -------
-        str
-        """
+        """Say how many of each kind are done, failed, cached."""
         parts = []
         for unit, total in self.totals.items():
             by_status = [
@@ -247,8 +225,6 @@ def show_notes(console: ReportConsole, notes: Iterable[Note], *, verbose: bool) 
 
     Parameters
     ----------
-    console : ReportConsole
-    notes : iterable of Note
     verbose : bool
         Name every run or subject, with details, where many share a note.
     """

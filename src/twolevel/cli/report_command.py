@@ -5,25 +5,19 @@ from __future__ import annotations
 import webbrowser
 from typing import TYPE_CHECKING
 
-from twolevel.bids.atlas import read_atlas
 from twolevel.cli.console import ReportConsole
+from twolevel.report.atlas import read_atlas
 from twolevel.report.page import write_report
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from twolevel.bids.atlas import Atlas
-
-__all__ = ["execute", "given_atlas", "make_report"]
+    from twolevel.report.atlas import Atlas
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Make the report of an output directory anew, from its derivatives alone.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
 
     Returns
     -------
@@ -42,10 +36,6 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def given_atlas(arguments: argparse.Namespace) -> Atlas | None:
     """Read the atlas that ``--atlas`` names.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
 
     Returns
     -------
@@ -69,9 +59,6 @@ def make_report(
     ----------
     arguments : argparse.Namespace
         With ``open``.
-    output_dir : Path
-    atlas : Atlas or None
-    console : ReportConsole
     """
     with console.status("making the report"):
         path = write_report(output_dir, atlas)

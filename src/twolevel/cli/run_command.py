@@ -11,23 +11,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from twolevel.bids.checkpoints import unfinished_shares
-from twolevel.bids.group_inputs import check_group_mask, find_subject_maps
 from twolevel.bids.layout import list_subjects
-from twolevel.bids.output_checks import check_output
-from twolevel.bids.outputs import entities_of
-from twolevel.bids.publications import (
-    GROUP,
-    Publication,
-    kind_of,
-    record_failure,
-)
-from twolevel.bids.publish import write_dataset_files
-from twolevel.bids.quality import inflation_notes, low_mean_notes
 from twolevel.bids.run_inputs import output_entities
-from twolevel.bids.run_records import RunRecord, write_run_record
 from twolevel.bids.selection import EXCLUDED
-from twolevel.bids.tables import read_tsv
+from twolevel.checks.maps import check_group_mask, find_subject_maps
+from twolevel.checks.output import check_output
 from twolevel.cli.checks import (
     PlannedOutputs,
     check_enough,
@@ -48,7 +36,19 @@ from twolevel.cli.machine import (
 from twolevel.cli.options import JOBS
 from twolevel.cli.progress import StageProgress, format_seconds, show_notes
 from twolevel.cli.report_command import given_atlas, make_report
+from twolevel.derivatives.calls import RunRecord, write_run_record
+from twolevel.derivatives.maps import entities_of
+from twolevel.derivatives.publish import write_dataset_files
+from twolevel.derivatives.quality import inflation_notes, low_mean_notes
+from twolevel.derivatives.records import (
+    GROUP,
+    Publication,
+    kind_of,
+    record_failure,
+)
 from twolevel.errors import InputError, Problems, TwolevelError
+from twolevel.files.checkpoint import unfinished_shares
+from twolevel.files.tables import read_tsv
 from twolevel.notes import Note, merged
 from twolevel.report.words import UNCORRECTED, hopeless_tests
 from twolevel.tasks.resources import allow
@@ -61,24 +61,18 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
     from pathlib import Path
 
-    from twolevel.bids.atlas import Atlas
-    from twolevel.bids.group_inputs import GroupInputs
-    from twolevel.bids.preflight import Plan
+    from twolevel.checks.dataset import Plan
+    from twolevel.checks.maps import GroupInputs
     from twolevel.cli.checks import Request
     from twolevel.model.spec import StatsModel
+    from twolevel.report.atlas import Atlas
     from twolevel.workflow.submit import Fetching
-
-__all__ = ["execute"]
 
 DONE, SOME_FAILED = 0, 1
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Analyse a dataset.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
 
     Returns
     -------

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from twolevel.model.spec import StatsModel
 
-__all__ = ["SubjectLabels", "make_selection", "subject_labels"]
-
 INPUT = "the model's Input"
 FILTER_FILE = "--bids-filter-file"
 PARTICIPANTS, EXCLUDED = "--participant-label", "--exclude-participant-label"
@@ -51,12 +49,7 @@ def subject_labels(arguments: argparse.Namespace, model: StatsModel | None) -> S
 
     Parameters
     ----------
-    arguments : argparse.Namespace
     model : StatsModel, optional
-
-    Returns
-    -------
-    SubjectLabels
 
     Raises
     ------
@@ -87,7 +80,6 @@ def make_selection(
 
     Parameters
     ----------
-    arguments : argparse.Namespace
     model : StatsModel, optional
     subjects : tuple of str
         As they were chosen.
@@ -95,7 +87,6 @@ def make_selection(
 
     Returns
     -------
-    selection : Selection
     notes : list of Note
         What replaces what, entity by entity.
 

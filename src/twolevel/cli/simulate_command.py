@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = ["execute", "simulate"]
-
-
 def simulate(arguments: argparse.Namespace, folder: Path, console: ReportConsole) -> None:
     """Write the dataset and show how far it is.
 
@@ -24,7 +21,6 @@ def simulate(arguments: argparse.Namespace, folder: Path, console: ReportConsole
         Options of the simulation.
     folder : Path
         Where it goes.
-    console : ReportConsole
     """
     with console.status("simulating") as status:
         simulate_dataset(
@@ -40,10 +36,6 @@ def simulate(arguments: argparse.Namespace, folder: Path, console: ReportConsole
 
 def execute(arguments: argparse.Namespace) -> int:
     """Simulate a dataset.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
 
     Returns
     -------

@@ -10,8 +10,6 @@ from twolevel.errors import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["HelpfulParser"]
-
 
 class HelpfulParser(argparse.ArgumentParser):
     """Names the nearest spelling of an unknown word, under the usage of the command it was for.
@@ -29,7 +27,6 @@ class HelpfulParser(argparse.ArgumentParser):
 
         Parameters
         ----------
-        args : sequence of str
         namespace : argparse.Namespace, optional
 
         Returns

@@ -15,10 +15,10 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from twolevel.bids.disk import readable_bytes
-from twolevel.bids.needed import to_download
-from twolevel.bids.transfer import download
 from twolevel.errors import TransferError
+from twolevel.fetch.disk import readable_bytes
+from twolevel.fetch.needed import to_download
+from twolevel.fetch.transfer import download
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from twolevel.cli.console import ReportConsole
 
-
-__all__ = ["download_all"]
 
 SECONDS_BETWEEN_LINES = 5
 
@@ -37,10 +35,8 @@ def download_all(paths: Sequence[Path], root: Path, console: ReportConsole, *, j
 
     Parameters
     ----------
-    paths : sequence of Path
     root : Path
         What their names are shown relative to.
-    console : ReportConsole
     jobs : int
         Downloads at the same time.
 

@@ -18,15 +18,9 @@ from twolevel.errors import InputError, Problems
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["execute"]
-
 
 def execute(arguments: argparse.Namespace) -> int:
     """Make every check and say what would be analysed.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
 
     Returns
     -------

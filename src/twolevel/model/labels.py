@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["contrast_label"]
-
 
 def contrast_label(name: str) -> str:
     """Turn the name of a contrast into a BIDS label.

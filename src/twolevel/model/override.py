@@ -11,22 +11,15 @@ from twolevel.model.spec import GroupSettings, RunSettings, SubjectSettings
 if TYPE_CHECKING:
     from twolevel.model.spec import Node, StatsModel
 
-__all__ = ["override"]
-
 
 def override(model: StatsModel, options: dict[str, Any]) -> StatsModel:
     """Replace settings of the nodes, and record what was replaced.
 
     Parameters
     ----------
-    model : StatsModel
     options : dict of str to value
         Names of fields of `RunSettings`, `SubjectSettings` and `GroupSettings`; None is skipped.
         ``alpha`` applies to every test but ``fpr``, whose rate is per voxel.
-
-    Returns
-    -------
-    StatsModel
 
     Raises
     ------

@@ -11,8 +11,8 @@ import bsmschema.models as bsm
 from pydantic import BaseModel, ValidationError
 
 from twolevel.errors import ModelError, Problem, Problems
+from twolevel.files.plain_text import MOST_VALUES, parse_json, parse_yaml
 from twolevel.model.labels import contrast_label
-from twolevel.model.plain_text import MOST_VALUES, parse_json, parse_yaml
 from twolevel.model.schema_messages import schema_problems, unknown_key
 from twolevel.model.software import keys_of, settings_of
 from twolevel.model.spec import (
@@ -31,18 +31,11 @@ from twolevel.model.supported import number_of, unsupported, weights_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["find_model", "presets", "read_model"]
-
 LARGEST_BYTES = 2**24  # 16 MiB: no model is longer
 
 
 def presets() -> dict[str, Path]:
-    """Return the models that come with the package, by name.
-
-    Returns
-    -------
-    dict of str to Path
-    """
+    """Return the models that come with the package, by name."""
     folder = Path(str(resources.files("twolevel.model") / "presets"))
     return {path.name.removesuffix("_smdl.json"): path for path in sorted(folder.glob("*.json"))}
 
@@ -56,10 +49,6 @@ def find_model(name: str | None, bids_dir: Path) -> Path:
         A file, the name of a preset, or None for the one model under ``models/`` of the dataset.
     bids_dir : Path
         The raw dataset.
-
-    Returns
-    -------
-    Path
 
     Raises
     ------

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from pydantic import ValidationError
 
-__all__ = ["schema_problems", "shown", "unknown_key"]
-
 LONGEST = 60
 LIMITS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
 KINDS = {
@@ -40,13 +38,8 @@ def schema_problems(
         File, and what in it was checked.
     content : object
         What was checked.
-    error : pydantic.ValidationError
     known : sequence of str
         Keys that may stand in the outermost object, for the messages.
-
-    Yields
-    ------
-    Problem
     """
     by_place: dict[str, list[Mapping[str, Any]]] = {}
     for detail in error.errors():
@@ -71,14 +64,8 @@ def unknown_key(where: str, key: str, known: Sequence[str]) -> Problem:
 
     Parameters
     ----------
-    where : str
-    key : str
     known : sequence of str
         The keys that may stand there; empty where that is not known.
-
-    Returns
-    -------
-    Problem
     """
     expected = f"one of the keys {', '.join(known)}" if known else "a key of this object"
     return Problem(
@@ -90,16 +77,7 @@ def unknown_key(where: str, key: str, known: Sequence[str]) -> Problem:
 
 
 def shown(value: object) -> str:
-    """Write a value as it stands in the file, shortened.
-
-    Parameters
-    ----------
-    value : object
-
-    Returns
-    -------
-    str
-    """
+    """Write a value as it stands in the file, shortened."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=repr)
     except ValueError:  # a number of thousands of digits

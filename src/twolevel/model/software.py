@@ -17,8 +17,6 @@ from twolevel.model.spec import (
     TestSettings,
 )
 
-__all__ = ["keys_of", "settings_of"]
-
 Rate = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -122,10 +120,6 @@ def keys_of(level: str) -> list[str]:
     Parameters
     ----------
     level : {"Run", "Subject", "Dataset"}
-
-    Returns
-    -------
-    list of str
     """
     return list(SCHEMAS[level].model_fields)
 
@@ -140,10 +134,6 @@ def settings_of(
     level : {"Run", "Subject", "Dataset"}
     content : dict
         What is under ``Model.Software.twolevel``; may be empty.
-
-    Returns
-    -------
-    RunSettings, SubjectSettings or GroupSettings
 
     Raises
     ------

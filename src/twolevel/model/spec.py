@@ -11,27 +11,6 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-__all__ = [
-    "ENTITY_KEYS",
-    "Contrast",
-    "ContrastName",
-    "Edge",
-    "GroupSettings",
-    "GroupSpec",
-    "Hrf",
-    "Instruction",
-    "Level",
-    "Node",
-    "RunSettings",
-    "Scope",
-    "Stage",
-    "StatsModel",
-    "SubjectSettings",
-    "TestSettings",
-    "is_wild",
-    "stage_of",
-]
-
 Level = Literal["run", "session", "subject", "dataset"]
 # Entities that Input and filter files may name, as pybids does, and their keys in file names.
 ENTITY_KEYS = {
@@ -50,16 +29,7 @@ INTERCEPT = "1"
 
 
 def is_wild(name: str) -> bool:
-    """Tell whether a variable of X is a pattern.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    bool
-    """
+    """Tell whether a variable of X is a pattern."""
     return "*" in name or "?" in name
 
 
@@ -109,7 +79,6 @@ class Hrf:
 
     Attributes
     ----------
-    variables : tuple of str
     model : str
         As nilearn names it: ``glover``, ``spm + derivative``, ...
     """
@@ -124,7 +93,6 @@ class Instruction:
 
     Attributes
     ----------
-    name : str
     inputs : tuple of str
         Variables it works on.
     parameters : tuple of (str, value)
@@ -231,7 +199,6 @@ class GroupSettings:
         Error rate of the tests that do not state their own.
     n_perm : int
         Sign flips where there are too many to use all.
-    tests : tuple of TestSettings
     cluster_forming_p : float
         Of the permutation tests of clusters: voxels with a smaller p (of `sides`) form them.
     connectivity : {6, 18, 26}
@@ -261,22 +228,14 @@ class Node:
 
     Attributes
     ----------
-    name : str
     level : {"run", "session", "subject", "dataset"}
-    group_by : tuple of str
     x : tuple of str
         Variables of the design, wildcards allowed; ``"1"`` is the intercept.
-    settings : RunSettings, SubjectSettings or GroupSettings
     instructions : tuple of Instruction
         Transformations of variables, in order.
-    hrf : Hrf or None
-    contrasts : tuple of Contrast
     dummy_contrasts : bool
         Every contrast from below goes on under its own name.
     estimator : {"glm", "meta"}
-    formula : str or None
-    high_pass_hz : float or None
-    low_pass_hz : float or None
     """
 
     name: str
@@ -379,12 +338,8 @@ class StatsModel:
 
     Attributes
     ----------
-    name : str
-    nodes : tuple of Node
-    edges : tuple of Edge
     inputs : tuple of (str, tuple of str)
         Which images, by entity (``task``, ``subject``, ``session``, ``run``).
-    description : str
     overrides : tuple of (str, value)
         Options of the command line that replaced what the file says.
     scope : Scope
@@ -414,8 +369,6 @@ class Stage:
 
     Attributes
     ----------
-    model_name : str
-    node : Node
     overrides : tuple of (str, value)
         Options that replaced settings of this node.
     digest : str
@@ -438,13 +391,8 @@ def stage_of(model: StatsModel, level: Level) -> Stage:
 
     Parameters
     ----------
-    model : StatsModel
     level : {"run", "subject", "dataset"}
         The model has a node of it.
-
-    Returns
-    -------
-    Stage
     """
     levels = [node.level for node in model.nodes]
     index = levels.index(level)

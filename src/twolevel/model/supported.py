@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     import bsmschema.models as bsm
 
-__all__ = ["number_of", "unsupported", "weights_of"]
-
 GROUP_BY = {
     "Run": ({"run", "subject"}, {"run", "subject", "session"}, {"run", "subject", "task"}),
     "Subject": ({"subject", "contrast"},),
@@ -45,11 +43,6 @@ def unsupported(path: Path, model: bsm.BIDSStatsModel) -> Iterator[Problem]:
     ----------
     path : Path
         The model file, for the messages.
-    model : bsmschema.models.BIDSStatsModel
-
-    Yields
-    ------
-    Problem
     """
     levels = [node.Level for node in model.Nodes]
     if levels not in (["Run", "Subject"], ["Run", "Subject", "Dataset"]):
@@ -263,10 +256,6 @@ def number_of(weight: float | str) -> float:
 
 def weights_of(contrast: bsm.Contrast) -> list[Any]:
     """Return the weights of a t contrast, which may be written as a matrix of one row.
-
-    Parameters
-    ----------
-    contrast : bsmschema.models.Contrast
 
     Returns
     -------

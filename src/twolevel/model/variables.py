@@ -15,16 +15,6 @@ if TYPE_CHECKING:
 
     from twolevel.model.spec import Node
 
-__all__ = [
-    "TIMING",
-    "RunVariables",
-    "condition_events",
-    "matches",
-    "resolve_variables",
-    "rows_taken",
-    "same_but_for_spelling",
-]
-
 TIMING = {"onset", "duration"}
 
 
@@ -67,10 +57,6 @@ def resolve_variables(
         The run's events.
     confound_names : sequence of str
         Columns of the run's confounds table.
-
-    Returns
-    -------
-    RunVariables
     """
     levels = [
         f"{factor}.{level}"
@@ -115,7 +101,6 @@ def condition_events(
     ----------
     events : pandas.DataFrame
         Columns ``onset``, ``duration`` (seconds) and those that the variables are made of.
-    variables : RunVariables
     factors : sequence of str
         Columns whose levels are variables.
 
@@ -151,8 +136,6 @@ def rows_taken(
 
     Parameters
     ----------
-    events : pandas.DataFrame
-    variables : RunVariables
     factors : sequence of str
         Columns whose levels are variables.
 
@@ -178,14 +161,6 @@ def same_but_for_spelling(name: str) -> str:
     """Reduce the name of a level to what remains without blanks, case and the form of numbers.
 
     ``"Face "``, ``"face"`` and ``"FACE"`` become one, and so do ``"1"``, ``"01"`` and ``"1.0"``.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    str
     """
     joined = "".join(name.split()).casefold()
     try:
@@ -195,16 +170,7 @@ def same_but_for_spelling(name: str) -> str:
 
 
 def matches(name: str, pattern: str) -> bool:
-    """Tell whether a name fits a pattern of the standard: ``*`` and ``?`` are wild.
-
-    Parameters
-    ----------
-    name, pattern : str
-
-    Returns
-    -------
-    bool
-    """
+    """Tell whether a name fits a pattern of the standard: ``*`` and ``?`` are wild."""
     # Brackets are no wildcards in the standard, but they are in fnmatch.
     return fnmatchcase(name, pattern.replace("[", "[[]"))
 

@@ -7,8 +7,6 @@ import numpy as np
 from twolevel.numerics.compiled import kernel
 from twolevel.numerics.union_find import top_of
 
-__all__ = ["measure_clusters"]
-
 
 @kernel
 def measure_clusters(values, neighbours, threshold, sizes, masses):  # type: ignore[no-untyped-def]

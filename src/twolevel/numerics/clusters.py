@@ -12,8 +12,6 @@ from twolevel.numerics.neighbours import CONNECTIVITIES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["label_clusters"]
-
 
 def label_clusters(
     positive: NDArray[np.bool_], negative: NDArray[np.bool_], connectivity: int = 6
@@ -31,7 +29,6 @@ def label_clusters(
     -------
     labels : ndarray of shape (x, y, z), int32
         0 outside; positive clusters are numbered from 1, negative ones follow.
-    n_clusters : int
     """
     neighbours = ndimage.generate_binary_structure(3, CONNECTIVITIES[connectivity])
     labels, n_positive = ndimage.label(positive, neighbours)

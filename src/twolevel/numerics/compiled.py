@@ -10,8 +10,6 @@ import numba
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["is_cached", "kernel"]
-
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function of arrays when it is first called.
@@ -20,14 +18,6 @@ def kernel(function: Callable[..., Any]) -> Any:
     which would make ``isnan`` false and let the compiler reorder sums. The code is cached beside
     the module, in the user's cache or in ``NUMBA_CACHE_DIR``; where none of them can be written it
     is compiled anew by every process.
-
-    Parameters
-    ----------
-    function : callable
-
-    Returns
-    -------
-    numba.core.dispatcher.Dispatcher
     """
     try:
         return numba.njit(function, nogil=True, error_model="numpy", cache=True)

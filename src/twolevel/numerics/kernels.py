@@ -13,8 +13,6 @@ from twolevel.numerics import (
 )
 from twolevel.numerics.compiled import is_cached
 
-__all__ = ["can_be_cached", "compile_kernels", "kernels_are_compiled"]
-
 KERNELS = (
     time_courses.mean_of_rows,
     time_courses.residual_products,
@@ -31,22 +29,12 @@ KERNELS = (
 
 
 def can_be_cached() -> bool:
-    """Tell whether there is a place for compiled code.
-
-    Returns
-    -------
-    bool
-    """
+    """Tell whether there is a place for compiled code."""
     return all(kernel.stats.cache_path is not None for kernel in KERNELS)
 
 
 def kernels_are_compiled() -> bool:
-    """Tell whether the compiled code of all kernels is in the cache.
-
-    Returns
-    -------
-    bool
-    """
+    """Tell whether the compiled code of all kernels is in the cache."""
     return all(is_cached(kernel) for kernel in KERNELS)
 
 

@@ -13,8 +13,6 @@ from twolevel.numerics.smoothing import FWHM_PER_SIGMA, TRUNCATE, voxel_sizes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MaskedSmoother"]
-
 
 @kernel
 def _smooth_planes(volume, sources, weights, plane):  # type: ignore[no-untyped-def]

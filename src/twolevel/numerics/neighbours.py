@@ -10,8 +10,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CONNECTIVITIES", "neighbour_table"]
-
 CONNECTIVITIES = {6: 1, 18: 2, 26: 3}
 """Number of neighbours of a voxel, and along how many axes they may differ from it."""
 

@@ -20,15 +20,6 @@ from twolevel.numerics.compiled import kernel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "WHOLE",
-    "count_reached",
-    "form_shares",
-    "shares_of",
-    "statistics_of",
-    "write_statistics",
-]
-
 WHOLE = 1e-13
 """A share that is this close to 1 is 1: no residual is left but rounding."""
 
@@ -41,7 +32,6 @@ def form_shares(products, n_effects, shares):  # type: ignore[no-untyped-def]
     ----------
     products : ndarray of shape (n_effects + n_moved, n_rows, n_voxels), float64
         Of the relabeled bases with the data.
-    n_effects : int
     shares : ndarray of shape (n_rows, n_voxels), float64
         Is filled: r, with its sign, for one effect; its square, summed, for more.
     """
@@ -98,8 +88,6 @@ def write_statistics(shares, dof, n_effects, largest, out):  # type: ignore[no-u
     Parameters
     ----------
     shares : ndarray of shape (n_rows, n_voxels), float64
-    dof : float
-    n_effects : int
     largest : float
         Infinite values become this one.
     out : ndarray of shape (n_rows, n_voxels), float32
@@ -125,8 +113,6 @@ def statistics_of(shares: NDArray[np.float64], dof: float, n_effects: int) -> ND
     Parameters
     ----------
     shares : ndarray
-    dof : float
-    n_effects : int
 
     Returns
     -------
@@ -148,8 +134,6 @@ def shares_of(statistics: NDArray[np.float64], dof: float, n_effects: int) -> ND
     ----------
     statistics : ndarray
         t or F.
-    dof : float
-    n_effects : int
 
     Returns
     -------

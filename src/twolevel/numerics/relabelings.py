@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["EXHAUSTIVE_UP_TO", "Relabelings", "draw_permutations", "draw_sign_flips"]
-
 EXHAUSTIVE_UP_TO = 10_000
 
 
@@ -64,10 +62,6 @@ def draw_sign_flips(
         Of the draw.
     exhaustive_up_to : int
         All flips are used when there are no more than this or ``n_perm``, whichever is larger.
-
-    Returns
-    -------
-    Relabelings
     """
     n_units = int(np.max(units)) + 1
     n_pairs_there = 2 ** (n_units - 1)
@@ -116,10 +110,6 @@ def draw_permutations(
     exhaustive_up_to : int
         All permutations are used when there are no more than this or ``n_perm``, whichever is
         larger.
-
-    Returns
-    -------
-    Relabelings
     """
     # A unit's kind is the first unit of its set with the same rows: equal ones are one letter.
     letters = []

@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-__all__ = ["UNLIMITED", "Resources"]
-
 
 @dataclass(frozen=True)
 class Resources:
@@ -14,7 +12,6 @@ class Resources:
 
     Attributes
     ----------
-    n_threads : int
     memory_bytes : int
         For the time courses that are held at a time.
     """

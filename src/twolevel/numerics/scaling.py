@@ -9,8 +9,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["scaled_values"]
-
 
 def scaled_values(
     stored: NDArray[np.generic], slope: float, intercept: float
@@ -21,7 +19,6 @@ def scaled_values(
     ----------
     stored : ndarray
         Of any type of number, in any order of bytes.
-    slope, intercept : float
 
     Returns
     -------

@@ -10,8 +10,6 @@ from scipy.ndimage import gaussian_filter1d
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FWHM_PER_SIGMA", "TRUNCATE", "smooth_volume", "voxel_sizes"]
-
 FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
 TRUNCATE = 4.0  # standard deviations, where the kernel ends
 

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["map_ahead"]
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -27,13 +25,8 @@ def map_ahead(
     ----------
     function : callable
         Gives the same result in whatever thread it is called.
-    items : iterable
     n_workers : int
         Threads beside the calling one; 0: one call after the other in the calling thread.
-
-    Yields
-    ------
-    object
     """
     if n_workers < 1:
         yield from map(function, items)

@@ -6,15 +6,6 @@ import numpy as np
 
 from twolevel.numerics.compiled import kernel
 
-__all__ = [
-    "mean_of_rows",
-    "residual_products",
-    "scale_series",
-    "squared_steps",
-    "whiten",
-    "whiten_columns",
-]
-
 LANES = 8  # sums side by side, so that the processor need not wait for one to end
 
 
@@ -50,7 +41,6 @@ def scale_series(data, factor, offset, centre, counted, out):  # type: ignore[no
     ----------
     data : ndarray of shape (n_rows, n_data), float32 or float64
     factor : ndarray of shape (n_data,), float64
-    offset : float
     centre : ndarray of shape (n_data,), float64
         Mean of `out` over the rows that count.
     counted : ndarray of shape (n_rows,), bool
@@ -86,7 +76,6 @@ def residual_products(series, fitted, order):  # type: ignore[no-untyped-def]
     series : ndarray of shape (n_rows, n_series), float64
     fitted : ndarray of shape (n_rows, n_series), float64
         Is replaced by the residuals ``series - fitted``.
-    order : int
 
     Returns
     -------

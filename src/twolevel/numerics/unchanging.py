@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Unchanging", "unchanging"]
-
 
 class Unchanging:
     """Time courses that hold one number only, found row by row.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from twolevel.numerics.compiled import kernel
 
-__all__ = ["top_of"]
-
 
 @kernel
 def top_of(link, i):  # type: ignore[no-untyped-def]
@@ -15,11 +13,6 @@ def top_of(link, i):  # type: ignore[no-untyped-def]
     ----------
     link : ndarray of shape (n,), int32
         The next element towards the top; the top's own number.
-    i : int
-
-    Returns
-    -------
-    int
     """
     while link[i] != i:
         link[i] = link[link[i]]

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["plot_carpet"]
-
 
 def plot_carpet(
     path: Path, carpet: NDArray[np.floating], subjects: Sequence[str], *, label: str, title: str
@@ -27,13 +25,8 @@ def plot_carpet(
     path : Path
         PNG file; the SVG lies beside it.
     carpet : ndarray of shape (n_subjects, n_bins)
-    subjects : sequence of str
     label, title
         Of the colour bar, and above the figure.
-
-    Returns
-    -------
-    Path
     """
     top = max(float(np.percentile(np.abs(carpet), 98)), 1e-12)
     size = float(np.clip(len(subjects) * 0.12, 0.9, 6.0))

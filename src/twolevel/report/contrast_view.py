@@ -10,17 +10,15 @@ import numpy as np
 from twolevel.report.regions import atlas_for, name_region
 from twolevel.report.subject_effects import SubjectEffects, half_width, read_subject_effects
 from twolevel.report.viewer import viewer_map
-from twolevel.stats.group_quality import cohens_d
+from twolevel.stats.maps.quality import cohens_d
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from twolevel.bids.atlas import Atlas
+    from twolevel.report.atlas import Atlas
     from twolevel.report.group_results import ContrastResult, GroupMaps, Peak, TestResult
-
-__all__ = ["ContrastView", "ShownTest", "make_contrast_view"]
 
 CLUSTERS_SHOWN = 25  # of a test; its table has all
 
@@ -33,7 +31,6 @@ class ShownTest:
 
     Attributes
     ----------
-    result : TestResult
     rows : list of dict
         Rows of its table of clusters with ``region``, ``d`` and ``peak``, the index of the peak
         among those of the contrast.
@@ -54,8 +51,6 @@ class ContrastView:
 
     Attributes
     ----------
-    result : ContrastResult
-    tests : list of ShownTest
     effects : SubjectEffects or None
         None where the maps of the subjects are not there any more.
     region : str
@@ -91,13 +86,8 @@ def make_contrast_view(root: Path, result: ContrastResult, given: Atlas | None) 
     ----------
     root : Path
         The output directory.
-    result : ContrastResult
     given : Atlas or None
         Names the regions; None for the one that is shipped, if it fits.
-
-    Returns
-    -------
-    ContrastView
     """
     atlas = given or atlas_for(result.space)
     peaks: dict[Voxel, tuple[float, float, float]] = {}

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pandas as pd
 
 from twolevel.bids.entities import other_entities
-from twolevel.bids.exclusions import EXCLUDED, EXCLUSION_COLUMNS
 from twolevel.bids.layout import averaged_sessions
-from twolevel.bids.outputs import entities_of
-from twolevel.bids.run_records import read_history
-from twolevel.bids.sidecars import read_json
-from twolevel.bids.tables import read_tsv
+from twolevel.derivatives.calls import read_history
+from twolevel.derivatives.exclusions import EXCLUDED, EXCLUSION_COLUMNS
+from twolevel.derivatives.maps import entities_of
 from twolevel.errors import InputError, Problem
+from twolevel.files.sidecars import read_json
+from twolevel.files.tables import read_tsv
 from twolevel.report.group_results import read_contrasts
 from twolevel.report.incomplete import Incomplete
 
@@ -23,12 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from twolevel.bids.run_records import History
+    from twolevel.derivatives.calls import History
     from twolevel.report.group_results import ContrastResult
 
 RUN_KEYS = ["subject", "session", "task", "run", "other"]
-
-__all__ = ["Derivatives", "GroupLevel", "check_is_output", "read_derivatives"]
 
 T = TypeVar("T")
 
@@ -43,7 +41,6 @@ class GroupLevel:
         What the names of its files begin with.
     sidecar : dict
         Of its design.
-    contrasts : list of ContrastResult
     coverage_figure : Path or None
         Of the subjects' masks.
     """
@@ -60,7 +57,6 @@ class Derivatives:
 
     Attributes
     ----------
-    root : Path
     description : dict
         ``dataset_description.json``.
     groups : list of GroupLevel
@@ -75,7 +71,6 @@ class Derivatives:
         Contrasts of which there is a map, of a run or a subject.
     subject : dict
         Sidecar of a subject's map; empty where there is none.
-    excluded : pandas.DataFrame
     history : History
         Of the calls that made it.
     incomplete : Incomplete
@@ -123,10 +118,6 @@ class Derivatives:
 def check_is_output(root: Path) -> dict[str, Any]:
     """Refuse a folder that no run wrote.
 
-    Parameters
-    ----------
-    root : Path
-
     Returns
     -------
     dict
@@ -154,14 +145,6 @@ def check_is_output(root: Path) -> dict[str, Any]:
 
 def read_derivatives(root: Path) -> Derivatives:
     """Read an output directory.
-
-    Parameters
-    ----------
-    root : Path
-
-    Returns
-    -------
-    Derivatives
 
     Raises
     ------

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-__all__ = ["plot_coverage", "plot_glass_brain", "plot_slices"]
-
 HEIGHT = 1.06  # inches: a row of slices with its title
 MNI_CUTS = (-24.0, -12.0, 0.0, 12.0, 24.0, 36.0, 48.0, 60.0)  # mm: the same slices in every figure
 MNI_VIEW = np.arange(-92.0, 93), np.arange(-112.0, 79)  # mm in x and y: they fill the figure
@@ -58,10 +56,6 @@ def plot_slices(
         What is shown, and with which threshold.
     space : str or None
         Template; the MNI brain is the background where it fits.
-
-    Returns
-    -------
-    Path
     """
     with paper_figure(path, HEIGHT) as figure:
         _draw_row(figure, volume, affine, SIGNED, top, space)
@@ -94,10 +88,6 @@ def plot_glass_brain(
     affine : ndarray of shape (4, 4)
     top, label, title
         As for `plot_slices`.
-
-    Returns
-    -------
-    Path
     """
     values = np.nan_to_num(volume).astype(np.float32)
     with paper_figure(path, 1.9) as figure:
@@ -140,12 +130,6 @@ def plot_coverage(
         PNG file; the SVG lies beside it.
     counts : ndarray of shape (x, y, z), int
     affine : ndarray of shape (4, 4)
-    n_subjects : int
-    space : str or None
-
-    Returns
-    -------
-    Path
     """
     volume = np.where(counts > 0, counts, np.nan)
     with paper_figure(path, HEIGHT) as figure:

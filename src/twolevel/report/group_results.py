@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from twolevel.bids.images import read_map
-from twolevel.bids.outputs import entities_of
-from twolevel.bids.sidecars import read_json, sidecar_of
-from twolevel.bids.tables import read_tsv
+from twolevel.derivatives.maps import entities_of
+from twolevel.files.images import read_map
+from twolevel.files.sidecars import read_json, sidecar_of
+from twolevel.files.tables import read_tsv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twolevel.report.incomplete import Incomplete
-
-__all__ = ["ContrastResult", "GroupMaps", "Peak", "TestResult", "read_contrasts"]
 
 CORRECTED = ("permutationFWE", "parametricFWE")
 """Tests whose maps hold a corrected p in every voxel; the first one there is quoted."""
@@ -65,7 +63,6 @@ class Peak:
     ----------
     x, y, z : float
         In mm.
-    z_value, t : float
     p_corrected : float or None
         None where no test gives one in every voxel.
     test : str or None
@@ -89,7 +86,6 @@ class TestResult:
     ----------
     row : dict
         Its row of ``tests.tsv``; None for what is missing.
-    clusters : pandas.DataFrame
     table : Path
         That holds the clusters.
     """
@@ -107,19 +103,14 @@ class ContrastResult:
 
     Attributes
     ----------
-    label : str
     stem : str
         What the names of its files begin with: task, space, resolution.
     sidecar : dict
         Of its z map.
     units : str
         Of the effect.
-    seed : int
-    maps : GroupMaps
-    peak : Peak
     figures : dict of str to Path
         PNG files by what they show: ``unthresholded``, ``glassbrain``, the label of a test.
-    tests : list of TestResult
     """
 
     label: str

@@ -10,8 +10,6 @@ from twolevel.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Incomplete"]
-
 T = TypeVar("T")
 
 
@@ -34,7 +32,6 @@ class Incomplete:
         ----------
         what : str
             ``sub-01 run-1``, ``contrast face``, ...
-        read : callable
 
         Returns
         -------

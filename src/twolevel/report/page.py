@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from twolevel.bids.atomic import write_bytes
-from twolevel.bids.exclusions import EXCLUSION_COLUMNS
-from twolevel.bids.quality import WARNING
-from twolevel.bids.run_records import GROUP
+from twolevel.derivatives.exclusions import EXCLUSION_COLUMNS
+from twolevel.derivatives.quality import WARNING
+from twolevel.derivatives.records import GROUP
+from twolevel.files.atomic import write_bytes
 from twolevel.numerics.threads import map_ahead
 from twolevel.report.contrast_view import make_contrast_view
 from twolevel.report.derivatives import check_is_output, read_derivatives
@@ -36,14 +36,12 @@ if TYPE_CHECKING:
     import jinja2
     import pandas as pd
 
-    from twolevel.bids.atlas import Atlas
+    from twolevel.report.atlas import Atlas
     from twolevel.report.contrast_view import ContrastView
     from twolevel.report.derivatives import Derivatives, GroupLevel
     from twolevel.report.incomplete import Incomplete
     from twolevel.report.run_details import RunDetails
     from twolevel.report.subject_effects import Coverage
-
-__all__ = ["REPORT", "write_report"]
 
 REPORT, LOCK = "report.html", "report.lock"
 DETAILS = "details"

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["BAR", "FONT_SIZE", "SIGNED", "colour_bar", "figure_path", "fitting", "paper_figure"]
-
 WIDTH = 7.2  # inches: two columns of a journal
 BAR = 0.085  # share of the width for the colour bar
 DPI = 300
@@ -52,10 +50,6 @@ def figure_path(folder: Path, entities: dict[str, str], what: str) -> Path:
         Of the group's maps; ``contrast`` where the figure belongs to one.
     what : str
         ``unthresholded``, the label of a test, ``tests``, ``glassbrain``, ...
-
-    Returns
-    -------
-    Path
     """
     name = build_name({**entities, "desc": what}, "statmap", ".png")
     return folder / "figures" / name
@@ -71,10 +65,6 @@ def paper_figure(path: Path, height: float) -> Iterator[Figure]:
         PNG file; its folder is made. The SVG lies beside it.
     height : float
         In inches.
-
-    Yields
-    ------
-    matplotlib.figure.Figure
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):
@@ -95,10 +85,8 @@ def colour_bar(figure: Figure, axes: Axes, cmap: str, low: float, high: float, l
 
     Parameters
     ----------
-    figure : matplotlib.figure.Figure
     axes : matplotlib.axes.Axes
         That it fills.
-    cmap : str
     low, high : float
         Ends of the scale.
     label : str
@@ -113,10 +101,6 @@ def colour_bar(figure: Figure, axes: Axes, cmap: str, low: float, high: float, l
 
 def fitting(title: str) -> float:
     """Return the size of the font with which a title fits above a figure.
-
-    Parameters
-    ----------
-    title : str
 
     Returns
     -------

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["diverging", "figure_uri", "gray", "photo_uri", "pixel_uri"]
-
 # The ends and the middle of ColorBrewer's RdBu, which matplotlib has too.
 STOPS = np.array([[5, 48, 97], [247, 247, 247], [103, 0, 31]], float)
 FIGURE_SHARE = 2  # of the width of a figure for papers: sharp enough for a screen
@@ -63,10 +61,6 @@ def pixel_uri(pixels: NDArray[np.uint8]) -> str:
     Parameters
     ----------
     pixels : ndarray of shape (rows, columns, 3), uint8
-
-    Returns
-    -------
-    str
     """
     return _uri(Image.fromarray(pixels), "webp", lossless=True)
 
@@ -79,10 +73,6 @@ def photo_uri(pixels: NDArray[np.uint8]) -> str:
     Parameters
     ----------
     pixels : ndarray of shape (rows, columns, 3), uint8
-
-    Returns
-    -------
-    str
     """
     fourfold = pixels.repeat(2, axis=0).repeat(2, axis=1)
     return _uri(Image.fromarray(fourfold), "webp", quality=QUALITY)
@@ -95,10 +85,6 @@ def figure_uri(path: Path) -> str:
     ----------
     path : Path
         PNG file.
-
-    Returns
-    -------
-    str
     """
     with Image.open(path) as figure:
         small = figure.convert("RGB").reduce(FIGURE_SHARE)

@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twolevel.bids.atlas import shipped_atlas
 from twolevel.bids.entities import is_mni152
+from twolevel.report.atlas import shipped_atlas
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from twolevel.bids.atlas import Atlas
-
-__all__ = ["atlas_for", "labels_on_grid", "name_region"]
+    from twolevel.report.atlas import Atlas
 
 REACH_MM = 5.0
 
@@ -42,7 +40,6 @@ def name_region(atlas: Atlas, point: Sequence[float]) -> str:
 
     Parameters
     ----------
-    atlas : Atlas
     point : sequence of 3 float
         In mm.
 
@@ -80,7 +77,6 @@ def labels_on_grid(
 
     Parameters
     ----------
-    atlas : Atlas
     shape : tuple of 3 int
     affine : ndarray of shape (4, 4)
         Of the grid.

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from twolevel.bids.atlas import Atlas
-
-__all__ = ["Shown", "make_environment", "viewer_data"]
+    from twolevel.report.atlas import Atlas
 
 DIGITS = 4  # of numbers that the viewer reads
 
@@ -73,10 +71,6 @@ class Shown(Protocol):
 
 def viewer_data(shown: Sequence[Shown]) -> dict[str, Any]:
     """Collect what the viewer's script reads.
-
-    Parameters
-    ----------
-    shown : sequence of Shown
 
     Returns
     -------

@@ -9,10 +9,10 @@ import numpy as np
 from nibabel.orientations import apply_orientation, io_orientation
 
 from twolevel.bids.entities import RUN_ENTITIES, describe
-from twolevel.bids.images import read_map
-from twolevel.bids.outputs import entities_of
-from twolevel.bids.sidecars import read_json
-from twolevel.bids.tables import read_tsv
+from twolevel.derivatives.maps import entities_of
+from twolevel.files.images import read_map
+from twolevel.files.sidecars import read_json
+from twolevel.files.tables import read_tsv
 from twolevel.report.pictures import diverging, gray, photo_uri, pixel_uri
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from numpy.typing import NDArray
-
-__all__ = ["Motion", "RunDetails", "read_run_details"]
 
 N_SLICES = 7
 OUTLINE = (255, 120, 0)  # told apart from every gray
@@ -35,10 +33,8 @@ class Motion:
 
     Attributes
     ----------
-    name, units : str
     path : str
         Of SVG: x is the index of the volume, y goes from 40 (zero) to 0 (`top`).
-    top : float
     """
 
     name: str
@@ -53,7 +49,6 @@ class RunDetails:
 
     Attributes
     ----------
-    entities : dict of str to str
     n_volumes : int
         Of the image.
     left_out : list of int
@@ -76,7 +71,6 @@ class RunDetails:
         signal-to-noise ratio; None where the images are not there.
     tsnr_top : float
         White in that picture.
-    motion : list of Motion
     """
 
     entities: dict[str, str]
@@ -106,10 +100,6 @@ def read_run_details(quality: Path) -> RunDetails:
     ----------
     quality : Path
         Its ``desc-run_quality.tsv``; everything else lies beside it.
-
-    Returns
-    -------
-    RunDetails
     """
     stem = quality.name.removesuffix("_desc-run_quality.tsv")
     beside = {

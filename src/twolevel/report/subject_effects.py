@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import stdtrit
 
-from twolevel.bids.images import read_header, read_map, read_mask
-from twolevel.bids.sidecars import read_json, sidecar_of
+from twolevel.files.images import read_header, read_map, read_mask
+from twolevel.files.sidecars import read_json, sidecar_of
 from twolevel.numerics.threads import map_ahead
-from twolevel.stats.group_quality import distance_to_others
-from twolevel.stats.quality import above_whisker
+from twolevel.stats.maps.quality import distance_to_others
+from twolevel.stats.run.quality import above_whisker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,15 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twolevel.report.group_results import ContrastResult
-
-__all__ = [
-    "ENOUGH",
-    "Coverage",
-    "SubjectEffects",
-    "half_width",
-    "read_coverage",
-    "read_subject_effects",
-]
 
 N_THREADS = 2
 CONFIDENCE = 0.95
@@ -90,7 +81,6 @@ def read_subject_effects(
     ----------
     root : Path
         The output directory.
-    contrast : ContrastResult
     peaks : sequence of (int, int, int)
         Voxels at which the subjects are looked at.
 

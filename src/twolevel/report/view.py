@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twolevel.bids.atlas import read_atlas
-from twolevel.bids.atomic import write_bytes
 from twolevel.bids.entities import parse_name
-from twolevel.bids.images import read_map
 from twolevel.errors import InputError, Problem, did_you_mean
+from twolevel.files.atomic import write_bytes
+from twolevel.files.images import read_map
+from twolevel.report.atlas import read_atlas
 from twolevel.report.contrast_view import make_contrast_view
 from twolevel.report.derivatives import read_derivatives
 from twolevel.report.regions import atlas_for, name_region
@@ -27,10 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from twolevel.bids.atlas import Atlas
+    from twolevel.report.atlas import Atlas
     from twolevel.report.rendering import Shown
-
-__all__ = ["ViewerPage", "view"]
 
 HEIGHT = 460  # pixels
 

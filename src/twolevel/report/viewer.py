@@ -14,20 +14,18 @@ import nibabel as nib
 import numpy as np
 
 from twolevel.bids.entities import is_mni152
-from twolevel.bids.images import read_map
-from twolevel.bids.run_data import downsampled_affine
-from twolevel.bids.shipped import shipped_file
 from twolevel.errors import AnalysisError
+from twolevel.files.images import read_map
+from twolevel.files.run_data import downsampled_affine
 from twolevel.report.regions import labels_on_grid
+from twolevel.report.shipped import shipped_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from twolevel.bids.atlas import Atlas
-
-__all__ = ["niivue_module", "pack_atlas", "pack_background", "viewer_map"]
+    from twolevel.report.atlas import Atlas
 
 LEVEL = 9
 STEPS = 8000  # from 0 to the largest value: fine enough for eyes, and well compressed
@@ -89,7 +87,6 @@ def pack_background(
     ----------
     mask : ndarray of shape (x, y, z), bool
     affine : ndarray of shape (4, 4)
-    space : str or None
 
     Returns
     -------
@@ -111,7 +108,6 @@ def pack_atlas(
 
     Parameters
     ----------
-    atlas : Atlas
     shape : tuple of 3 int
     affine : ndarray of shape (4, 4)
         Of the grid.

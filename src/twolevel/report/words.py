@@ -14,19 +14,6 @@ if TYPE_CHECKING:
     from twolevel.report.group_results import ContrastResult
     from twolevel.report.subject_effects import Coverage
 
-__all__ = [
-    "UNCORRECTED",
-    "absent_contrasts",
-    "foremost_test",
-    "format_p",
-    "hopeless_tests",
-    "left_out",
-    "methods",
-    "references",
-    "subject_notes",
-    "verdict",
-]
-
 UNCORRECTED = ("clusterExtent", "fpr")
 OTHER_ENTITIES = r"^((?:(?:acq|ce|rec|dir|echo|part)-\w+ ?)+)(?::|$)"  # in items of exclusions
 KINDS = ("subject", "run", "contrast", "volume", "event", "regressor", "voxel")  # of exclusions
@@ -66,26 +53,13 @@ def foremost_test(tests: Iterable[str]) -> str | None:
     ----------
     tests : iterable of str
         Labels of those that were carried out.
-
-    Returns
-    -------
-    str or None
     """
     there = set(tests)
     return next((test for test in FOREMOST if test in there), None)
 
 
 def format_p(p: float) -> str:
-    """Write a p-value with three digits.
-
-    Parameters
-    ----------
-    p : float
-
-    Returns
-    -------
-    str
-    """
+    """Write a p-value with three digits."""
     return f"{p:.3g}"
 
 
@@ -128,10 +102,6 @@ def _is_true(cell: object) -> bool:
 def absent_contrasts(derivatives: Derivatives) -> str:
     """Name the contrasts of the model that no subject has.
 
-    Parameters
-    ----------
-    derivatives : Derivatives
-
     Returns
     -------
     str
@@ -146,16 +116,7 @@ def absent_contrasts(derivatives: Derivatives) -> str:
 
 
 def verdict(view: ContrastView) -> str:
-    """Say in a sentence or two what survives for a contrast.
-
-    Parameters
-    ----------
-    view : ContrastView
-
-    Returns
-    -------
-    str
-    """
+    """Say in a sentence or two what survives for a contrast."""
     contrast = view.result
     corrected = [t.row for t in contrast.tests if t.row["test"] not in UNCORRECTED]
     found = [row for row in corrected if row["n_voxels"]]
@@ -223,7 +184,6 @@ def subject_notes(
 
     Parameters
     ----------
-    views : sequence of ContrastView
     coverages : iterable of Coverage or None
         Of the groups.
 
@@ -257,7 +217,6 @@ def methods(derivatives: Derivatives, atlases: Sequence[str] = ()) -> list[str]:
 
     Parameters
     ----------
-    derivatives : Derivatives
     atlases : sequence of str
         What named the regions.
 
@@ -290,16 +249,7 @@ def methods(derivatives: Derivatives, atlases: Sequence[str] = ()) -> list[str]:
 
 
 def references(derivatives: Derivatives) -> list[str]:
-    """List what to cite for what was done.
-
-    Parameters
-    ----------
-    derivatives : Derivatives
-
-    Returns
-    -------
-    list of str
-    """
+    """List what to cite for what was done."""
     rows = [test.row for contrast in derivatives.contrasts for test in contrast.tests]
     names = {row["test"].replace("permutationFDR", "fdr") for row in rows}
     listed = [NILEARN] + [text for test, text in OF_TESTS.items() if test in names]

@@ -19,8 +19,6 @@ from twolevel.simulate.truth import REGIONS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Anatomy", "build_anatomy", "draw_mask", "smooth_field"]
-
 TEMPLATE_MM = 2
 FIELD_FWHM_MM = 24.0
 FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
@@ -64,10 +62,6 @@ def build_anatomy(voxel_size_mm: float) -> Anatomy:
     ----------
     voxel_size_mm : float
         Edge of the cubic voxels, mm.
-
-    Returns
-    -------
-    Anatomy
     """
     templates, template_affine = _templates()
     inside = np.argwhere(templates[0] > 0) * TEMPLATE_MM + template_affine[:3, 3]

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["simulate_baseline", "simulate_bold", "task_regressors", "task_signal"]
-
 # in the order grey matter, white matter, CSF
 BASELINE = (1000.0, 900.0, 1200.0)
 NOISE_PERCENT = (1.2, 0.9, 1.8)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from twolevel.simulate.anatomy import Anatomy
 
-__all__ = ["build_confounds"]
-
 HIGH_PASS_HZ = 1 / 128
 FD_THRESHOLD_MM = 0.5
 N_ANATOMICAL = 5  # components of each of the three masks

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twolevel.bids.images import write_image
-from twolevel.bids.sidecars import write_json
-from twolevel.bids.tables import write_tsv
+from twolevel.files.images import write_image
+from twolevel.files.sidecars import write_json
+from twolevel.files.tables import write_tsv
 from twolevel.simulate.anatomy import Anatomy, build_anatomy, draw_mask, smooth_field
 from twolevel.simulate.bold import (
     simulate_baseline,
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from numpy.typing import NDArray
-
-__all__ = ["simulate_dataset"]
 
 
 def simulate_dataset(

@@ -12,8 +12,6 @@ from twolevel.simulate.truth import CONDITIONS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["EVENTS_SIDECAR", "MINIMAL_SCAN_S", "format_events", "simulate_events"]
-
 EVENT_DURATION_S = 0.772
 MINIMAL_SCAN_S = 60.0  # three short balloons, one of each kind, fit into less than this
 BALLOONS = ("control", "cash", "explode")

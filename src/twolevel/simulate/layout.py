@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from twolevel.bids.atomic import write_bytes
-from twolevel.bids.images import write_image
-from twolevel.bids.sidecars import write_json
-from twolevel.bids.tables import write_tsv
+from twolevel.files.atomic import write_bytes
+from twolevel.files.images import write_image
+from twolevel.files.sidecars import write_json
+from twolevel.files.tables import write_tsv
 from twolevel.simulate.events import EVENTS_SIDECAR
 from twolevel.simulate.truth import CONDITIONS, CONTRASTS, REGIONS, effect_map
 
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twolevel.simulate.anatomy import Anatomy
-
-__all__ = [
-    "FMRIPREP",
-    "SPACE",
-    "TASK",
-    "TASK_NAME",
-    "resolution_text",
-    "write_descriptions",
-    "write_participants",
-    "write_truth",
-]
 
 TASK = "balloonanalogrisktask"
 TASK_NAME = "balloon analog risk task"

@@ -10,8 +10,6 @@ from scipy.spatial.transform import Rotation
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["AXES", "framewise_displacement", "root_mean_square_displacement", "simulate_motion"]
-
 AXES = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 STEP_MM = 0.03  # standard deviation of one parameter's step, rotations at 50 mm
 SPIKE_MM = 0.12

@@ -11,8 +11,6 @@ from twolevel.simulate.events import MINIMAL_SCAN_S
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Settings", "check_settings"]
-
 
 @dataclass(frozen=True)
 class Settings:

@@ -10,8 +10,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CONDITIONS", "CONTRASTS", "REGIONS", "Region", "draw_amplitudes", "effect_map"]
-
 CONDITIONS = ("pumps_demean", "control_pumps_demean", "cash_demean", "explode_demean")
 
 # weights in the order of CONDITIONS; the labels are those of the balloon preset

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["contrast_vector", "estimable_contrasts", "is_estimable", "scaled_svd"]
-
 
 def contrast_vector(
     contrast: str | Mapping[str, float], columns: Sequence[str]
@@ -93,10 +91,6 @@ def is_estimable(vector: NDArray[np.float64], design: NDArray[np.float64]) -> bo
     ----------
     vector : ndarray of shape (n_columns,)
     design : ndarray of shape (n_rows, n_columns)
-
-    Returns
-    -------
-    bool
     """
     if not np.any(vector):
         return False

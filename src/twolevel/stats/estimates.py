@@ -11,8 +11,6 @@ from scipy import special
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ContrastEstimate", "p_from_t", "z_from_t"]
-
 # nilearn's limits: a variance of 0 gives a finite t, a p of 0 a finite z.
 SMALLEST_VARIANCE = 1e-50
 SMALLEST_P = 1e-300

@@ -10,25 +10,23 @@ from fileformats.generic import Directory
 from pydra.compose import python
 
 from twolevel.bids.entities import build_name, is_mni152
-from twolevel.bids.outputs import folder_of, write_statmap
-from twolevel.bids.sidecars import write_json
-from twolevel.bids.tables import write_tsv
+from twolevel.derivatives.maps import folder_of, write_statmap
+from twolevel.files.sidecars import write_json
+from twolevel.files.tables import write_tsv
 from twolevel.model.spec import ContrastName, GroupSettings, GroupSpec, TestSettings
 from twolevel.report.words import foremost_test
-from twolevel.stats.cluster_table import cluster_table
 from twolevel.stats.inference.cluster_extent import cluster_extent
+from twolevel.stats.inference.cluster_table import cluster_table
 from twolevel.stats.inference.height_control import height_control
 from twolevel.stats.inference.parametric_fwe import parametric_fwe
 from twolevel.stats.inference.permutation_fdr import permutation_fdr
 from twolevel.stats.inference.permutation_fwe import permutation_fwe
 from twolevel.stats.inference.result import GroupContrast, GroupTest
-from twolevel.stats.permutation import Permuted
+from twolevel.stats.permute.loop import Permuted
 from twolevel.tasks.describe_permutations import permutation_record
 from twolevel.tasks.group_data import GroupData, load_group
 from twolevel.tasks.permute_group import BY_PERMUTATION
 from twolevel.tasks.permuted_data import load_permuted
-
-__all__ = ["ROW", "ApplyTest", "apply_test", "carry_out"]
 
 ROW = "_row.json"
 
@@ -40,16 +38,10 @@ def carry_out(
 
     Parameters
     ----------
-    group : GroupContrast
-    test : TestSettings
     settings : GroupSettings
         For what the test does not state itself.
     permuted : Permuted or None
         None only for tests that need no relabelings.
-
-    Returns
-    -------
-    GroupTest
     """
     alpha, sides = test.alpha if test.alpha is not None else settings.alpha, settings.sides
     if test.test == "clusterExtent":
@@ -75,9 +67,6 @@ def apply_test(
 
     Parameters
     ----------
-    spec : GroupSpec
-    contrast : ContrastName
-    test : TestSettings
     fitted : Path
         What `fit_group_files` wrote.
     permutations : Path
@@ -139,17 +128,7 @@ def _draw(
 
 
 def describe_test(result: GroupTest, seed: int) -> dict[str, Any]:
-    """Describe a test for sidecars.
-
-    Parameters
-    ----------
-    result : GroupTest
-    seed : int
-
-    Returns
-    -------
-    dict
-    """
+    """Describe a test for sidecars."""
     smallest = {"SmallestAttainableP": result.smallest_p} if result.smallest_p else {}
     return {
         "Test": result.test,

@@ -13,27 +13,23 @@ from numpy.typing import NDArray
 from pydra.compose import python
 
 from twolevel.bids.entities import RUN_ENTITIES, build_name, describe, other_entities
-from twolevel.bids.exclusions import Exclusion, read_exclusions, write_exclusions
-from twolevel.bids.images import read_map, read_mask
 from twolevel.bids.layout import averaged_sessions
-from twolevel.bids.outputs import common_entities, entities_of, folder_of, model_record, write_mask
-from twolevel.bids.sidecars import read_json, sidecar_of
+from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
+from twolevel.derivatives.maps import (
+    common_entities,
+    entities_of,
+    folder_of,
+    model_record,
+    write_mask,
+)
 from twolevel.errors import AnalysisError
+from twolevel.files.images import read_map, read_mask
+from twolevel.files.sidecars import read_json, sidecar_of
 from twolevel.model.spec import Stage
 from twolevel.stats.estimates import ContrastEstimate
-from twolevel.stats.fixed_effects import combine_runs
+from twolevel.stats.maps.fixed import combine_runs
 from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fit_run import map_record, write_estimate
-
-__all__ = [
-    "CombineRuns",
-    "SubjectRuns",
-    "combine_run_files",
-    "exclusions_of",
-    "runs_record",
-    "save_subject",
-    "subject_entities",
-]
 
 
 def subject_entities(names: Sequence[Mapping[str, str]]) -> dict[str, str]:
@@ -43,10 +39,6 @@ def subject_entities(names: Sequence[Mapping[str, str]]) -> dict[str, str]:
     ----------
     names : sequence of mapping of str to str
         Entities of the runs.
-
-    Returns
-    -------
-    dict of str to str
     """
     shared = common_entities(names)
     return {k: v for k, v in shared.items() if k not in {"ses", "run", "desc"}}
@@ -117,10 +109,6 @@ def exclusions_of(
         Entities of the runs.
     folders : sequence of Path
         Of their tables, in the same order.
-
-    Yields
-    ------
-    Exclusion
     """
     for entities, folder in zip(names, folders, strict=True):
         which = other_entities(entities)
@@ -167,7 +155,6 @@ def save_subject(runs: SubjectRuns, run_stage: Stage, stage: Stage, folder: Path
 
     Parameters
     ----------
-    runs : SubjectRuns
     run_stage, stage : Stage
         Of the run and of the subject level.
     folder : Path
@@ -222,10 +209,6 @@ def runs_record(names: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     ----------
     names : sequence of mapping of str to str
         Entities of the runs.
-
-    Returns
-    -------
-    dict
     """
     averaged = averaged_sessions([[entities.get("ses", "") for entities in names]])
     return {

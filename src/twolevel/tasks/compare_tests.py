@@ -10,15 +10,13 @@ from fileformats.generic import Directory
 from pydra.compose import python
 
 from twolevel.bids.entities import build_name
-from twolevel.bids.exclusions import Exclusion, read_exclusions, write_exclusions
-from twolevel.bids.outputs import folder_of, model_record
-from twolevel.bids.sidecars import read_json, write_json
-from twolevel.bids.tables import write_tsv
+from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
+from twolevel.derivatives.maps import folder_of, model_record
+from twolevel.files.sidecars import read_json, write_json
+from twolevel.files.tables import write_tsv
 from twolevel.model.spec import GroupSpec
 from twolevel.tasks.apply_test import ROW
 from twolevel.tasks.design_run import EXCLUSIONS
-
-__all__ = ["CompareTests", "compare_tests"]
 
 COLUMNS = {
     "contrast": "label of the contrast",
@@ -49,7 +47,6 @@ def compare_tests(
 
     Parameters
     ----------
-    spec : GroupSpec
     tests, fits : sequence of Path
         What `apply_test` and `fit_group_files` wrote.
     left_out : dict of str to dict of str to str

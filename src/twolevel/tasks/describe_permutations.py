@@ -11,15 +11,13 @@ from fileformats.generic import Directory
 from pydra.compose import python
 
 from twolevel.bids.entities import build_name
-from twolevel.bids.outputs import folder_of, write_statmap
-from twolevel.bids.sidecars import write_json
-from twolevel.bids.tables import write_tsv
+from twolevel.derivatives.maps import folder_of, write_statmap
+from twolevel.files.sidecars import write_json
+from twolevel.files.tables import write_tsv
 from twolevel.model.spec import ContrastName, GroupSpec
-from twolevel.stats.permutation import Permuted
+from twolevel.stats.permute.loop import Permuted
 from twolevel.tasks.group_data import load_group
 from twolevel.tasks.permuted_data import has_permuted, load_permuted
-
-__all__ = ["UNCORRECTED", "DescribePermutations", "describe_permutations", "permutation_record"]
 
 UNCORRECTED = "permutationUncorrected"  # the `desc` of p that no test corrects
 
@@ -35,17 +33,7 @@ LARGEST = {
 
 
 def permutation_record(permuted: Permuted, seed: int) -> dict[str, Any]:
-    """Describe relabelings for sidecars.
-
-    Parameters
-    ----------
-    permuted : Permuted
-    seed : int
-
-    Returns
-    -------
-    dict
-    """
+    """Describe relabelings for sidecars."""
     settings = permuted.settings
     return {
         "Relabelings": permuted.scheme,
@@ -69,8 +57,6 @@ def describe_permutations(
 
     Parameters
     ----------
-    spec : GroupSpec
-    contrast : ContrastName
     fitted : Path
         What `fit_group_files` wrote.
     permutations : Path

@@ -11,14 +11,12 @@ from fileformats.generic import Directory, File
 from pydra.compose import python
 
 from twolevel.bids.entities import build_name
-from twolevel.bids.images import read_mask
-from twolevel.bids.outputs import folder_of, model_record, write_mask
-from twolevel.bids.sidecars import write_json
-from twolevel.bids.tables import write_tsv
+from twolevel.derivatives.maps import folder_of, model_record, write_mask
 from twolevel.errors import AnalysisError
+from twolevel.files.images import read_mask
+from twolevel.files.sidecars import write_json
+from twolevel.files.tables import write_tsv
 from twolevel.model.spec import GroupSpec
-
-__all__ = ["GROUP_MASK", "DesignGroup", "design_group"]
 
 GROUP_MASK = "_group_mask.npy"
 
@@ -28,7 +26,6 @@ def design_group(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
 
     Parameters
     ----------
-    spec : GroupSpec
     masks : dict of str to Path
         Analysis mask of each subject, and ``group mask`` if there is one.
     folder : Path

@@ -13,20 +13,18 @@ from pydra.compose import python
 from twolevel.bids.confounds import RunConfounds, confound_names, read_confounds
 from twolevel.bids.entities import build_name
 from twolevel.bids.events import RunEvents, events_of_run
-from twolevel.bids.exclusions import Exclusion, write_exclusions
-from twolevel.bids.model_checks import levels_of, not_taken
-from twolevel.bids.outputs import folder_of, model_record
 from twolevel.bids.run_inputs import RunSpec
-from twolevel.bids.sidecars import write_json
-from twolevel.bids.tables import line_of, write_tsv
+from twolevel.checks.model import levels_of, not_taken
+from twolevel.derivatives.exclusions import Exclusion, write_exclusions
+from twolevel.derivatives.maps import folder_of, model_record
+from twolevel.files.sidecars import write_json
+from twolevel.files.tables import line_of, write_tsv
 from twolevel.model.spec import Stage
 from twolevel.model.variables import RunVariables, condition_events, resolve_variables
-from twolevel.stats.design import HighPass, frame_times_of, make_design_matrix, one_high_pass
+from twolevel.stats.run.design import HighPass, frame_times_of, make_design_matrix, one_high_pass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-__all__ = ["EXCLUSIONS", "DesignRun", "design_run"]
 
 EXCLUSIONS = "_excluded.tsv"
 
@@ -36,7 +34,6 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
 
     Parameters
     ----------
-    spec : RunSpec
     stage : Stage
         Of the run level.
     files : dict of str to Path

@@ -8,14 +8,12 @@ from pathlib import Path
 from pydra.compose import python
 
 from twolevel.bids.layout import RunFiles
-from twolevel.bids.needed import images_of
-from twolevel.bids.preflight import check_subject
 from twolevel.bids.run_inputs import RunInputs, RunSpec
-from twolevel.bids.transfer import download
+from twolevel.checks.dataset import check_subject
 from twolevel.errors import TransferError
+from twolevel.fetch.needed import images_of
+from twolevel.fetch.transfer import download
 from twolevel.model.spec import Stage
-
-__all__ = ["JOBS_VARIABLE", "FetchRuns", "fetch_runs"]
 
 # How many files are downloaded at once changes no result: it is no input of the task.
 JOBS_VARIABLE = "TWOLEVEL_JOBS"
@@ -36,10 +34,6 @@ def fetch_runs(
         Datasets by the names that BIDS URIs use.
     jobs : int
         Downloads at the same time.
-
-    Returns
-    -------
-    list of RunInputs
 
     Raises
     ------

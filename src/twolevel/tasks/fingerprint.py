@@ -10,8 +10,6 @@ from pathlib import Path
 
 import twolevel
 
-__all__ = ["software_fingerprint"]
-
 LIBRARIES = (
     "deflate",
     "isal",

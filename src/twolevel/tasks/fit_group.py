@@ -11,24 +11,22 @@ from fileformats.generic import Directory, File
 from numpy.typing import NDArray
 from pydra.compose import python
 
-from twolevel.bids.exclusions import Exclusion, write_exclusions
-from twolevel.bids.images import read_mask
-from twolevel.bids.outputs import model_record, write_mask, write_statmap
-from twolevel.bids.stacked_maps import StackedMaps
+from twolevel.derivatives.exclusions import Exclusion, write_exclusions
+from twolevel.derivatives.maps import model_record, write_mask, write_statmap
 from twolevel.errors import AnalysisError
+from twolevel.files.images import read_mask
+from twolevel.files.stack import StackedMaps
 from twolevel.model.spec import ContrastName, GroupSettings, GroupSpec
 from twolevel.numerics.relabeled_statistics import WHOLE
 from twolevel.stats.estimates import ContrastEstimate, p_from_t
-from twolevel.stats.group_fit import fit_group
-from twolevel.stats.group_quality import carpet
 from twolevel.stats.inference.result import GroupContrast
+from twolevel.stats.maps.ols import fit_group
+from twolevel.stats.maps.quality import carpet
 from twolevel.tasks.design_group import GROUP_MASK
 from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fit_run import UNITS
 from twolevel.tasks.group_data import GroupData, save_group
 from twolevel.tasks.permuted_data import load_for_permutations, stack_for_permutations
-
-__all__ = ["FitGroup", "fit_group_files", "group_record"]
 
 FEWEST = 2
 VOXELS_PER_BLOCK = 16_384
@@ -39,14 +37,8 @@ def group_record(spec: GroupSpec, contrast: ContrastName, subjects: list[str]) -
 
     Parameters
     ----------
-    spec : GroupSpec
-    contrast : ContrastName
     subjects : list of str
         ``sub-...``, those included.
-
-    Returns
-    -------
-    dict
     """
     return {
         "Contrast": {
@@ -73,8 +65,6 @@ def fit_group_files(
 
     Parameters
     ----------
-    spec : GroupSpec
-    contrast : ContrastName
     files : dict of str to dict of str to Path
         ``map`` and ``mask`` of each subject that has the contrast.
     design : Path

@@ -2,158 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from fileformats.generic import Directory, File
 from numpy.typing import NDArray
 from pydra.compose import python
 
-from twolevel.bids.exclusions import Exclusion, read_exclusions, write_exclusions
-from twolevel.bids.outputs import model_record, write_mask, write_statmap
-from twolevel.bids.run_data import run_blocks
 from twolevel.bids.run_inputs import RunSpec
-from twolevel.bids.sidecars import read_json
-from twolevel.bids.tables import read_tsv
-from twolevel.errors import AnalysisError
+from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
+from twolevel.derivatives.maps import model_record, write_mask, write_statmap
 from twolevel.model.spec import Stage
 from twolevel.stats.estimates import ContrastEstimate
-from twolevel.stats.nilearn_fit import fit_blocks_as_nilearn
-from twolevel.stats.run_fit import RunFit, fit_blocks
 from twolevel.tasks.design_run import EXCLUSIONS
-from twolevel.tasks.resources import allowed
+from twolevel.tasks.fitted_run import FittedRun, fit_image, load_design
 from twolevel.tasks.run_quality import percent_record, save_quality
 
-__all__ = [
-    "FitRun",
-    "FittedRun",
-    "fit_image",
-    "fit_run_files",
-    "load_design",
-    "map_record",
-    "write_estimate",
-]
-
 UNITS = "percent signal change"
-
-
-def load_design(design: Path) -> tuple[pd.DataFrame, NDArray[np.intp]]:
-    """Read a design matrix that `design_run` wrote.
-
-    Parameters
-    ----------
-    design : Path
-        Its folder.
-
-    Returns
-    -------
-    matrix : pandas.DataFrame of shape (n_kept, n_columns)
-    kept : ndarray of shape (n_kept,), int
-        Volumes of its rows.
-    """
-    (path,) = design.rglob("*_design.tsv")
-    sidecar = read_json(path.with_suffix(".json"))
-    kept = np.setdiff1d(np.arange(sidecar["NumberOfVolumes"]), sidecar["VolumesLeftOut"])
-    return read_tsv(path), kept.astype(np.intp)
-
-
-@dataclass(frozen=True)
-class FittedRun:
-    """A run, read and fitted.
-
-    Attributes
-    ----------
-    fit : RunFit
-        Over the voxels of `mask`.
-    mask : ndarray of shape (x, y, z), bool
-        The brain mask less voxels without a usable time course.
-    affine : ndarray of shape (4, 4)
-    n_brain, n_not_finite, n_constant : int
-        Voxels of the brain mask, and of those without a usable time course.
-    mean_bold : ndarray of shape (x, y, z), float32
-        See `RunBlocks`.
-    """
-
-    fit: RunFit
-    mask: NDArray[np.bool_]
-    affine: NDArray[np.float64]
-    n_brain: int
-    n_not_finite: int
-    n_constant: int
-    mean_bold: NDArray[np.float32]
-
-
-def fit_image(
-    stage: Stage,
-    files: dict[str, Path],
-    design: tuple[pd.DataFrame, NDArray[np.intp]],
-    within: NDArray[np.bool_] | None = None,
-) -> FittedRun:
-    """Read a run's image and fit its model, in as many passes as the memory asks for.
-
-    Parameters
-    ----------
-    stage : Stage
-        Of the run level.
-    files : dict of str to Path
-        ``bold`` and ``mask``.
-    design : (pandas.DataFrame, ndarray of int)
-        What `load_design` returns.
-    within : ndarray of shape (x, y, z), bool, optional
-        Only these voxels are considered.
-
-    Returns
-    -------
-    FittedRun
-        With the contrasts of the model that this run determines.
-
-    Raises
-    ------
-    AnalysisError
-        No voxel is usable, or the data have no mean (see `percent_signal_change`).
-    """
-    settings = stage.node.run_settings
-    matrix, kept = design
-    resources = allowed()
-    blocks = run_blocks(
-        files["bold"],
-        files["mask"],
-        smoothing_fwhm_mm=settings.smoothing_fwhm_mm,
-        downsample=settings.downsample,
-        kept=kept,
-        within=within,
-        engine=settings.engine,
-        resources=resources,
-    )
-    contrasts = {c.label: c.column_weights for c in stage.node.contrasts}
-    fit_blocks_with = fit_blocks if settings.engine == "twolevel" else fit_blocks_as_nilearn
-    fit = fit_blocks_with(
-        blocks,
-        matrix,
-        {k: c for k, c in contrasts.items() if set(c) <= set(matrix)},
-        noise_model=settings.noise_model,
-        percent=True,
-        n_threads=resources.n_threads,
-        seed=settings.seed,
-    )
-    usable = blocks.usable
-    if not usable.any():
-        raise AnalysisError("no voxel of the brain mask has a usable time course")
-    fit = fit.within(usable)
-    mask = np.zeros_like(blocks.brain)
-    mask[blocks.brain] = usable
-    return FittedRun(
-        fit,
-        mask,
-        blocks.affine,
-        len(usable),
-        blocks.n_not_finite,
-        blocks.n_constant,
-        blocks.mean,
-    )
 
 
 def map_record(stage: Stage, label: str, dof: float) -> dict[str, Any]:
@@ -163,12 +29,6 @@ def map_record(stage: Stage, label: str, dof: float) -> dict[str, Any]:
     ----------
     stage : Stage
         Of the run level, where the contrast is defined.
-    label : str
-    dof : float
-
-    Returns
-    -------
-    dict
     """
     contrast = next(c for c in stage.node.contrasts if c.label == label)
     return {
@@ -196,10 +56,8 @@ def write_estimate(
 
     Parameters
     ----------
-    folder : Path
     entities : dict of str to str
         With ``contrast``.
-    estimate : ContrastEstimate
     mask : ndarray of shape (x, y, z), bool
     affine : ndarray of shape (4, 4)
     record : dict
@@ -234,7 +92,6 @@ def fit_run_files(
 
     Parameters
     ----------
-    spec : RunSpec
     stage : Stage
         Of the run level.
     files : dict of str to Path
@@ -271,17 +128,7 @@ def fit_run_files(
 
 
 def run_exclusions(spec: RunSpec, run: FittedRun) -> list[Exclusion]:
-    """List what the fit of a run left out.
-
-    Parameters
-    ----------
-    spec : RunSpec
-    run : FittedRun
-
-    Returns
-    -------
-    list of Exclusion
-    """
+    """List what the fit of a run left out."""
     entities = dict(spec.entities)
     counts = {
         "a value that is not finite": run.n_not_finite,

@@ -9,9 +9,9 @@ import numpy as np
 from fileformats.generic import Directory, File
 from pydra.compose import python
 
-from twolevel.bids.exclusions import Exclusion
-from twolevel.bids.images import read_mask
 from twolevel.bids.run_inputs import RunSpec
+from twolevel.derivatives.exclusions import Exclusion
+from twolevel.files.images import read_mask
 from twolevel.model.spec import Stage
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.tasks.combine_runs import (
@@ -19,10 +19,9 @@ from twolevel.tasks.combine_runs import (
     exclusions_of,
     save_subject,
 )
-from twolevel.tasks.fit_run import fit_image, load_design, run_exclusions
+from twolevel.tasks.fit_run import run_exclusions
+from twolevel.tasks.fitted_run import fit_image, load_design
 from twolevel.tasks.run_quality import save_quality
-
-__all__ = ["FitSubject", "fit_subject_files"]
 
 
 def fit_subject_files(
@@ -47,7 +46,6 @@ def fit_subject_files(
         Label.
     run_stage, stage : Stage
         Of the run and of the subject level.
-    specs : sequence of RunSpec
     files : sequence of dict of str to Path
         ``bold`` and ``mask`` of each run.
     designs : sequence of Path

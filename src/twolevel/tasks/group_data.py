@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twolevel.bids.sidecars import read_json, write_json
+from twolevel.files.sidecars import read_json, write_json
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.stats.inference.result import GroupContrast
-
-__all__ = ["GroupData", "load_group", "save_group"]
 
 FOLDER = "_group"
 RECORD = "record.json"
@@ -25,7 +23,6 @@ class GroupData:
 
     Attributes
     ----------
-    contrast : GroupContrast
     affine : ndarray of shape (4, 4)
     record : dict
         What the sidecars of its maps have in common.
@@ -37,13 +34,7 @@ class GroupData:
 
 
 def save_group(folder: Path, data: GroupData) -> None:
-    """Save the group's numbers beside the maps; they stay in the work directory.
-
-    Parameters
-    ----------
-    folder : Path
-    data : GroupData
-    """
+    """Save the group's numbers beside the maps; they stay in the work directory."""
     (folder / FOLDER).mkdir(parents=True)
     estimate = data.contrast.estimate
     arrays: dict[str, NDArray[Any]] = {
@@ -59,16 +50,7 @@ def save_group(folder: Path, data: GroupData) -> None:
 
 
 def load_group(folder: Path) -> GroupData:
-    """Load what `save_group` saved.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    GroupData
-    """
+    """Load what `save_group` saved."""
     names = ("mask", "effect", "variance", "dof", "affine")
     a = {name: np.load(folder / FOLDER / f"{name}.npy") for name in names}
     estimate = ContrastEstimate(a["effect"], a["variance"], float(a["dof"]))

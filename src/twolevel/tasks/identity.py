@@ -14,9 +14,7 @@ from typing import Any
 from fileformats.core.fileset import FileSet
 from pydra.utils.hash import CacheKey, register_serializer
 
-from twolevel.bids.sealed import SEAL, digest_file
-
-__all__ = ["is_remembered"]
+from twolevel.files.sealed import SEAL, digest_file
 
 SMALL = 2**20  # bytes: read again and again, rather than remembered
 EDGE = 2**16  # bytes: of a gzip file the last ones are a checksum of all

@@ -9,21 +9,13 @@ import numpy as np
 from fileformats.generic import Directory
 from pydra.compose import python
 
-from twolevel.bids.checkpoints import Checkpoint
+from twolevel.files.checkpoint import Checkpoint
 from twolevel.model.spec import ContrastName, GroupSettings
 from twolevel.stats.inference.permutation_fwe import STATISTIC_OF
-from twolevel.stats.permutation import STATISTICS, PermutationSettings, permute_group
-from twolevel.stats.permutation_model import make_permutation_model
+from twolevel.stats.permute.loop import STATISTICS, PermutationSettings, permute_group
+from twolevel.stats.permute.model import make_permutation_model
 from twolevel.tasks.permuted_data import load_for_permutations, save_permuted
 from twolevel.tasks.resources import allowed, unfinished_folder
-
-__all__ = [
-    "BY_PERMUTATION",
-    "PermutationSpec",
-    "PermuteGroup",
-    "permutation_spec",
-    "permute_group_files",
-]
 
 BY_PERMUTATION = {*STATISTIC_OF, "permutationFDR"}
 """Tests that need relabelings."""
@@ -37,8 +29,6 @@ class PermutationSpec:
     ----------
     settings : PermutationSettings
         Without any statistic where no test needs relabelings.
-    n_perm : int
-    seed : int
     """
 
     settings: PermutationSettings
@@ -50,15 +40,6 @@ def permutation_spec(group: GroupSettings, seed: int) -> PermutationSpec:
     """Cut what relabelings depend on from the settings of the group.
 
     Another error rate, say, then leaves them valid.
-
-    Parameters
-    ----------
-    group : GroupSettings
-    seed : int
-
-    Returns
-    -------
-    PermutationSpec
     """
     tests = {test.test for test in group.tests} & BY_PERMUTATION
     wanted = {STATISTIC_OF.get(test, "voxel") for test in tests} | ({"voxel"} if tests else set())
@@ -80,8 +61,6 @@ def permute_group_files(
 
     Parameters
     ----------
-    spec : PermutationSpec
-    contrast : ContrastName
     data : Path
         What `stack_for_permutations` wrote.
     folder : Path

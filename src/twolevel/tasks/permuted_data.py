@@ -9,18 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twolevel.bids.images import read_map
-from twolevel.bids.sidecars import read_json, write_json
-from twolevel.bids.stacked_maps import StackedMaps, stack_maps
-from twolevel.stats.permutation import PermutationSettings, Permuted
-
-__all__ = [
-    "has_permuted",
-    "load_for_permutations",
-    "load_permuted",
-    "save_permuted",
-    "stack_for_permutations",
-]
+from twolevel.files.images import read_map
+from twolevel.files.sidecars import read_json, write_json
+from twolevel.files.stack import StackedMaps, stack_maps
+from twolevel.stats.permute.loop import PermutationSettings, Permuted
 
 MAPS, MASK = "maps.npy", "mask.npy"
 RECORD = "record.json"
@@ -42,14 +34,9 @@ def stack_for_permutations(
 
     Parameters
     ----------
-    folder : Path
     paths : sequence of Path
         Map of each subject.
     mask : ndarray of shape (x, y, z), bool
-
-    Returns
-    -------
-    StackedMaps
     """
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / MASK, mask)
@@ -61,26 +48,15 @@ def stack_for_permutations(
 def load_for_permutations(folder: Path) -> tuple[StackedMaps, NDArray[np.bool_]]:
     """Open what `stack_for_permutations` wrote.
 
-    Parameters
-    ----------
-    folder : Path
-
     Returns
     -------
-    maps : StackedMaps
     mask : ndarray of shape (x, y, z), bool
     """
     return StackedMaps(folder / MAPS), np.load(folder / MASK)
 
 
 def save_permuted(folder: Path, permuted: Permuted) -> None:
-    """Save it in the work directory.
-
-    Parameters
-    ----------
-    folder : Path
-    permuted : Permuted
-    """
+    """Save it in the work directory."""
     folder.mkdir(parents=True)
     for name in permuted.observed:
         np.save(folder / f"observed_{name}.npy", permuted.observed[name])
@@ -96,16 +72,7 @@ def has_permuted(folder: Path) -> bool:
 
 
 def load_permuted(folder: Path) -> Permuted:
-    """Load what `save_permuted` saved.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    Permuted
-    """
+    """Load what `save_permuted` saved."""
     record = read_json(folder / RECORD)
     settings = record.pop("settings")
     statistics = tuple(settings.pop("statistics"))

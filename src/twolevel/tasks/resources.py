@@ -8,8 +8,6 @@ from pathlib import Path
 
 from twolevel.numerics.resources import Resources
 
-__all__ = ["allow", "allowed", "keep_unfinished_in", "unfinished_folder"]
-
 THREADS, MEMORY = "TWOLEVEL_THREADS", "TWOLEVEL_MEMORY_BYTES"
 UNFINISHED = "TWOLEVEL_UNFINISHED"
 
@@ -40,12 +38,7 @@ def allowed() -> Resources:
 
 
 def keep_unfinished_in(folder: Path) -> None:
-    """Tell the tasks where to save what an interruption would lose.
-
-    Parameters
-    ----------
-    folder : Path
-    """
+    """Tell the tasks where to save what an interruption would lose."""
     os.environ[UNFINISHED] = str(folder)
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from twolevel.bids.confounds import framewise_displacement
-from twolevel.bids.outputs import model_record, write_mean_bold, write_statmap
-from twolevel.bids.quality import LOW_MEAN, write_quality, write_volume_quality
+from twolevel.derivatives.maps import model_record, write_mean_bold, write_statmap
+from twolevel.derivatives.quality import LOW_MEAN, write_quality, write_volume_quality
 from twolevel.stats.contrasts import contrast_vector
-from twolevel.stats.quality import above_whisker, variance_inflation
+from twolevel.stats.run.quality import above_whisker, variance_inflation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 
     from twolevel.bids.run_inputs import RunSpec
     from twolevel.model.spec import Stage
-    from twolevel.stats.run_fit import RunFit
-    from twolevel.tasks.fit_run import FittedRun
-
-__all__ = ["percent_record", "save_quality"]
+    from twolevel.stats.run.fit import RunFit
+    from twolevel.tasks.fitted_run import FittedRun
 
 Rows = list[tuple[str, str, float]]
 
@@ -41,10 +39,8 @@ def save_quality(
 
     Parameters
     ----------
-    spec : RunSpec
     stage : Stage
         Of the run level.
-    run : FittedRun
     design : (pandas.DataFrame, ndarray of int)
         Design matrix, and the volumes of its rows.
     confounds : Path or None
@@ -114,13 +110,8 @@ def percent_record(fit: RunFit, kept: NDArray[np.intp]) -> dict[str, Any]:
 
     Parameters
     ----------
-    fit : RunFit
     kept : ndarray of shape (n_kept,), int
         Volumes of its rows.
-
-    Returns
-    -------
-    dict
     """
     found = fit.diagnostics
     return {

@@ -14,10 +14,10 @@ from fileformats.generic import Directory, File
 from filelock import FileLock, Timeout
 from pydra.utils.hash import hash_function
 
-from twolevel.bids.annex import is_absent
-from twolevel.bids.atomic import write_bytes
-from twolevel.bids.sealed import has_all_bytes, is_whole
 from twolevel.errors import OutputError, Problem
+from twolevel.files.annex import is_absent
+from twolevel.files.atomic import write_bytes
+from twolevel.files.sealed import has_all_bytes, is_whole
 from twolevel.numerics.threads import map_ahead
 from twolevel.tasks.identity import is_remembered
 from twolevel.tasks.resources import keep_unfinished_in
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 DIGEST_BYTES = 16  # of the engine; a file of hashes that is shorter was cut off
-
-__all__ = ["digest_files", "forget_damaged", "locked_work_dir", "purge"]
 
 
 @contextmanager
@@ -83,11 +81,6 @@ def digest_files(paths: Iterable[Path], n_threads: int) -> None:
 
     The engine takes them one after the other before the first job starts; it finds them in its
     cache of hashes then. A work directory is held.
-
-    Parameters
-    ----------
-    paths : iterable of Path
-    n_threads : int
     """
     slow = (File(path) for path in paths if is_remembered(path))
     for _ in map_ahead(hash_function, slow, n_threads):

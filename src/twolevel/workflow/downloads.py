@@ -8,16 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from twolevel.bids.disk import check_space, free_bytes
-from twolevel.bids.needed import to_download
-from twolevel.bids.transfer import drop
 from twolevel.errors import InputError, TransferError
+from twolevel.fetch.disk import check_space, free_bytes
+from twolevel.fetch.needed import to_download
+from twolevel.fetch.transfer import drop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from pathlib import Path
-
-__all__ = ["Downloads", "Images"]
 
 
 @dataclass(frozen=True)
@@ -44,10 +42,8 @@ class Downloads:
 
     Parameters
     ----------
-    images : Images
     drop : bool
         Images are dropped when their subject is done.
-    held_at_once : int
     """
 
     def __init__(self, images: Images, *, drop: bool, held_at_once: int) -> None:
@@ -68,10 +64,6 @@ class Downloads:
         ----------
         subjects : iterable of str
             Those that are not finished.
-
-        Raises
-        ------
-        OutputError
         """
         images = [self.images.of[subject] for subject in subjects]
         if not images:
@@ -89,10 +81,6 @@ class Downloads:
     @asynccontextmanager
     async def slot(self, subject: str) -> AsyncIterator[None]:
         """Wait for the turn of a subject.
-
-        Parameters
-        ----------
-        subject : str
 
         Raises
         ------
@@ -120,21 +108,12 @@ class Downloads:
         return len(self._held) < self.held_at_once and needed <= free_bytes(images[0].parent)
 
     def release(self, subject: str) -> None:
-        """Take note that a subject is done, or has failed.
-
-        Parameters
-        ----------
-        subject : str
-        """
+        """Take note that a subject is done, or has failed."""
         self._held.discard(subject)
         self._released.set()
 
     def drop(self, subject: str) -> dict[Path, str]:
         """Drop the images of a subject that is done, but for content that others still need.
-
-        Parameters
-        ----------
-        subject : str
 
         Returns
         -------

@@ -8,8 +8,6 @@ from typing import Any, Literal
 
 from twolevel.bids.run_inputs import RunSpec
 
-__all__ = ["JobEvent", "Listener", "Status", "describe_job"]
-
 # "killed" is not the end: the job is tried once more.
 Status = Literal["queued", "running", "killed", "done", "failed", "cached"]
 
@@ -24,7 +22,6 @@ class JobEvent:
         Name of its task: ``FitRun``, ...
     label : str
         What it works on: ``sub-01 run-1``, a contrast, ...
-    status : Status
     error : str
         Of a failed job, for the user.
     detail : str
@@ -42,16 +39,7 @@ Listener = Callable[[JobEvent], None]
 
 
 def describe_job(task: Any) -> str:
-    """Say what a task works on, from its inputs.
-
-    Parameters
-    ----------
-    task : pydra task
-
-    Returns
-    -------
-    str
-    """
+    """Say what a task works on, from its inputs."""
     if isinstance(spec := getattr(task, "spec", None), RunSpec):
         return spec.name
     if isinstance(subject := getattr(task, "subject", None), str):

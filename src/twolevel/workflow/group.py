@@ -13,8 +13,6 @@ from twolevel.tasks.design_group import DesignGroup
 from twolevel.tasks.fit_group import FitGroup
 from twolevel.tasks.permute_group import PermuteGroup, permutation_spec
 
-__all__ = ["ContrastLevel", "GroupLevel"]
-
 
 @workflow.define(outputs={"fit": Directory, "permutations": Directory, "tests": list[Directory]})
 def ContrastLevel(

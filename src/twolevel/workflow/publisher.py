@@ -9,16 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from twolevel.bids.exclusions import read_exclusions
-from twolevel.bids.publications import Publication
-from twolevel.bids.publish import publish
+from twolevel.derivatives.exclusions import read_exclusions
+from twolevel.derivatives.publish import publish
+from twolevel.derivatives.records import Publication
 from twolevel.errors import DamagedError, OutputError, TransferError
 from twolevel.notes import Note
 from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fetch_runs import FetchRuns
 from twolevel.workflow.downloads import Downloads
-
-__all__ = ["Outcome", "SubjectPublisher"]
 
 
 @dataclass
@@ -50,10 +48,8 @@ class SubjectPublisher:
     ----------
     level : type
         The workflow of a subject.
-    output_dir : Path
     planned : mapping of str to Publication
         The record of each subject, without files.
-    downloads : Downloads or None
     overwrite : bool
         As for `publish`.
 

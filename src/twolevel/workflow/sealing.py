@@ -10,10 +10,8 @@ from typing import Any
 import attrs
 from fileformats.generic import Directory
 
-from twolevel.bids.sealed import is_whole, seal
+from twolevel.files.sealed import is_whole, seal
 from twolevel.tasks import identity  # noqa: F401  # for every process that runs a job
-
-__all__ = ["RESULT", "folders_of", "is_done", "is_leaf", "run_sealed"]
 
 RESULT = "_result.pklz"
 

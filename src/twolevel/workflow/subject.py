@@ -8,25 +8,15 @@ from typing import Any
 from fileformats.generic import Directory, File
 from pydra.compose import workflow
 
-from twolevel.bids.exclusions import Exclusion
 from twolevel.bids.layout import RunFiles
 from twolevel.bids.run_inputs import RunSpec
+from twolevel.derivatives.exclusions import Exclusion
 from twolevel.model.spec import Stage
 from twolevel.tasks.combine_runs import CombineRuns
 from twolevel.tasks.design_run import DesignRun
 from twolevel.tasks.fetch_runs import FetchRuns
 from twolevel.tasks.fit_run import FitRun
 from twolevel.tasks.fit_subject import FitSubject
-
-__all__ = [
-    "FetchedParticipants",
-    "FetchedSubject",
-    "Participants",
-    "RunLevel",
-    "SubjectLevel",
-    "SubjectLevelAtOnce",
-    "subject_level",
-]
 
 
 @workflow.define(outputs={"design": Directory, "maps": Directory})
@@ -110,10 +100,6 @@ def subject_level(stage: Stage) -> Any:
     ----------
     stage : Stage
         Of the subject level.
-
-    Returns
-    -------
-    class
     """
     at_once = stage.node.subject_settings.first_level == "multi-run"
     return SubjectLevelAtOnce if at_once else SubjectLevel

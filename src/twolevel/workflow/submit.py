@@ -15,11 +15,11 @@ import pydra.engine  # noqa: F401  # must come before other parts of pydra
 from pydra.engine.job import Job
 from pydra.engine.submitter import Submitter
 
-from twolevel.bids.exclusions import read_exclusions
-from twolevel.bids.group_inputs import GroupInputs
-from twolevel.bids.preflight import Plan
-from twolevel.bids.publications import GROUP, Publication, kind_of, record_failure
-from twolevel.bids.publish import publish
+from twolevel.checks.dataset import Plan
+from twolevel.checks.maps import GroupInputs
+from twolevel.derivatives.exclusions import read_exclusions
+from twolevel.derivatives.publish import publish
+from twolevel.derivatives.records import GROUP, Publication, kind_of, record_failure
 from twolevel.errors import AnalysisError, DamagedError, OutputError
 from twolevel.model.spec import ContrastName, GroupSpec, StatsModel, stage_of
 from twolevel.tasks.design_run import EXCLUSIONS
@@ -36,11 +36,9 @@ from twolevel.workflow.subject import (
     Participants,
     subject_level,
 )
-from twolevel.workflow.workers import ProcessWorker, SerialWorker
+from twolevel.workflow.workers.process import ProcessWorker, SerialWorker
 
 WITHOUT_CONTRAST = "left out of the group: no map of the contrast"
-
-__all__ = ["Execution", "Fetching", "is_at_once", "run_group", "run_participants"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class Fetching:
     downloads : Downloads
         When.
     content : dict of str to dict of str to str
-        What the files of each subject hold: see `twolevel.bids.needed.identities`.
+        What the files of each subject hold: see `twolevel.fetch.needed.identities`.
     links : dict of str to Path
         Datasets by the names that BIDS URIs use.
     """
@@ -91,16 +89,7 @@ class Fetching:
 
 
 def is_at_once(model: StatsModel) -> bool:
-    """Tell whether all runs of a subject are fitted in one model.
-
-    Parameters
-    ----------
-    model : StatsModel
-
-    Returns
-    -------
-    bool
-    """
+    """Tell whether all runs of a subject are fitted in one model."""
     node = model.node("subject")
     return node is not None and node.subject_settings.first_level == "multi-run"
 
@@ -116,17 +105,10 @@ def run_participants(
 
     Parameters
     ----------
-    plan : Plan
-    model : StatsModel
     planned : mapping of str to Publication
         The record of each subject, without files.
-    execution : Execution
     fetching : Fetching, optional
         How the images are downloaded that are not there.
-
-    Returns
-    -------
-    Outcome
 
     Raises
     ------
@@ -244,17 +226,10 @@ def run_group(
 
     Parameters
     ----------
-    inputs : GroupInputs
-    model : StatsModel
-    execution : Execution
     seed : int
         Of everything random.
     group_mask : Path, optional
         Only voxels of this mask are analysed.
-
-    Returns
-    -------
-    Outcome
     """
     planned = Publication(GROUP, kind_of(inputs.entities), model.scope.record)
     whole = _group_task(inputs, model, seed=seed, group_mask=group_mask)

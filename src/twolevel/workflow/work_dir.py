@@ -15,26 +15,15 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twolevel.bids.atomic import write_bytes
 from twolevel.errors import OutputError, Problem
+from twolevel.files.atomic import write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = [
-    "CACHE",
-    "HASHES",
-    "LOCK",
-    "UNFINISHED",
-    "check_work_dir",
-    "clean",
-    "make_work_dir",
-    "own",
-]
-
 MARK, LOCK = ".twolevel-work", "lock"
 CACHE, HASHES, UNFINISHED = "cache", "hashes", "unfinished"
-# The engine's names, and those of `twolevel.bids.checkpoints`.
+# The engine's names, and those of `twolevel.files.checkpoint`.
 OWN_NAMES = {
     CACHE: r"(python|workflow)-[0-9a-f]{32}(_save)?(\.lock)?|[0-9a-f]{32}_info\.json",
     HASHES: r"[0-9a-f]{128}(\.lock)?",
@@ -50,10 +39,6 @@ def check_work_dir(work_dir: Path) -> None:
     ----------
     work_dir : Path
         Need not exist.
-
-    Raises
-    ------
-    OutputError
     """
     if not work_dir.exists():
         return
@@ -139,10 +124,6 @@ def make_work_dir(work_dir: Path) -> None:
     """Make a work directory, or take one that `check_work_dir` accepts, and mark it as ours.
 
     What is made is closed to others, whatever the umask; what is there keeps its mode.
-
-    Parameters
-    ----------
-    work_dir : Path
 
     Raises
     ------

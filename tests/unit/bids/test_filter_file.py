@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from twolevel.bids.filter_file import read_filter_file
-from twolevel.bids.sidecars import write_json
 from twolevel.bids.wanted import ABSENT, ANY
 from twolevel.errors import InputError
+from twolevel.files.sidecars import write_json
 from twolevel.notes import merged
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from twolevel.bids.folders import missing_folders, no_images
-from twolevel.bids.sidecars import write_json
+from twolevel.files.sidecars import write_json
 
 if TYPE_CHECKING:
     from pathlib import Path

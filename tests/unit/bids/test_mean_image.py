@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from twolevel.bids.run_data import MEAN_OF, run_blocks
+from twolevel.files.run_data import MEAN_OF, run_blocks
 from twolevel.numerics.resources import Resources
 
 if TYPE_CHECKING:

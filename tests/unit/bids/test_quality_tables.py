@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twolevel.bids.quality import (
+from twolevel.derivatives.quality import (
     inflation_level,
     inflation_notes,
     write_quality,
     write_volume_quality,
 )
-from twolevel.bids.tables import read_tsv
+from twolevel.files.tables import read_tsv
 from twolevel.notes import merged
 
 RECORD = {"Software": {"Name": "twolevel"}}

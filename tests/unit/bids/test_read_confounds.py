@@ -9,8 +9,8 @@ import pytest
 from nilearn.interfaces.fmriprep import load_confounds_strategy
 
 from twolevel.bids.confounds import confound_names, read_confounds
-from twolevel.bids.tables import write_tsv
 from twolevel.errors import InputError
+from twolevel.files.tables import write_tsv
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from twolevel.bids.images import write_image
 from twolevel.bids.layout import RunFiles
 from twolevel.bids.run_inputs import (
     ASSUMED,
@@ -18,8 +17,9 @@ from twolevel.bids.run_inputs import (
     source_uri,
     start_time_source,
 )
-from twolevel.bids.sidecars import write_json
 from twolevel.errors import InputError
+from twolevel.files.images import write_image
+from twolevel.files.sidecars import write_json
 
 if TYPE_CHECKING:
     from pathlib import Path

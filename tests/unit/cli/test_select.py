@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from twolevel.bids.sidecars import write_json
 from twolevel.cli.select import make_selection, subject_labels
 from twolevel.errors import InputError
+from twolevel.files.sidecars import write_json
 from twolevel.model.read import presets, read_model
 from twolevel.notes import merged
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from twolevel.bids.images import read_map
-from twolevel.bids.sidecars import read_json
-from twolevel.bids.tables import read_tsv
+from twolevel.files.images import read_map
+from twolevel.files.sidecars import read_json
+from twolevel.files.tables import read_tsv
 from twolevel.report.incomplete import Incomplete
 
 

@@ -6,7 +6,7 @@ import pytest
 from nibabel.affines import apply_affine
 from nilearn.image import resample_to_img
 
-from twolevel.bids.atlas import Atlas, shipped_atlas
+from twolevel.report.atlas import Atlas, shipped_atlas
 from twolevel.report.regions import atlas_for, labels_on_grid, name_region
 
 

@@ -10,9 +10,9 @@ import pytest
 from nibabel.affines import apply_affine
 from nilearn.datasets import load_mni152_template
 
-from twolevel.bids.atlas import Atlas
 from twolevel.errors import AnalysisError, InputError
 from twolevel.report import viewer
+from twolevel.report.atlas import Atlas
 from twolevel.report.view import view
 from twolevel.report.viewer import niivue_module, pack_atlas, pack_background, viewer_map
 

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from twolevel.bids.exclusions import EXCLUSION_COLUMNS
-from twolevel.bids.run_records import History
+from twolevel.derivatives.calls import History
+from twolevel.derivatives.exclusions import EXCLUSION_COLUMNS
 from twolevel.report.derivatives import Derivatives, GroupLevel
 from twolevel.report.words import (
     absent_contrasts,

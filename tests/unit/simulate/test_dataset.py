@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 from nilearn.interfaces.fmriprep import load_confounds_strategy
 
-from twolevel.bids.images import read_header
-from twolevel.bids.tables import read_tsv
+from twolevel.files.images import read_header
+from twolevel.files.tables import read_tsv
 from twolevel.simulate import simulate_dataset
 from twolevel.simulate.truth import CONDITIONS, CONTRASTS, REGIONS
 

@@ -5,8 +5,8 @@ import pytest
 
 from twolevel.errors import InputError
 from twolevel.stats.estimates import ContrastEstimate, p_from_t, z_from_t
-from twolevel.stats.fixed_effects import combine_runs
-from twolevel.stats.group_fit import fit_group
+from twolevel.stats.maps.fixed import combine_runs
+from twolevel.stats.maps.ols import fit_group
 
 
 def test_t_is_the_effect_over_its_standard_error():

@@ -8,7 +8,7 @@ import pytest
 from nilearn.glm.first_level.design_matrix import create_cosine_drift
 
 from twolevel.errors import InputError
-from twolevel.stats.design import (
+from twolevel.stats.run.design import (
     cosines_among,
     frame_times_of,
     make_design_matrix,

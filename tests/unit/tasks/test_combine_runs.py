@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from twolevel.bids.exclusions import Exclusion, read_exclusions, write_exclusions
+from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
 from twolevel.model.read import presets, read_model
 from twolevel.model.spec import stage_of
 from twolevel.stats.estimates import ContrastEstimate

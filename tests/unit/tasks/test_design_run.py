@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from twolevel.bids.exclusions import read_exclusions
 from twolevel.bids.run_inputs import RunSpec
+from twolevel.derivatives.exclusions import read_exclusions
 from twolevel.model.spec import Contrast, Instruction, Node, RunSettings, StatsModel, stage_of
 from twolevel.tasks.design_run import EXCLUSIONS, design_run
 

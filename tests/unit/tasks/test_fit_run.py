@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twolevel.bids.images import read_map, write_image
-from twolevel.bids.quality import LOW_MEAN, low_mean_notes
 from twolevel.bids.run_inputs import RunSpec
-from twolevel.bids.tables import read_tsv, write_tsv
+from twolevel.derivatives.quality import LOW_MEAN, low_mean_notes
+from twolevel.files.images import read_map, write_image
+from twolevel.files.tables import read_tsv, write_tsv
 from twolevel.model.read import read_model
 from twolevel.model.spec import stage_of
 from twolevel.notes import Note

@@ -9,7 +9,7 @@ import pytest
 from fileformats.generic import Directory, File
 from pydra.utils.hash import PersistentCache, hash_function
 
-from twolevel.bids.sealed import seal
+from twolevel.files.sealed import seal
 from twolevel.tasks.identity import SMALL, is_remembered
 
 if TYPE_CHECKING:

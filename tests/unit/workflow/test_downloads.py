@@ -9,8 +9,8 @@ from typing import Any
 import annexed
 import pytest
 
-from twolevel.bids.transfer import keys_of
 from twolevel.errors import TransferError
+from twolevel.fetch.transfer import keys_of
 from twolevel.workflow.downloads import Downloads, Images
 
 SUBJECTS = ("03", "01", "02")

@@ -12,14 +12,14 @@ from filelock import FileLock
 from pydra.compose import python
 from pydra.engine.submitter import Submitter
 
-from twolevel.bids.annex import is_absent
-from twolevel.bids.sealed import SEAL
-from twolevel.bids.transfer import drop
 from twolevel.errors import OutputError
+from twolevel.fetch.transfer import drop
+from twolevel.files.annex import is_absent
+from twolevel.files.sealed import SEAL
 from twolevel.workflow.cache import forget_damaged, locked_work_dir, purge
 from twolevel.workflow.events import JobEvent
 from twolevel.workflow.work_dir import make_work_dir
-from twolevel.workflow.workers import SerialWorker
+from twolevel.workflow.workers.process import SerialWorker
 
 DIGEST, HASH = "0a1b2c3d" * 4, "0a1b2c3d" * 16
 

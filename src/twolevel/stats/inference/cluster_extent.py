@@ -12,8 +12,6 @@ from twolevel.stats.inference.result import GroupContrast, GroupTest, keep_survi
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["cluster_extent", "surviving_clusters"]
-
 
 def cluster_extent(
     group: GroupContrast, *, height: float = 3.29, min_voxels: int = 11, sides: int = 2
@@ -64,7 +62,6 @@ def surviving_clusters(
     voxels : ndarray of shape (n_voxels,), bool
         Candidates inside the mask.
     mask : ndarray of shape (x, y, z), bool
-    min_voxels : int
 
     Returns
     -------

@@ -14,8 +14,6 @@ from twolevel.stats.inference.result import (
     tail_statistic,
 )
 
-__all__ = ["height_control"]
-
 CONTROLS = {
     "fdr": "false discovery rate (Benjamini - Hochberg)",
     "fpr": "false positive rate per voxel: uncorrected",

@@ -7,8 +7,6 @@ import numpy as np
 from twolevel.stats.estimates import p_from_t
 from twolevel.stats.inference.result import GroupContrast, GroupTest
 
-__all__ = ["parametric_fwe"]
-
 
 def parametric_fwe(group: GroupContrast, *, alpha: float = 0.05, sides: int = 2) -> GroupTest:
     """Correct the p of t for the number of voxels.

@@ -8,14 +8,12 @@ import numpy as np
 
 from twolevel.errors import InputError, Problem
 from twolevel.stats.inference.result import GroupTest
-from twolevel.stats.tail import fit_tail
+from twolevel.stats.permute.tail import fit_tail
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from twolevel.stats.permutation import Permuted, Statistic
-
-__all__ = ["STATISTIC_OF", "permutation_fwe"]
+    from twolevel.stats.permute.loop import Permuted, Statistic
 
 STATISTIC_OF: dict[str, Statistic] = {
     "permutationFWE": "voxel",

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from twolevel.stats.estimates import ContrastEstimate
 
-__all__ = ["GroupContrast", "GroupTest", "keep_survivors", "tail_statistic"]
-
 
 @dataclass(frozen=True)
 class GroupContrast:

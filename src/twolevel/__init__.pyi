@@ -1,0 +1,56 @@
+"""The public names, and where they live: imported when they are first used."""
+
+from .bids.confounds import read_confounds
+from .bids.events import events_within_scan, read_events
+from .files.run_data import read_run
+from .model.read import read_model
+from .report.view import ViewerPage, view
+from .simulate.dataset import simulate_dataset
+from .stats.estimates import ContrastEstimate, p_from_t, z_from_t
+from .stats.inference.cluster_extent import cluster_extent
+from .stats.inference.cluster_table import cluster_table
+from .stats.inference.height_control import height_control
+from .stats.inference.parametric_fwe import parametric_fwe
+from .stats.inference.permutation_fdr import permutation_fdr
+from .stats.inference.permutation_fwe import permutation_fwe
+from .stats.inference.result import GroupContrast, GroupTest
+from .stats.maps.fixed import combine_runs
+from .stats.maps.ols import fit_group
+from .stats.permute.loop import PermutationSettings, Permuted, permute_group
+from .stats.permute.model import PermutationModel, make_permutation_model
+from .stats.run.design import frame_times_of, make_design_matrix
+from .stats.run.fit import RunFit, fit_run, percent_signal_change
+
+__all__ = [
+    "ContrastEstimate",
+    "GroupContrast",
+    "GroupTest",
+    "PermutationModel",
+    "PermutationSettings",
+    "Permuted",
+    "RunFit",
+    "ViewerPage",
+    "cluster_extent",
+    "cluster_table",
+    "combine_runs",
+    "events_within_scan",
+    "fit_group",
+    "fit_run",
+    "frame_times_of",
+    "height_control",
+    "make_design_matrix",
+    "make_permutation_model",
+    "p_from_t",
+    "parametric_fwe",
+    "percent_signal_change",
+    "permutation_fdr",
+    "permutation_fwe",
+    "permute_group",
+    "read_confounds",
+    "read_events",
+    "read_model",
+    "read_run",
+    "simulate_dataset",
+    "view",
+    "z_from_t",
+]

@@ -1,0 +1,340 @@
+"""Every check that can be made before anything is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twolevel.bids.entities import is_common_space
+from twolevel.bids.folders import missing_folders, no_images
+from twolevel.bids.layout import averaged_sessions, iter_subjects
+from twolevel.bids.run_inputs import RunInputs, dataset_links
+from twolevel.bids.selection import select_runs
+from twolevel.checks.absent import missing_files
+from twolevel.checks.checked import CheckedRun, CheckedTables
+from twolevel.checks.left_out import left_out_runs, left_out_subjects, notes_on_left_out
+from twolevel.checks.model import check_model
+from twolevel.checks.run import (
+    check_run,
+    check_tables,
+    describe_grid,
+)
+from twolevel.errors import AbsentContent, InputError, Problem, Problems
+from twolevel.fetch.not_fetched import absent_together
+from twolevel.files.annex import is_absent
+from twolevel.files.sidecars import read_json
+from twolevel.files.tables import read_tsv
+from twolevel.notes import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from twolevel.bids.layout import RunFiles
+    from twolevel.bids.wanted import Selection
+    from twolevel.derivatives.exclusions import Exclusion
+    from twolevel.model.spec import Node, StatsModel
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is going to be analysed.
+
+    Attributes
+    ----------
+    runs : dict of str to list of RunFiles
+        Runs of each subject.
+    inputs : dict of str to list of RunInputs
+        The same, ready to be computed; empty where the images are still to be downloaded.
+    left_out_runs : dict of str to list of Exclusion
+        Runs of these subjects that are left out, for the record.
+    left_out : dict of str to str
+        Subjects that are left out, and why.
+    """
+
+    runs: dict[str, list[RunFiles]]
+    inputs: dict[str, list[RunInputs]]
+    notes: tuple[Note, ...]
+    left_out_runs: dict[str, list[Exclusion]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checks:
+    """Which checks are made.
+
+    Attributes
+    ----------
+    with_group : bool
+        All subjects must share one grid in a common space.
+    images : bool
+        The images are there; without them, tables and sidecars are checked.
+    allow_missing : bool
+        Runs that lack a file or fail their own checks are left out and recorded; files whose
+        content is not fetched are a problem all the same.
+    """
+
+    with_group: bool = True
+    images: bool = True
+    allow_missing: bool = False
+
+
+def check_inputs(
+    bids_dir: Path,
+    derivatives: Sequence[Path],
+    selection: Selection,
+    model: StatsModel,
+    *,
+    links: dict[str, Path] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    which: Checks | None = None,
+) -> Plan:
+    """Find and check everything that the participant level reads.
+
+    Parameters
+    ----------
+    bids_dir : Path
+        The raw dataset.
+    derivatives : sequence of Path
+        Roots of derivative datasets in fMRIPrep layout.
+    links : dict of str to Path, optional
+        Datasets by the names that BIDS URIs use; default those of `dataset_links`.
+    progress : callable, optional
+        Called with the number of runs checked and their total.
+    which : Checks, optional
+        Which checks; default all.
+
+    Raises
+    ------
+    InputError
+        With all offenders.
+    """
+    which = which or Checks()
+    node = model.node("run")
+    if node is None:
+        raise InputError(Problem("model", "no Run node", "a Run node", "add one"))
+    problems = Problems(missing_folders(bids_dir, derivatives))
+    problems.stop_if_any()
+    links = links or dataset_links(bids_dir, derivatives)
+    runs = problems.attempt(lambda: select_runs(bids_dir, derivatives, selection)) or []
+    problems.found.extend(_check_descriptions(links))
+    if runs and all(files.bold is None for files in runs):
+        problems.found.extend(no_images(derivatives))
+        problems.stop_if_any()
+    if which.with_group and selection.space != {}:
+        problems.found.extend(_check_common_space(runs))
+    checked, tables, failed = _check_runs(runs, node, links, which, progress)
+    allowed = which.allow_missing and bool(tables)
+    left_out = []
+    for files, own in failed:
+        if allowed and not _is_absent(own):
+            left_out.append((files, own))
+        else:
+            problems.found.extend(own)
+    of_model: list[Note] = []
+    if tables:
+        found, of_model = check_model(tables, node)
+        problems.found.extend(found)
+    problems.found.extend(_check_together(checked, same_grid=which.with_group))
+    # A sidecar may serve many runs.
+    problems.found = absent_together(dict.fromkeys(problems.found))
+    problems.stop_if_any()
+    ready = {run.tables.files.bold: run.inputs for run in checked}
+    by_subject = dict(iter_subjects(run.files for run in tables))
+    inputs = {s: [ready[f.bold] for f in group] for s, group in by_subject.items() if which.images}
+    without = left_out_runs(left_out, (bids_dir, *derivatives))
+    subjects = left_out_subjects(without, by_subject, selection.excluded)
+    notes = [
+        *_notes_on_subjects(bids_dir, selection, {*by_subject, *without}),
+        *notes_on_left_out(without, subjects),
+        *_notes_on_sessions(by_subject),
+        *of_model,
+        *(note for run in tables for note in run.notes),
+    ]
+    recorded = {s: list(of_s.values()) for s, of_s in without.items() if s in by_subject}
+    return Plan(by_subject, inputs, tuple(notes), recorded, subjects)
+
+
+def _check_runs(
+    runs: Sequence[RunFiles],
+    node: Node,
+    links: dict[str, Path],
+    which: Checks,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[list[CheckedRun], list[CheckedTables], list[tuple[RunFiles, list[Problem]]]]:
+    """Check each run by itself; return those that passed, and those that failed."""
+    checked: list[CheckedRun] = []
+    tables: list[CheckedTables] = []
+    failed: list[tuple[RunFiles, list[Problem]]] = []
+    for index, files in enumerate(runs, start=1):
+        own = Problems()
+        if not which.images:
+            read = own.attempt(partial(_check_without_images, files, node))
+            tables += [read] if read is not None else []
+        elif (run := own.attempt(partial(check_run, files, node, links))) is not None:
+            checked.append(run)
+            tables.append(run.tables)
+        if own.found:
+            failed.append((files, own.found))
+        if progress is not None:
+            progress(index, len(runs))
+    return checked, tables, failed
+
+
+def _is_absent(problems: Sequence[Problem]) -> bool:
+    """Tell whether content that is not fetched is among the problems: that is not missing."""
+    return any(isinstance(problem, AbsentContent) for problem in problems)
+
+
+def _notes_on_sessions(runs: Mapping[str, Sequence[RunFiles]]) -> list[Note]:
+    sessions = [[f.entities.get("ses", "") for f in of_subject] for of_subject in runs.values()]
+    what = averaged_sessions(sessions)
+    return [Note(what)] if what else []
+
+
+def _check_common_space(runs: Sequence[RunFiles]) -> list[Problem]:
+    """Refuse images in the space of single heads where a group is to be analysed."""
+    first = next((files for files in runs if files.bold is not None), None)
+    if first is None or is_common_space(first.entities):
+        return []
+    space = first.entities.get("space")
+    remedy = "give another --space, or analyse the participant level only"
+    if space is None:
+        remedy += "; --space none says that images without a space entity are in a common space"
+    return [
+        Problem(
+            f"space of the images, as {first.bold}",
+            f"{space}: each subject's own" if space else "no space entity: each run's own",
+            "a space that all subjects share, for the group level",
+            remedy,
+        )
+    ]
+
+
+def check_subject(runs: Sequence[RunFiles], node: Node, links: dict[str, Path]) -> list[RunInputs]:
+    """Check the runs of a subject once their images are there.
+
+    Parameters
+    ----------
+    runs : sequence of RunFiles
+        Of one subject.
+    node : Node
+        Of the run level.
+    links : dict of str to Path
+        Datasets by the names that BIDS URIs use.
+
+    Raises
+    ------
+    InputError
+        With all offenders.
+    """
+    problems = Problems()
+    attempts = [problems.attempt(partial(check_run, files, node, links)) for files in runs]
+    checked = [run for run in attempts if run is not None]
+    problems.found.extend(_check_together(checked, same_grid=True))
+    problems.found = absent_together(dict.fromkeys(problems.found))
+    problems.stop_if_any()
+    return [run.inputs for run in checked]
+
+
+def _check_without_images(files: RunFiles, node: Node) -> CheckedTables:
+    """Check what can be read before the images of a run are downloaded."""
+    problems = Problems()
+    problems.found.extend(missing_files(files, ["bold", "mask"]))
+    tables = problems.attempt(lambda: check_tables(files, node))
+    if tables is None or problems.found:
+        raise InputError(problems.found)
+    return tables
+
+
+def _check_together(checked: Sequence[CheckedRun], *, same_grid: bool) -> list[Problem]:
+    return [*_check_grids(checked, same_grid=same_grid), *_check_masks(checked)]
+
+
+def _check_masks(checked: Sequence[CheckedRun]) -> list[Problem]:
+    """Refuse subjects whose runs have no voxel in common."""
+    shared: dict[str, tuple[list[str], NDArray[np.bool_]]] = {}
+    for run in checked:
+        names, mask = shared.get(run.tables.files.entities["sub"], ([], run.mask))
+        if mask.shape == run.mask.shape:
+            shared[run.tables.files.entities["sub"]] = (
+                [*names, run.tables.files.name],
+                mask & run.mask,
+            )
+    return [
+        Problem(
+            f"sub-{subject}: masks of {', '.join(names)}",
+            "no voxel that all of them cover",
+            "masks that overlap",
+            "look at the masks; leave out a run (--run-label)",
+        )
+        for subject, (names, mask) in shared.items()
+        if not mask.any()
+    ]
+
+
+def _check_descriptions(links: dict[str, Path]) -> list[Problem]:
+    """Read what the outputs will say of their sources."""
+    problems = Problems()
+    for root in links.values():
+        description = root / "dataset_description.json"
+        if description.is_file() or description.is_symlink():
+            problems.attempt(partial(read_json, description))
+    return problems.found
+
+
+def _check_grids(checked: Sequence[CheckedRun], *, same_grid: bool) -> list[Problem]:
+    reference: dict[str, CheckedRun] = {}
+    problems = []
+    for run in checked:
+        first = reference.setdefault(
+            run.tables.files.entities["sub"] if not same_grid else "", run
+        )
+        same = first.header.shape[:3] == run.header.shape[:3] and np.allclose(
+            first.header.affine, run.header.affine, atol=1e-3
+        )
+        if not same:
+            problems.append(
+                Problem(
+                    f"{run.tables.files.bold}: grid",
+                    describe_grid(run.header),
+                    f"that of {first.tables.files.bold}: {describe_grid(first.header)}",
+                    "analyse runs that were resampled to one grid",
+                )
+            )
+    return problems
+
+
+def _notes_on_subjects(
+    bids_dir: Path, selection: Selection, subjects: Container[str]
+) -> list[Note]:
+    notes = []
+    table = bids_dir / "participants.tsv"
+    if table.is_file() and not is_absent(table):
+        notes += _notes_on_participants(table, selection, subjects)
+    empty = [s for s in selection.subjects if s not in subjects]
+    if empty:
+        what = "subjects that were selected have no run of this task"
+        notes.append(Note(what, detail=", ".join(f"sub-{s}" for s in empty), loses_data=True))
+    return notes
+
+
+def _notes_on_participants(
+    table: Path, selection: Selection, subjects: Container[str]
+) -> list[Note]:
+    try:
+        listed = read_tsv(
+            table, dtype={"participant_id": str}, used=lambda name: name == "participant_id"
+        )
+    except InputError as error:  # nothing but this note depends on the table
+        found = "; ".join(problem.found for problem in error.problems)
+        return [Note("participants.tsv cannot be read; no result depends on it", detail=found)]
+    labels = [str(x).removeprefix("sub-") for x in listed.get("participant_id", [])]
+    without = [x for x in labels if x not in subjects and not selection.subjects]
+    what = "participants.tsv lists subjects without data"
+    return [Note(what, detail=", ".join(without))] if without else []

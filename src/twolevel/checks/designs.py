@@ -1,0 +1,188 @@
+"""That the design which a model asks for can be made of the tables of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twolevel.bids.confounds import confound_names, read_confounds
+from twolevel.checks.absent import present_files
+from twolevel.errors import InputError, Problem, Problems
+from twolevel.model.spec import INTERCEPT, is_wild
+from twolevel.model.variables import RunVariables, resolve_variables
+from twolevel.notes import Note
+from twolevel.stats.run.design import (
+    HighPass,
+    cosines_among,
+    frame_times_of,
+    n_cosines,
+    one_high_pass,
+    refuse_drift_twice,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from twolevel.bids.confounds import RunConfounds
+    from twolevel.bids.layout import RunFiles
+    from twolevel.model.spec import Node
+
+
+def check_design(
+    files: RunFiles,
+    node: Node,
+    events: pd.DataFrame,
+    n_volumes: int | None,
+    timing: tuple[float, float],
+) -> tuple[RunVariables, list[Note]]:
+    """Find the variables of a run node in a run, and refuse a design that cannot be made of them.
+
+    Parameters
+    ----------
+    node : Node
+        Of the run level.
+    events : pandas.DataFrame
+        Those that the design can take.
+    n_volumes : int or None
+        Of the image; None where it is not there yet.
+    timing : (float, float)
+        Repetition time and start time in seconds.
+
+    Raises
+    ------
+    InputError
+        Confounds are missing or of another length, there are two high-passes, or as many
+        regressors as volumes.
+    """
+    settings = node.run_settings
+    without = resolve_variables(node, events, ())
+    named = any(x != INTERCEPT and (is_wild(x) or x in without.missing) for x in node.x)
+    factor_levels = tuple(f"{factor}." for factor in node.factors)
+    only_events = all(x == INTERCEPT or x.startswith(factor_levels) for x in node.x)
+    if settings.confound_strategy is None and (only_events or not named):
+        return without, _notes_on_design(files, node, without, high_pass=False)
+    problems = Problems()
+    kinds = ["confounds", *(["confounds_json"] if files.confounds_json else [])]
+    there = present_files(files, kinds, problems)
+    problems.stop_if_any()
+    table = there["confounds"]
+    variables = resolve_variables(node, events, confound_names(table))
+    confounds = read_confounds(
+        table,
+        files.confounds_json,
+        strategy=settings.confound_strategy,
+        names=variables.confounds,
+    )
+    n_rows = len(confounds.regressors)
+    if n_rows != (n_volumes or n_rows):
+        raise InputError(
+            Problem(
+                f"confounds: {files.confounds}",
+                f"{n_rows} rows",
+                f"{n_volumes}, one per volume of {files.bold}",
+                "take both from one run of the preprocessing",
+            )
+        )
+    times = frame_times_of(n_rows, *timing)
+    high_pass, more = _check_high_pass(files, node, confound_names(table), confounds, times)
+    n_drift = n_cosines(high_pass.drift_hz, times) if high_pass.drift_hz else 0
+    n_confounds = confounds.regressors.shape[1] - len(high_pass.replaced)
+    n_columns = len(variables.conditions) + n_confounds + n_drift + 1
+    if len(confounds.kept) <= n_columns:
+        raise InputError(
+            Problem(
+                f"design of {files.name}",
+                f"{n_columns} regressors for {len(confounds.kept)} volumes",
+                "fewer regressors than volumes",
+                "choose fewer confounds" + (", or a lower cut-off" if n_drift else ""),
+            )
+        )
+    notes = _notes_on_design(files, node, variables, high_pass=confounds.high_pass) + more
+    unsteady = [c for c in confound_names(table) if c.startswith("non_steady_state_outlier")]
+    if len(confounds.kept) == n_rows and not set(unsteady) & set(confounds.regressors):
+        what = "volumes in a non-steady state are neither left out nor have a regressor"
+        notes += [Note(what, files.name, ", ".join(unsteady))] if unsteady else []
+    return variables, notes
+
+
+def _check_high_pass(
+    files: RunFiles,
+    node: Node,
+    there: Sequence[str],
+    confounds: RunConfounds,
+    frame_times: NDArray[np.float64],
+) -> tuple[HighPass, list[Note]]:
+    """Find the one high-pass of a run; refuse what would be two, or half of one."""
+    hz = node.high_pass_hz
+    taken, offered = cosines_among(confounds.regressors), cosines_among(there)
+    high_pass = one_high_pass(confounds.regressors, frame_times, hz)
+    if hz is None or not taken:
+        if hz is not None:
+            refuse_drift_twice(confounds.regressors, frame_times, hz)
+        return high_pass, []
+    if len(taken) < len(offered):
+        raise InputError(
+            Problem(
+                f"model: X of {files.name}",
+                f"{', '.join(taken)} of {len(offered)} cosines among the confounds, and "
+                f"HighPassFilterCutoffHz {hz:g}",
+                "one high-pass",
+                "name all of them (cosine*) or none, or leave HighPassFilterCutoffHz out",
+            )
+        )
+    if not high_pass.replaced:
+        return high_pass, []
+    if problems := [
+        Problem(
+            f'contrast "{contrast.name}"',
+            f"{', '.join(named)}: a drift of HighPassFilterCutoffHz {hz:g} replaces the cosines",
+            "regressors that are in the design",
+            "leave the contrast or HighPassFilterCutoffHz out",
+        )
+        for contrast in node.contrasts
+        if (named := sorted(set(contrast.weight_of) & set(taken)))
+    ]:
+        raise InputError(problems)
+    refuse_drift_twice(confounds.regressors.drop(columns=list(taken)), frame_times, hz)
+    return high_pass, [
+        Note(
+            f"HighPassFilterCutoffHz {hz:g} is not that of the confounds' cosines (1/128 Hz): a "
+            "drift of that cut-off replaces them",
+            files.name,
+            f"{n_cosines(hz, frame_times)} columns for {len(taken)}",
+        )
+    ]
+
+
+def _notes_on_design(
+    files: RunFiles, node: Node, variables: RunVariables, *, high_pass: bool
+) -> list[Note]:
+    notes = []
+    if not high_pass and node.high_pass_hz is None:
+        notes.append(
+            Note(
+                "no high-pass: neither cosines among the confounds nor HighPassFilterCutoffHz in "
+                "the model; slow drift stays in the data",
+                files.name,
+            )
+        )
+    as_it_is = [name for name, hrf in variables.conditions.items() if hrf is None]
+    if as_it_is:
+        notes.append(
+            Note(
+                f"{', '.join(as_it_is)} not convolved with any HRF: sampled as it is",
+                files.name,
+            )
+        )
+    in_contrasts = {name for contrast in node.contrasts for name in contrast.weight_of}
+    there = f"there are {', '.join(variables.conditions) or 'no conditions'}"
+    if needed := [name for name in variables.missing if name in in_contrasts]:
+        what = f"no {', '.join(needed)}: contrasts that need it leave the run out"
+        notes.append(Note(what, files.name, there, loses_data=True))
+    if others := [name for name in variables.missing if name not in in_contrasts]:
+        what = f"no {', '.join(others)}: the design goes without it"
+        notes.append(Note(what, files.name, there, loses_data=True))
+    return notes

@@ -1,0 +1,93 @@
+"""Runs and subjects that are not analysed: recorded and said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twolevel.bids.entities import other_entities
+from twolevel.bids.selection import EXCLUDED
+from twolevel.derivatives.exclusions import Exclusion
+from twolevel.notes import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from twolevel.bids.layout import RunFiles
+    from twolevel.errors import Problem
+
+
+def left_out_runs(
+    failed: Iterable[tuple[RunFiles, Sequence[Problem]]], roots: Sequence[Path]
+) -> dict[str, dict[str, Exclusion]]:
+    """Record the runs that failed their checks.
+
+    Parameters
+    ----------
+    failed : iterable of (RunFiles, sequence of Problem)
+    roots : sequence of Path
+        Of the datasets: no record holds the path of a machine.
+
+    Returns
+    -------
+    dict of str to dict of str to Exclusion
+        By subject and by the name of the run.
+    """
+    found: dict[str, dict[str, Exclusion]] = {}
+    for files, problems in failed:
+        reason = "; ".join(f"{_without_run(p.where, files)}: {p.found}" for p in problems)
+        for root in roots:
+            reason = reason.replace(f"{root}/", "")
+        item = other_entities(files.entities)
+        run = Exclusion.in_run(files.entities, "run", " ".join(reason.split()), item=item)
+        found.setdefault(files.entities["sub"], {})[files.name] = run
+    return found
+
+
+def _without_run(where: str, files: RunFiles) -> str:
+    return where.removeprefix(f"{files.name}: ").replace(f" of {files.name}", "")
+
+
+def left_out_subjects(
+    runs: Mapping[str, Mapping[str, Exclusion]], analysed: Container[str], excluded: Sequence[str]
+) -> dict[str, str]:
+    """Say which subjects are left out, and why.
+
+    Parameters
+    ----------
+    runs : mapping
+        See `left_out_runs`.
+    analysed : container of str
+        Subjects of whom some run is analysed.
+    excluded : sequence of str
+        Subjects that the user excludes.
+    """
+    subjects = dict.fromkeys(excluded, EXCLUDED)
+    for subject, of_subject in runs.items():
+        if subject not in analysed:
+            listed = "; ".join(f"{name}: {run.reason}" for name, run in of_subject.items())
+            subjects[subject] = f"none of its runs can be analysed ({listed})"
+    return subjects
+
+
+def notes_on_left_out(
+    runs: Mapping[str, Mapping[str, Exclusion]], subjects: Mapping[str, str]
+) -> list[Note]:
+    """Say what is left out.
+
+    Parameters
+    ----------
+    runs : mapping
+        See `left_out_runs`.
+    subjects : mapping of str to str
+        See `left_out_subjects`.
+    """
+    notes = [
+        Note("left out, because it lacks a file or fails its checks", name, run.reason, True)
+        for of_subject in runs.values()
+        for name, run in of_subject.items()
+    ]
+    for subject, reason in subjects.items():
+        what = "left out, because none of its runs can be analysed"
+        notes.append(Note(what if subject in runs else reason, f"sub-{subject}", loses_data=True))
+    return notes

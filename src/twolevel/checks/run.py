@@ -1,0 +1,198 @@
+"""Every check of one run that can be made before anything is computed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twolevel.bids.events import RunEvents, events_of_run
+from twolevel.bids.run_inputs import (
+    ASSUMED,
+    gather,
+    read_timing,
+    start_time_source,
+)
+from twolevel.checks.absent import present_files
+from twolevel.checks.checked import CheckedRun, CheckedTables
+from twolevel.checks.designs import check_design
+from twolevel.checks.model import check_taken, levels_of, not_taken
+from twolevel.errors import InputError, Problem, Problems
+from twolevel.files.images import check_length, read_header, read_mask
+from twolevel.notes import Note
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from twolevel.bids.layout import RunFiles
+    from twolevel.files.images import ImageHeader
+    from twolevel.model.spec import Node
+    from twolevel.model.variables import RunVariables
+
+
+def check_run(files: RunFiles, node: Node, links: dict[str, Path]) -> CheckedRun:
+    """Check the files of a run, and that they agree with one another and with the model.
+
+    Parameters
+    ----------
+    node : Node
+        Of the run level.
+    links : dict of str to Path
+        Datasets by the names that BIDS URIs use.
+
+    Raises
+    ------
+    InputError
+        With all offenders of this run.
+    """
+    downsample = node.run_settings.downsample
+    problems = Problems()
+    there = present_files(files, ["bold", "mask"], problems)
+    header = mask = None
+    if "bold" in there and "mask" in there:
+        header = problems.attempt(lambda: _check_images(there["bold"], there["mask"]))
+        mask = problems.attempt(lambda: _check_mask(there["mask"], downsample))
+    tables = problems.attempt(
+        lambda: check_tables(files, node, n_volumes=header.shape[3] if header else None)
+    )
+    if problems.found or header is None or mask is None or tables is None:
+        raise InputError(problems.found)
+    inputs = gather(
+        files, *tables.timing, links, confounds=tables.takes_confounds, downsample=downsample
+    )
+    return CheckedRun(tables, inputs, header, mask)
+
+
+def check_tables(files: RunFiles, node: Node, *, n_volumes: int | None = None) -> CheckedTables:
+    """Check the tables and sidecars of a run, and that they agree with the model.
+
+    Parameters
+    ----------
+    node : Node
+        Of the run level.
+    n_volumes : int, optional
+        Of the image; without it, what depends on the number is left unchecked.
+
+    Raises
+    ------
+    InputError
+        With all offenders.
+    """
+    problems = Problems()
+    needed = ["events", *(["confounds"] if node.run_settings.confound_strategy else [])]
+    there = present_files(files, needed, problems)
+    timing = problems.attempt(lambda: read_timing(files)) if files.bold else None
+    run = None
+    if "events" in there:
+        run = problems.attempt(lambda: _read_run(there["events"], node, timing, n_volumes))
+    if problems.found or timing is None or run is None:
+        raise InputError(problems.found)
+    events = run.events
+    variables, notes = check_design(files, node, events, n_volumes, timing)
+    check_taken(
+        there["events"], run, variables, node, n_volumes * timing[0] if n_volumes else None
+    )
+    unused = not_taken(events, variables, node.factors)
+    taken = events.drop(index=unused)
+    takes_confounds = bool(node.run_settings.confound_strategy or variables.confounds)
+    return CheckedTables(
+        files,
+        timing,
+        variables,
+        takes_confounds,
+        [
+            *_notes_on_start(files, timing[1]),
+            *_notes_on_events(files, run, variables, node),
+            *notes,
+        ],
+        len(events),
+        len(unused),
+        _counts(events.loc[unused], node),
+        _counts(run.outside, node),
+        bool((taken["duration"] == 0).any()),
+    )
+
+
+def _counts(events: pd.DataFrame, node: Node) -> dict[tuple[str, ...], int]:
+    return {level: len(rows) for level, rows in levels_of(events, node.factors).items()}
+
+
+def _read_run(
+    path: Path, node: Node, timing: tuple[float, float] | None, n_volumes: int | None
+) -> RunEvents:
+    return events_of_run(
+        path,
+        node.factors,
+        node.x,
+        timing=timing,
+        n_volumes=n_volumes if timing else None,
+    )
+
+
+def _notes_on_start(files: RunFiles, start_time: float) -> list[Note]:
+    if start_time_source(files) != ASSUMED:
+        return []
+    return [Note(f"the start time is taken to be {ASSUMED}", files.name, f"{start_time:g} s")]
+
+
+def _notes_on_events(
+    files: RunFiles, run: RunEvents, variables: RunVariables, node: Node
+) -> list[Note]:
+    notes = []
+    if run.events.empty and files.events is not None:
+        notes.append(Note("no event at all", files.name, files.events.name))
+    twice = int(run.events.duplicated(["onset", *node.factors]).sum())
+    if twice:
+        notes.append(Note("rows of events repeat an onset; they add up", files.name, str(twice)))
+    for name in [v for v in variables.conditions if v in run.events]:
+        if without := int(run.events[name].isna().sum()):
+            what = f"rows with n/a in {name} take no part in it"
+            notes.append(Note(what, files.name, f"{without} of {len(run.events)}"))
+    return [*notes, *run.notes(files.name)]
+
+
+def _check_images(bold: Path, mask: Path) -> ImageHeader:
+    header, mask_header = read_header(bold), read_header(mask)
+    for path in (bold, mask):
+        check_length(path)
+    if len(header.shape) != 4 or header.shape[3] < 2:
+        raise InputError(
+            Problem(str(bold), f"shape {header.shape}", "a 4-D image", "check the preprocessing")
+        )
+    same_affine = np.allclose(header.affine, mask_header.affine, atol=1e-3)
+    if header.shape[:3] != mask_header.shape[:3] or not same_affine:
+        raise InputError(
+            Problem(
+                f"{mask}: grid",
+                describe_grid(mask_header),
+                f"that of {bold}: {describe_grid(header)}",
+                "take mask and image from one run of the preprocessing",
+            )
+        )
+    return header
+
+
+def _check_mask(path: Path, downsample: int) -> NDArray[np.bool_]:
+    """Refuse a mask without a voxel, or with none left after down-sampling."""
+    every = (slice(None, None, downsample),) * 3
+    mask: NDArray[np.bool_] = read_mask(path)[0][every]
+    if not mask.any():
+        down = f" among every {downsample}th" if downsample > 1 else ""
+        raise InputError(
+            Problem(
+                str(path),
+                f"no voxel{down}",
+                "a mask of the brain",
+                "use a smaller --downsample" if down else "look at the preprocessing",
+            )
+        )
+    return mask
+
+
+def describe_grid(header: ImageHeader) -> str:
+    """Write shape and affine in a line."""
+    rows = ["[" + " ".join(f"{v:g}" for v in row) + "]" for row in header.affine[:3]]
+    return f"{' x '.join(map(str, header.shape[:3]))} voxels, affine {' '.join(rows)}"

@@ -1,0 +1,1 @@
+"""What the program writes into OUTPUT_DIR, and finds there again."""

@@ -1,0 +1,83 @@
+"""What each call of the command did, beside its log, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from twolevel.derivatives.records import GROUP, read_publications
+from twolevel.files.sidecars import read_json, write_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One call of the command.
+
+    Attributes
+    ----------
+    command : str
+        As it was typed.
+    attempted : list of str
+        Labels of subjects, and ``group``.
+    failed : dict of str to str
+        Those of them that failed, with their errors.
+    """
+
+    command: str
+    attempted: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class History:
+    """All calls that made an output directory.
+
+    Attributes
+    ----------
+    commands : list of str
+        In order of their numbers, each once.
+    failed : dict of str to str
+        Subjects, and ``group``, whose latest attempt failed, with its error.
+    """
+
+    commands: list[str]
+    failed: dict[str, str]
+
+
+def write_run_record(log: Path, record: RunRecord) -> Path:
+    """Write what a call did beside its log.
+
+    Parameters
+    ----------
+    log : Path
+        Its name begins with the time.
+    """
+    content: dict[str, Any] = {
+        "Number": 1 + max((number for number, _ in _calls(log.parent)), default=0),
+        "Command": record.command,
+        "Attempted": record.attempted,
+        "Failed": record.failed,
+    }
+    return write_json(log.with_suffix(".json"), content)
+
+
+def read_history(output_dir: Path) -> History:
+    """Read what all calls did; several of them may have shared the directory."""
+    commands: dict[str, None] = {}
+    for _, command in sorted(_calls(output_dir / "logs"), key=lambda call: call[0]):
+        commands.pop(command, None)  # the latest call comes last
+        commands[command] = None
+    records = sorted(read_publications(output_dir), key=lambda record: record.who == GROUP)
+    failed = {p.who.removeprefix("sub-"): p.failed for p in records if p.failed}
+    return History(list(commands), failed)
+
+
+def _calls(logs: Path) -> list[tuple[int, str]]:
+    """List number and command of every call; a clock that was set back changes no number."""
+    return [
+        (int(record.get("Number", 0)), str(record.get("Command", "")))
+        for record in map(read_json, sorted(logs.glob("*.json")))
+    ]

@@ -1,0 +1,1 @@
+"""Files, a format per module."""

@@ -1,0 +1,1 @@
+"""Models over maps: of runs, of subjects."""

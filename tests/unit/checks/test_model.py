@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from twolevel.bids.events import RunEvents, events_of_run
+from twolevel.bids.layout import RunFiles
+from twolevel.checks import run as run_checks
+from twolevel.checks.checked import CheckedTables
+from twolevel.checks.model import check_model, check_taken, levels_of, not_taken
+from twolevel.errors import InputError
+from twolevel.model.spec import Contrast, Instruction, Node, RunSettings
+from twolevel.model.variables import resolve_variables
+from twolevel.notes import merged
+
+PATH = Path("sub-01_events.tsv")
+
+
+def node_of(
+    x: list[str],
+    contrasts: dict[str, list[str]] | None = None,
+    convolve: list[str] | None = None,
+    factors: tuple[str, ...] = ("kind",),
+) -> Node:
+    steps = [Instruction("Factor", factors)] if factors else []
+    steps.append(Instruction("Convolve", tuple(convolve or x), (("Model", "glover"),)))
+    named = tuple(
+        Contrast(name, name, tuple((variable, (1.0,)) for variable in variables))
+        for name, variables in (contrasts or {}).items()
+    )
+    return Node(
+        "run", "run", ("run", "subject"), (*x, "1"), RunSettings(), tuple(steps), None, named
+    )
+
+
+def events_of(kinds: list[Any], **columns: Any) -> pd.DataFrame:
+    onsets = [10.0 * i for i in range(len(kinds))]
+    return pd.DataFrame({"onset": onsets, "duration": 2.0, "kind": kinds, **columns})
+
+
+def checked(events: pd.DataFrame, node: Node, **details: Any) -> CheckedTables:
+    """A run as `check_tables` would return it."""
+    variables = resolve_variables(node, events, ["csf"])
+    unused = not_taken(events, variables, node.factors)
+    subject = details.pop("subject", "01")
+    files = RunFiles({"sub": subject, "task": "t"})
+    counts = {
+        levels: len(rows) for levels, rows in levels_of(events.loc[unused], node.factors).items()
+    }
+    return CheckedTables(
+        files, details.pop("timing", (2.0, 0.0)), variables, False, [],
+        len(events), len(unused), counts, **details,
+    )  # fmt: skip
+
+
+def refused(events: pd.DataFrame, node: Node, scan: float | None = None) -> list[tuple[str, ...]]:
+    run = RunEvents(events, events.iloc[:0], 200.0)
+    with pytest.raises(InputError) as caught:
+        check_taken(PATH, run, resolve_variables(node, events, ()), node, scan)
+    assert {problem.where for problem in caught.value.problems} == {f"events: {PATH}"}
+    return [(problem.found, problem.remedy) for problem in caught.value.problems]
+
+
+def accepted(events: pd.DataFrame, node: Node, scan: float | None = None) -> None:
+    run = RunEvents(events, events.iloc[:0], 200.0)
+    check_taken(PATH, run, resolve_variables(node, events, ()), node, scan)
+
+
+@pytest.mark.parametrize(
+    ("named", "level"),
+    [
+        ("face", " face"), ("face", "FACE"), ("new item", "newitem"), ("new item", "new  item"),
+        ("1", "01"), ("1", "1.0"), ("0.50", ".5"), ("1000", "1e3"), ("go\u00a0left", "Go left"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("x", ["exact", "wild"])
+def test_a_level_that_is_nearly_one_that_the_model_names_is_refused(named, level, x):
+    variable = f"kind.{named}"
+    node = node_of([variable if x == "exact" else "kind.*"], {"c": [variable]})
+    ((found, remedy),) = refused(events_of([named, level, level, "rest"]), node)
+    assert found == f'kind "{level}" in lines 3, 4'
+    assert f'or name "kind.{level}" in the model\'s X too' in remedy
+
+
+@pytest.mark.parametrize(("a", "b"), [("face", "Face"), ("1", "01"), ("x y", "xy")])
+def test_levels_that_the_model_names_both_are_two_conditions(a, b):
+    accepted(events_of([a, b, "rest"]), node_of([f"kind.{a}", f"kind.{b}"]))
+
+
+@pytest.mark.parametrize(("a", "b"), [("face", "faces"), ("1", "10"), ("1_0", "10"), ("a", "á")])
+def test_levels_that_differ_in_more_than_spelling_are_other_levels(a, b):
+    accepted(events_of([a, b]), node_of([f"kind.{a}"]))
+
+
+@pytest.mark.parametrize(
+    ("durations", "found"),
+    [
+        ([2.0, None, 2.0], "no duration in lines 3"),
+        ([None, 2.0, None], "no duration in lines 2"),
+        ([500.0, 600.0, 2.0], "a duration of 600 s in a scan of 200 s: lines 2, 3"),
+    ],
+)
+def test_what_a_regressor_takes_must_have_a_duration_that_fits_into_the_scan(durations, found):
+    events = events_of(["a", "b", "rest"], duration=durations)
+    assert refused(events, node_of(["kind.a", "kind.b"]), 200.0)[0][0] == found
+
+
+@pytest.mark.parametrize("duration", [None, 500.0, 2e5])
+def test_rows_that_no_regressor_takes_may_have_any_duration(duration):
+    events = events_of(["a", "b", "rest"], duration=[2.0, 0.0, duration])
+    accepted(events, node_of(["kind.a", "kind.b"]), 200.0)
+
+
+@pytest.mark.parametrize("duration", [190.0, 200.0])
+def test_a_block_that_runs_past_the_end_is_ordinary(duration):
+    accepted(events_of(["a", "b"], duration=[2.0, duration]), node_of(["kind.a", "kind.b"]), 200.0)
+
+
+def test_a_modulator_takes_its_rows_too():
+    node = node_of(["rt"], factors=())
+    events = events_of(["a", "b", "c"], rt=[0.5, 0.6, None], duration=[1.0, None, None])
+    assert refused(events, node)[0][0] == "no duration in lines 3"
+    assert not_taken(events, resolve_variables(node, events, ()), ()).tolist() == [2]
+
+
+def test_events_in_no_regressor_are_one_note_over_all_runs():
+    node = node_of(["kind.face"], {"face": ["kind.face"]})
+    runs = [
+        checked(events_of(["face", "typo", "rest", "rest"]), node),
+        checked(events_of(["face", "rest"]), node, subject="02"),
+        checked(events_of(["face"]), node, subject="03"),
+    ]
+    problems, notes = check_model(runs, node)
+    assert problems == []
+    assert merged(notes) == [
+        "4 of 7 events are in no regressor: levels kind.rest (3), kind.typo (1)"
+    ]
+
+
+def test_rows_of_two_factors_are_counted_once():
+    node = node_of(["kind.face", "hand.left"], factors=("kind", "hand"))
+    events = events_of(["face", "rest", "rest", None], hand=["right", "right", "left", "right"])
+    _, notes = check_model([checked(events, node)], node)
+    assert merged(notes) == [
+        "2 of 4 events are in no regressor: levels kind.rest, hand.right (1), hand.right (1)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("convolve", "found", "remedy"),
+    [
+        (["kind.fcae", "kind.house"], "not convolved are: kind.face", 'mean "kind.face"?'),
+        (["face", "kind.house"], "not convolved are: kind.face", 'mean "kind.face"?'),
+        (["knid.*"], "not convolved are: kind.face, kind.house", ""),
+        (["kind.face", "kind.house", "kind.cat"], "no such variable in any run", ""),
+    ],
+)
+def test_convolve_that_names_nothing_is_refused(convolve, found, remedy):
+    node = node_of(["kind.face", "kind.house"], {"c": ["kind.face"]}, convolve)
+    problems, _ = check_model([checked(events_of(["face", "house"]), node)], node)
+    (problem,) = problems
+    assert problem.where.startswith('model: Convolve (or HRF) names "')
+    assert found in problem.found
+    assert remedy in problem.remedy
+
+
+@pytest.mark.parametrize("convolve", [["kind.*"], ["kind.face", "kind.h*"], ["*"]])
+def test_convolve_by_wildcards_is_accepted(convolve):
+    node = node_of(["kind.face", "kind.house"], {"c": ["kind.face"]}, convolve)
+    assert check_model([checked(events_of(["face", "house"]), node)], node) == ([], [])
+
+
+def test_a_wildcard_of_convolve_without_match_is_a_note_where_all_is_convolved():
+    node = node_of(["kind.face"], {"c": ["kind.face"]}, ["kind.face", "kind.error*"])
+    problems, notes = check_model([checked(events_of(["face"]), node)], node)
+    assert problems == []
+    assert merged(notes) == [
+        (
+            'model: Convolve (or HRF) names "kind.error*": '
+            "no such variable in any run that passed its checks"
+        )
+    ]
+
+
+def test_a_confound_cannot_be_convolved():
+    node = node_of(["kind.face", "csf"], {"c": ["kind.face"]}, ["kind.face", "csf"])
+    ((problem,), _) = check_model([checked(events_of(["face"]), node)], node)
+    assert problem.where == 'model: Convolve (or HRF) names "csf"'
+    assert problem.found == "a confound, with one value per volume"
+
+
+def test_a_contrast_that_no_run_has_is_refused_with_the_levels_that_are_there():
+    node = node_of(["kind.*"], {"fh": ["kind.face", "kind.hose"]})
+    runs = [checked(events_of(["face"]), node), checked(events_of(["house"]), node)]
+    ((problem,), _) = check_model(runs, node)
+    assert problem.where == 'contrast "fh"'
+    assert problem.found.startswith('no run has it: no regressor "kind.hose" in any run')
+    assert problem.expected == "a regressor of the design; there are: kind.face, kind.house"
+    assert problem.remedy == 'Did you mean "kind.house"?'
+
+
+def test_a_level_that_only_comes_after_the_scan_is_called_so():
+    node = node_of(["kind.face", "kind.house"], {"fh": ["kind.face", "kind.house"]})
+    run = checked(events_of(["face"]), node, outside={("kind.house",): 9})
+    ((problem,), _) = check_model([run], node)
+    assert problem.found.endswith("the 9 events of that level lie outside the scan")
+
+
+def test_a_contrast_whose_variables_never_meet_in_one_run_is_a_note_that_loses_data():
+    node = node_of(["kind.face", "kind.house"], {"fh": ["kind.face", "kind.house"]})
+    runs = [checked(events_of(["face"]), node), checked(events_of(["house"]), node)]
+    problems, notes = check_model(runs, node)
+    assert problems == []
+    assert notes[0].loses_data
+    assert merged(notes) == [
+        'contrast "fh": no run has it: no run has all of kind.face, kind.house'
+    ]
+
+
+def test_a_name_of_x_that_no_run_has_is_refused_and_a_pattern_is_a_note():
+    node = node_of(["kind.face", "kind.fcae", "outlier*"], {"c": ["kind.face"]}, ["kind.face"])
+    ((problem,), notes) = check_model([checked(events_of(["face"]), node)], node)
+    assert problem.where == 'model: X names "kind.fcae"'
+    assert problem.remedy == 'Did you mean "kind.face"?'
+    assert [note.what for note in notes] == [
+        'model: X names "outlier*": no run has a variable of that pattern'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("times", "detail"),
+    [
+        ([2.0, 1.0, 1.0], "2 s in sub-01; 1 s in sub-02, sub-03"),
+        ([0.8, 0.8, 0.7], "0.8 s in sub-01, sub-02; 0.7 s in sub-03"),
+        ([2.0, 2.0005, 2.0], None),
+        ([1.5, 1.5, 1.5], None),
+    ],
+)
+def test_events_of_no_duration_with_different_repetition_times_are_noted(times, detail):
+    node = node_of(["kind.face"], {"c": ["kind.face"]})
+    runs = [
+        checked(events_of(["face"]), node, subject=f"0{i}", timing=(t, 0.0), impulses=True)
+        for i, t in enumerate(times, start=1)
+    ]
+    assert [note.detail for note in check_model(runs, node)[1]] == ([detail] if detail else [])
+
+
+def test_lasting_events_may_have_any_repetition_times():
+    node = node_of(["kind.face"], {"c": ["kind.face"]})
+    runs = [checked(events_of(["face"]), node, timing=(t, 0.0)) for t in (1.0, 2.0)]
+    assert check_model(runs, node) == ([], [])
+
+
+def test_rows_without_a_value_of_a_modulator_are_told(tmp_path):
+    path = tmp_path / "sub-01_task-t_events.tsv"
+    path.write_text("onset\tduration\tkind\trt\n1\t1\ta\t0.5\n5\t1\ta\tn/a\n9\t1\tb\tn/a\n")
+    run = events_of_run(path, ("kind",), ("kind.a", "rt"))
+    node = node_of(["kind.a", "rt"])
+    variables = resolve_variables(node, run.events, ())
+    assert merged(run_checks._notes_on_events(RunFiles({"sub": "01"}), run, variables, node)) == [
+        "sub-01: rows with n/a in rt take no part in it: 2 of 3"
+    ]
