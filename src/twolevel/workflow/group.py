@@ -6,15 +6,66 @@ from fileformats.generic import Directory, File
 from pydra.compose import workflow
 
 from twolevel.model.spec import ContrastName, GroupSpec, TestSettings
+from twolevel.report.words import foremost_test
 from twolevel.tasks.apply_test import ApplyTest
 from twolevel.tasks.compare_tests import CompareTests
 from twolevel.tasks.describe_permutations import DescribePermutations
 from twolevel.tasks.design_group import DesignGroup
+from twolevel.tasks.draw import DrawContrast, DrawDesign, DrawTest
 from twolevel.tasks.fit_group import FitGroup
 from twolevel.tasks.permute_group import PermuteGroup, permutation_spec
 
+# `software` identifies the code that numbers come from, `drawing` that of figures; without figures
+# `drawing` is None. No step that computes gets to know it.
 
-@workflow.define(outputs={"fit": Directory, "permutations": Directory, "tests": list[Directory]})
+
+@workflow.define(outputs={"out": Directory, "figures": Directory | None})
+def TestLevel(
+    spec: GroupSpec,
+    contrast: ContrastName,
+    test: TestSettings,
+    fitted: Directory,
+    permutations: Directory,
+    software: str,
+    drawing: str | None,
+):
+    """Carry out one test of one contrast, and draw it."""
+    tested = workflow.add(
+        ApplyTest(
+            spec=spec,
+            contrast=contrast,
+            test=test,
+            fitted=fitted,
+            permutations=permutations,
+            software=software,
+        )
+    )
+    if drawing is None:
+        return tested.out, None
+    foremost = foremost_test(t.test for t in spec.stage.node.group_settings.tests)
+    drawn = workflow.add(
+        DrawTest(
+            entities=dict(spec.entities),
+            contrast=contrast,
+            test=test,
+            fitted=fitted,
+            tested=tested.out,
+            through_the_brain=test.test == foremost,
+            drawing=drawing,
+        )
+    )
+    return tested.out, drawn.out
+
+
+@workflow.define(
+    outputs={
+        "fit": Directory,
+        "permutations": Directory,
+        "tests": list[Directory],
+        "figures": Directory | None,
+        "figures_of_tests": list[Directory | None],
+    }
+)
 def ContrastLevel(
     spec: GroupSpec,
     contrast: ContrastName,
@@ -22,6 +73,7 @@ def ContrastLevel(
     design: Directory,
     tests: list[TestSettings],
     software: str,
+    drawing: str | None,
 ):
     """Fit the group model of one contrast, relabel its subjects, and split over its tests."""
     fit = workflow.add(
@@ -44,18 +96,31 @@ def ContrastLevel(
             software=software,
         )
     )
-    tested = workflow.add(
-        ApplyTest(
+    levels = workflow.add(
+        TestLevel(
             spec=spec,
             contrast=contrast,
             fitted=fit.out,
             permutations=permuted.out,
             software=software,
+            drawing=drawing,
         )
         .split("test", test=tests)
         .combine("test")
     )
-    return fit.out, described.out, tested.out
+    figures = None
+    if drawing is not None:
+        drawn = workflow.add(
+            DrawContrast(
+                entities=dict(spec.entities),
+                contrast=contrast,
+                fitted=fit.out,
+                maps=fit.maps,
+                drawing=drawing,
+            )
+        )
+        figures = drawn.out
+    return fit.out, described.out, levels.out, figures, levels.figures
 
 
 @workflow.define(
@@ -65,6 +130,9 @@ def ContrastLevel(
         "permutations": list[Directory],
         "tests": list[list[Directory]],
         "comparison": Directory,
+        "figures": Directory | None,
+        "figures_of_contrasts": list[Directory | None],
+        "figures_of_tests": list[list[Directory | None]],
     }
 )
 def GroupLevel(
@@ -75,11 +143,14 @@ def GroupLevel(
     tests: list[TestSettings],
     left_out: dict[str, dict[str, str]],
     software: str,
+    drawing: str | None,
 ):
     """Split over contrasts, and put the tests side by side."""
     design = workflow.add(DesignGroup(spec=spec, masks=masks, software=software))
     levels = workflow.add(
-        ContrastLevel(spec=spec, design=design.out, tests=tests, software=software)
+        ContrastLevel(
+            spec=spec, design=design.out, tests=tests, software=software, drawing=drawing
+        )
         .split(("contrast", "files"), contrast=contrasts, files=files)
         .combine("contrast")
     )
@@ -92,4 +163,19 @@ def GroupLevel(
             software=software,
         )
     )
-    return design.out, levels.fit, levels.permutations, levels.tests, comparison.out
+    figures = None
+    if drawing is not None:
+        drawn = workflow.add(
+            DrawDesign(entities=dict(spec.entities), masks=masks, drawing=drawing)
+        )
+        figures = drawn.out
+    return (
+        design.out,
+        levels.fit,
+        levels.permutations,
+        levels.tests,
+        comparison.out,
+        figures,
+        levels.figures,
+        levels.figures_of_tests,
+    )
