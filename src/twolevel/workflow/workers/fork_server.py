@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PRELOADED = ["twolevel.workflow.workers.preloaded"]
-TO_DRAW = ["twolevel.workflow.preloaded_to_draw"]
+TO_DRAW = ["twolevel.workflow.workers.preloaded_to_draw"]
 
 
 def start_server(*, draws: bool = True) -> None:
