@@ -121,7 +121,7 @@ def units_of(stage: Stage, rows: Sequence[Row]) -> tuple[Unit, ...]:
     if stage.node.level == "run":
         return tuple(Unit(stage, row.entities, (row,)) for row in rows)
     keys = {ENTITY_KEYS.get(key, key) for key in stage.node.group_by}
-    groups: dict[tuple[object, ...], list[Row]] = {}
+    groups: dict[tuple[tuple[str | None, ...], ContrastName | None], list[Row]] = {}
     for row in rows:
         entities = dict(row.entities)
         place = tuple(entities.get(key) for key in sorted(keys - {CONTRAST}))
