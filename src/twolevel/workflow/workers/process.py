@@ -34,7 +34,7 @@ def _remove_remains(job: Any) -> None:
         lock.unlink(missing_ok=True)
 
 
-@attrs.define
+@attrs.define(getstate_setstate=False)  # those of the base
 class ProcessWorker(JobWorker):
     """Run jobs in processes.
 

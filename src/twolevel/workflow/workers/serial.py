@@ -10,7 +10,7 @@ from twolevel.workflow.sealing import is_done, is_leaf, run_sealed
 from twolevel.workflow.workers.base import JobWorker
 
 
-@attrs.define
+@attrs.define(getstate_setstate=False)  # those of the base
 class SerialWorker(JobWorker):
     """Run every job in this process, one after the other."""
 
