@@ -89,8 +89,18 @@ def test_options_of_the_group_leave_subjects_alone(copied: tuple[Path, Analysis]
 def test_figures_and_report_come_and_go_by_themselves(
     dataset: Path, analysed: Analysis, tmp_path: Path
 ):
-    results = tmp_path / "results"
-    words = ["run", dataset, results, "all", "-m", "balloon", "-w", tmp_path / "work"]
+    # The same place beside the data: descriptions of datasets name them by it.
+    results = analysed.output_dir.with_name("results-plain")
+    words: list[str | Path] = [
+        "run",
+        dataset,
+        results,
+        "all",
+        "-m",
+        "balloon",
+        "-w",
+        tmp_path / "work",
+    ]
     pictures = {p.name: p.read_bytes() for p in (analysed.output_dir / "figures").iterdir()}
     text = call(*words, "--no-figures", "--no-report")
     assert "5 contrasts (5 done), 45 tests (45 done) in" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -122,7 +123,7 @@ def test_another_version_of_a_library_counts_where_it_may_matter(
     def both() -> tuple[str, str]:
         return numbers_fingerprint.__wrapped__(), drawing_fingerprint.__wrapped__()
 
-    original, version = both(), fingerprint.version
+    original = both()
     monkeypatch.setattr(
         fingerprint, "version", lambda name: "0.0" if name == library else version(name)
     )
