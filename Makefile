@@ -52,7 +52,7 @@ format: $(VENV)/installed-test
 
 # What the tests of a minute reach, and no less than the floor in pyproject.toml.
 coverage: $(VENV)/installed-test
-	$(BIN)/python -m pytest -m "not slow" --cov $(TESTS)
+	$(BIN)/python -m pytest -m "not slow" $(TESTS) --cov
 
 # The tests with the lowest versions that pyproject.toml allows and with the newest that there are,
 # each in an environment of its own. `make test-lowest TESTS=tests/unit` runs some of them.
