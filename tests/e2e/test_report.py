@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from command import Analysis, call
+from command import Analysis, analyse, call
 
 from twolevel.derivatives.calls import RunRecord, write_run_record
 from twolevel.derivatives.records import GROUP, Publication, record_failure, write_publication
@@ -210,6 +210,22 @@ def test_a_report_is_made_where_the_maps_of_the_subjects_are_gone(results: Path)
     assert "Survives: " in page.text or "Nothing survives" in page.text
 
 
+def test_a_report_without_figures_says_so_once_and_leaves_no_gap(results: Path):
+    with_figures = report_of(results)
+    shutil.rmtree(results / "figures")
+    page = report_of(results)
+    said = "No figures are shown: they were left out with --no-figures , or removed since."
+    assert page.text.count(said) == 1
+    assert "No figures are shown" not in with_figures.text
+    assert with_figures.text.count("The tests, on the same scale") == 5
+    assert "The tests, on the same scale" not in page.text
+    assert page.text.count("Explore ") == 5
+    assert len(page.sources) == 6  # of the runs
+    html = (results / "report.html").read_text(encoding="utf-8")
+    assert re.search(r"</h3>\s*(</section>|<h[23]>)", html) is None
+    assert "Not complete" not in page.text
+
+
 def test_what_failed_is_told_on_top_until_it_works(results: Path):
     of_subject, of_group = (Publication(who, {"task": "x"}, {}) for who in ("sub-04", GROUP))
     record_failure(results, of_subject, "FitRun of sub-04 run-1: <b>no voxel</b> is left")
@@ -291,10 +307,9 @@ def test_a_damaged_map_of_another_task_is_told_and_hides_nothing(
         shutil.copy(path, other)
     (damaged,) = analysis.output_dir.glob("group/task-other_*_contrast-cash_stat-t_statmap.nii.gz")
     damaged.write_bytes(damaged.read_bytes()[:100])
-    words = ("run", data, analysis.output_dir, "all", "-m", "balloon", "-w", analysis.work_dir)
-    text = call(*words)
+    text = analyse(data, analysis.output_dir, "all")
     assert "3 subjects (3 cached)" in text
-    page = Page(analysis.output_dir / "report.html")
+    page = report_of(analysis.output_dir)
     assert "Not complete" in page.text
     assert damaged.name in page.text
     assert "Nothing survives any test with error control." in page.text

@@ -59,6 +59,8 @@ def execute(arguments: argparse.Namespace) -> int:
     words += ["--nprocs", str(arguments.nprocs)] if arguments.nprocs else []
     words += ["--atlas", str(arguments.atlas)] if arguments.atlas else []
     words += ["--open"] if arguments.open else []
+    words += ["--no-figures"] if arguments.no_figures else []
+    words += ["--no-report"] if arguments.no_report else []
     words += ["--verbose"] if arguments.verbose else []
     words += ["--debug"] if arguments.debug else []
     return run_command.execute(build_parser().parse_args(words))

@@ -313,8 +313,8 @@ def add_allow_missing(group: argparse._ArgumentGroup | argparse.ArgumentParser) 
     )
 
 
-def add_report(parser: argparse.ArgumentParser) -> None:
-    """Add how the report is made and shown."""
+def add_report(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add how the report is made and shown; return the group."""
     group = parser.add_argument_group("report")
     group.add_argument(
         "--atlas",
@@ -324,6 +324,22 @@ def add_report(parser: argparse.ArgumentParser) -> None:
         "name) or NAME.csv beside it (default: Desikan - Killiany, for maps in MNI152 space)",
     )
     group.add_argument("--open", action="store_true", help="show the report in the browser")
+    return group
+
+
+def add_leaving_out(group: argparse._ArgumentGroup) -> None:
+    """Add what a run need not make, for the numbers alone."""
+    group.add_argument(
+        "--no-figures",
+        action="store_true",
+        help="draw no figures, which takes most of the time of a small analysis; the same call "
+        "without this option adds them",
+    )
+    group.add_argument(
+        "--no-report",
+        action="store_true",
+        help="make no report; `twolevel report OUTPUT_DIR` makes it later",
+    )
 
 
 def add_simulation(parser: argparse.ArgumentParser) -> None:

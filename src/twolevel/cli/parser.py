@@ -11,6 +11,7 @@ from twolevel.cli.options import (
     add_allow_missing,
     add_downloads,
     add_labels,
+    add_leaving_out,
     add_model,
     add_processes,
     add_report,
@@ -71,6 +72,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         for option, given in (("--drop", arguments.drop), ("--jobs", arguments.jobs is not None)):
             if given and not arguments.fetch:
                 arguments.refuse(f"{option} goes with --fetch")
+    if getattr(arguments, "no_report", False):
+        for option, given in (("--open", arguments.open), ("--atlas", arguments.atlas)):
+            if given:
+                arguments.refuse(f"{option} is about the report, which --no-report leaves out")
     return arguments
 
 
@@ -101,7 +106,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_model(run)
     add_running(run)
     add_downloads(run)
-    add_report(run)
+    add_leaving_out(add_report(run))
     run.set_defaults(refuse=run.error)
 
     fetch = _command(
@@ -160,7 +165,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_simulation(demo)
     add_processes(demo)
-    add_report(demo)
+    add_leaving_out(add_report(demo))
+    demo.set_defaults(refuse=demo.error)
     return parser
 
 

@@ -30,6 +30,9 @@ SHOWN = {
     "FitSubject": "subject",
     "FitGroup": "contrast",
     "ApplyTest": "test",
+    "DrawDesign": "drawing",
+    "DrawContrast": "drawing",
+    "DrawTest": "drawing",
 }
 
 
@@ -49,7 +52,7 @@ class StageProgress:
     stage : str
         ``participant level`` or ``group level``.
     totals : dict of str to int
-        How many runs, subjects, contrasts, tests there are.
+        How many runs, subjects, contrasts, tests, drawings there are.
     log : Path
         Every event goes there too.
     shares : callable, optional

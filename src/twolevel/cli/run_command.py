@@ -50,6 +50,7 @@ from twolevel.errors import InputError, Problems, TwolevelError
 from twolevel.files.checkpoint import unfinished_shares
 from twolevel.files.tables import read_tsv
 from twolevel.notes import Note, merged
+from twolevel.report.page import REPORT
 from twolevel.report.words import UNCORRECTED, hopeless_tests
 from twolevel.tasks.resources import allow
 from twolevel.workflow.cache import locked_work_dir
@@ -281,6 +282,10 @@ class _Run:
         n_tests = len(node.group_settings.tests) if node else 0
         n_contrasts = sum(bool(maps) for maps in inputs.maps.values())
         totals = {"contrast": n_contrasts, "test": n_contrasts * n_tests}
+        figures = not self.arguments.no_figures
+        if figures:  # one step for the subjects' coverage, and one for each contrast and test
+            totals["drawing"] = 1 + n_contrasts + n_contrasts * n_tests
+        earlier = self._figures()
         prepare_kernels(self.console)
         shares = partial(unfinished_shares, self.cache_root.parent / UNFINISHED)
         with StageProgress(self.console, "group level", totals, self.log, shares) as progress:
@@ -290,24 +295,37 @@ class _Run:
                 self._execution(progress),
                 seed=self.arguments.random_seed,
                 group_mask=self.arguments.group_mask,
+                figures=figures,
             )
             progress.finish(ok=not outcome.failed)
         if self.report_failures(outcome.failed) != DONE:
             return SOME_FAILED
         (tests,) = [path for path in outcome.files if path.name.endswith("_tests.tsv")]
         _show_tests(self.console, tests)
+        removed = len(earlier - self._figures())
+        without = f"none drawn{f'; {removed} of an earlier call removed' * bool(removed)}"
         for what, where in (
             ("group maps", f"{self.output_dir}/group"),
-            ("figures", f"{self.output_dir}/figures"),
+            ("figures", f"{self.output_dir}/figures" if figures else without),
             ("tests", tests),
             ("left out", self.output_dir / "excluded.tsv"),
         ):
             self.say(f"{what:<13} {where}")
         return DONE
 
+    def _figures(self) -> set[Path]:
+        return set((self.output_dir / "figures").glob("*_statmap.*"))
+
     def report(self, atlas: Atlas | None) -> int:
-        """Make the report; what was computed is not lost where that fails."""
+        """Make the report, unless it is left out; no failure of it loses what was computed."""
         self.say("")
+        if self.arguments.no_report:
+            self.say(f"report        not made: `twolevel report {self.output_dir}` makes it")
+            if (self.output_dir / REPORT).is_file():
+                self.say(
+                    f"note: {REPORT} there is of an earlier call, and shows nothing of this one"
+                )
+            return DONE
         try:
             make_report(self.arguments, self.output_dir, atlas, self.console)
         except TwolevelError as error:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
 DTYPE = np.dtype("<f4")
+VOXELS_PER_BLOCK = 16_384
 
 
 class StackedMaps:
@@ -47,6 +48,11 @@ class StackedMaps:
                 stream.seek(self._offset + (subject * n_voxels + start) * DTYPE.itemsize)
                 stream.readinto(block[subject].data)
         return block
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Read all voxels, a block of them after the other."""
+        for start in range(0, self.shape[1], VOXELS_PER_BLOCK):
+            yield self[:, start : start + VOXELS_PER_BLOCK]
 
 
 def stack_maps(path: Path, maps: Iterable[NDArray[np.floating]], shape: tuple[int, int]) -> None:

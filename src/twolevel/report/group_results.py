@@ -181,7 +181,7 @@ def _read_contrast(root: Path, stem: str, label: str, rows: pd.DataFrame) -> Con
         tests.append(TestResult(row, read_tsv(clusters), clusters))
         stat = "z" if row["statistic"] == "z" else "logp"
         expected = root / "group" / f"{start}stat-{stat}_desc-{test}_statmap.nii.gz"
-        survives[test] = _surviving(read_map(expected)[0], stat, row["threshold"])
+        survives[test] = find_survivors(read_map(expected)[0], stat, row["threshold"])
     t, effect, variance = (read_map(paths[s, None])[0] for s in ("t", "effect", "variance"))
     maps = GroupMaps(z, t, effect, variance, affine, survives)
     sides = int(rows["sides"].iloc[0])
@@ -203,7 +203,7 @@ def _read_contrast(root: Path, stem: str, label: str, rows: pd.DataFrame) -> Con
     )
 
 
-def _surviving(
+def find_survivors(
     values: NDArray[np.float32], stat: str, threshold: float | None
 ) -> NDArray[np.bool_]:
     """Find the voxels that survive: those not 0 in a map of z, those above it in one of -log10 p.

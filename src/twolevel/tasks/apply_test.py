@@ -1,4 +1,4 @@
-"""One test of one contrast: map, clusters, figure, and its line in the comparison."""
+"""One test of one contrast: map, clusters, and its line in the comparison."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import numpy as np
 from fileformats.generic import Directory
 from pydra.compose import python
 
-from twolevel.bids.entities import build_name, is_mni152
+from twolevel.bids.entities import build_name
 from twolevel.derivatives.maps import folder_of, write_statmap
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
 from twolevel.model.spec import ContrastName, GroupSettings, GroupSpec, TestSettings
-from twolevel.report.words import foremost_test
 from twolevel.stats.inference.cluster_extent import cluster_extent
 from twolevel.stats.inference.cluster_table import cluster_table
 from twolevel.stats.inference.height_control import height_control
@@ -24,7 +23,7 @@ from twolevel.stats.inference.permutation_fwe import permutation_fwe
 from twolevel.stats.inference.result import GroupContrast, GroupTest
 from twolevel.stats.permute.loop import Permuted
 from twolevel.tasks.describe_permutations import permutation_record
-from twolevel.tasks.group_data import GroupData, load_group
+from twolevel.tasks.group_data import load_group
 from twolevel.tasks.permute_group import BY_PERMUTATION
 from twolevel.tasks.permuted_data import load_permuted
 
@@ -63,7 +62,7 @@ def apply_test(
     permutations: Path,
     folder: Path,
 ) -> Path:
-    """Carry out a test and save map, cluster table, figure and summary.
+    """Carry out a test and save map, cluster table and summary.
 
     Parameters
     ----------
@@ -102,29 +101,7 @@ def apply_test(
     write_tsv(path, clusters)
     write_json(path.with_suffix(".json"), {**CLUSTER_COLUMNS, **record})
     write_json(folder / ROW, _row(contrast, result, data.contrast, len(clusters)))
-    _draw(spec, contrast, result, data, folder)
     return folder
-
-
-def _draw(
-    spec: GroupSpec, contrast: ContrastName, result: GroupTest, data: GroupData, folder: Path
-) -> None:
-    """Draw z where the test is survived: one scale for all tests, to compare them by eye."""
-    # The command imports this module too, and draws nothing.
-    from twolevel.report.figures import plot_glass_brain, plot_slices  # noqa: PLC0415
-    from twolevel.report.paper import figure_path  # noqa: PLC0415
-
-    z, entities = data.contrast.estimate.z, dict(spec.entities)
-    names, space = {**entities, "contrast": contrast.label}, entities.get("space")
-    volume = np.full(data.contrast.mask.shape, np.nan)
-    volume[data.contrast.mask] = np.where(result.surviving, z, 0)
-    top, title = float(np.abs(z).max()), _title(contrast, result)
-    path = figure_path(folder, names, result.test)
-    plot_slices(path, volume, data.affine, top=top, label="z", title=title, space=space)
-    tests = [t.test for t in spec.stage.node.group_settings.tests]
-    if result.test == foremost_test(tests) and is_mni152(space):
-        path = figure_path(folder, names, "glassbrain")
-        plot_glass_brain(path, volume, data.affine, top=top, label="z", title=title)
 
 
 def describe_test(result: GroupTest, seed: int) -> dict[str, Any]:
@@ -179,18 +156,6 @@ def _row(
         "all_permutations": None if result.exhaustive is None else str(result.exhaustive).lower(),
         "smallest_attainable_p": result.smallest_p,
     }
-
-
-def _title(contrast: ContrastName, result: GroupTest) -> str:
-    sided = "two-sided" if result.sides == 2 else "one-sided"
-    rate = f" {result.alpha:g}" if result.alpha is not None else ""
-    words = [f"{contrast.name}: {result.test}{rate}", sided]
-    if result.statistic == "z" and result.threshold is not None:
-        quantity = "|z|" if result.sides == 2 else "z"
-        words.append(f"{quantity} >= {result.threshold:.3g}")
-    if result.smallest_p is not None:
-        words.append(f"smallest attainable p {result.smallest_p:.3g}")
-    return f"{', '.join(words)}; controls {result.controls}"
 
 
 @python.define(outputs={"out": Directory})

@@ -36,10 +36,6 @@ def design_group(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
     Path
         `folder`.
     """
-    # The command imports this module too, and draws nothing.
-    from twolevel.report.figures import plot_coverage  # noqa: PLC0415
-    from twolevel.report.paper import figure_path  # noqa: PLC0415
-
     entities = dict(spec.entities)
     loaded = {name: read_mask(path) for name, path in masks.items()}
     mask = np.logical_and.reduce([array for array, _ in loaded.values()])
@@ -68,13 +64,6 @@ def design_group(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
         },
     )
     write_mask(folder, entities, mask, affine, record)
-    plot_coverage(
-        figure_path(folder, entities, "coverage"),
-        np.sum([loaded[subject][0] for subject in subjects], axis=0),
-        affine,
-        n_subjects=len(subjects),
-        space=entities.get("space"),
-    )
     if "group mask" in loaded:
         np.save(folder / GROUP_MASK, loaded["group mask"][0])
     return folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +20,13 @@ from twolevel.numerics.relabeled_statistics import WHOLE
 from twolevel.stats.estimates import ContrastEstimate, p_from_t
 from twolevel.stats.inference.result import GroupContrast
 from twolevel.stats.maps.ols import fit_group
-from twolevel.stats.maps.quality import carpet
 from twolevel.tasks.design_group import GROUP_MASK
 from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fit_run import UNITS
 from twolevel.tasks.group_data import GroupData, save_group
-from twolevel.tasks.permuted_data import load_for_permutations, stack_for_permutations
+from twolevel.tasks.permuted_data import stack_for_permutations
 
 FEWEST = 2
-VOXELS_PER_BLOCK = 16_384
 
 
 def group_record(spec: GroupSpec, contrast: ContrastName, subjects: list[str]) -> dict[str, Any]:
@@ -107,45 +104,7 @@ def fit_group_files(
         "voxel", "no variance between subjects", contrast=contrast.label, count=n_flat
     )
     write_exclusions(folder / EXCLUSIONS, [flat] if n_flat else [])
-    _draw(spec, contrast, group, affine, subjects, data, folder)
     return folder, data
-
-
-def _draw(
-    spec: GroupSpec,
-    contrast: ContrastName,
-    group: GroupContrast,
-    affine: NDArray[np.float64],
-    subjects: list[str],
-    data: Path,
-    folder: Path,
-) -> None:
-    """Draw the group's z without a threshold, and the effects of its subjects."""
-    # The command imports this module too, and draws nothing.
-    from twolevel.report.carpet import plot_carpet  # noqa: PLC0415
-    from twolevel.report.figures import plot_slices  # noqa: PLC0415
-    from twolevel.report.paper import figure_path  # noqa: PLC0415
-
-    names = {**dict(spec.entities), "contrast": contrast.label}
-    volume = np.full(group.mask.shape, np.nan)
-    volume[group.mask] = group.estimate.z
-    plot_slices(
-        figure_path(folder, names, "unthresholded"),
-        volume,
-        affine,
-        top=float(np.abs(group.estimate.z).max()),
-        label="z",
-        title=f"{contrast.name}: z, unthresholded (n = {len(subjects)})",
-        space=names.get("space"),
-    )
-    stacked, _ = load_for_permutations(data)
-    plot_carpet(
-        figure_path(folder, names, "subjects"),
-        carpet(_voxel_blocks(stacked), group.estimate.effect),
-        subjects,
-        label=_units(spec.stage.node.group_settings),
-        title=f"{contrast.name}: effect of each subject",
-    )
 
 
 def _fit_where_subjects_vary(
@@ -173,17 +132,12 @@ def _fit_where_subjects_vary(
 
 
 def _fit_in_blocks(maps: StackedMaps) -> ContrastEstimate:
-    fits = [fit_group(block) for block in _voxel_blocks(maps)]
+    fits = [fit_group(block) for block in maps.blocks()]
     return ContrastEstimate(
         np.concatenate([fit.effect for fit in fits]),
         np.concatenate([fit.variance for fit in fits]),
         fits[0].dof,
     )
-
-
-def _voxel_blocks(maps: StackedMaps) -> Iterator[NDArray[np.float32]]:
-    for start in range(0, maps.shape[1], VOXELS_PER_BLOCK):
-        yield maps[:, start : start + VOXELS_PER_BLOCK]
 
 
 def _units(settings: GroupSettings) -> str:

@@ -6,15 +6,28 @@ from fileformats.generic import Directory, File
 from pydra.compose import workflow
 
 from twolevel.model.spec import ContrastName, GroupSpec, TestSettings
+from twolevel.report.words import foremost_test
 from twolevel.tasks.apply_test import ApplyTest
 from twolevel.tasks.compare_tests import CompareTests
 from twolevel.tasks.describe_permutations import DescribePermutations
 from twolevel.tasks.design_group import DesignGroup
+from twolevel.tasks.draw import DrawContrast, DrawDesign, DrawTest
 from twolevel.tasks.fit_group import FitGroup
 from twolevel.tasks.permute_group import PermuteGroup, permutation_spec
 
+# `software` identifies the code that numbers come from, `drawing` that of figures; without figures
+# `drawing` is None. No step that computes gets to know it.
 
-@workflow.define(outputs={"fit": Directory, "permutations": Directory, "tests": list[Directory]})
+
+@workflow.define(
+    outputs={
+        "fit": Directory,
+        "permutations": Directory,
+        "tests": list[Directory],
+        "figures": Directory | None,
+        "figures_of_tests": list[Directory],
+    }
+)
 def ContrastLevel(
     spec: GroupSpec,
     contrast: ContrastName,
@@ -22,6 +35,7 @@ def ContrastLevel(
     design: Directory,
     tests: list[TestSettings],
     software: str,
+    drawing: str | None,
 ):
     """Fit the group model of one contrast, relabel its subjects, and split over its tests."""
     fit = workflow.add(
@@ -55,7 +69,22 @@ def ContrastLevel(
         .split("test", test=tests)
         .combine("test")
     )
-    return fit.out, described.out, tested.out
+    if drawing is None:
+        return fit.out, described.out, tested.out, None, []
+    common = {"entities": dict(spec.entities), "contrast": contrast, "drawing": drawing}
+    drawn = workflow.add(DrawContrast(fitted=fit.out, maps=fit.maps, **common))
+    foremost = foremost_test(test.test for test in tests)
+    drawn_tests = workflow.add(
+        DrawTest(fitted=fit.out, **common)
+        .split(
+            ("test", "tested", "through_the_brain"),
+            test=tests,
+            tested=tested.out,
+            through_the_brain=[test.test == foremost for test in tests],
+        )
+        .combine("test")
+    )
+    return fit.out, described.out, tested.out, drawn.out, drawn_tests.out
 
 
 @workflow.define(
@@ -65,6 +94,9 @@ def ContrastLevel(
         "permutations": list[Directory],
         "tests": list[list[Directory]],
         "comparison": Directory,
+        "figures": Directory | None,
+        "figures_of_contrasts": list[Directory | None],
+        "figures_of_tests": list[list[Directory]],
     }
 )
 def GroupLevel(
@@ -75,11 +107,14 @@ def GroupLevel(
     tests: list[TestSettings],
     left_out: dict[str, dict[str, str]],
     software: str,
+    drawing: str | None,
 ):
     """Split over contrasts, and put the tests side by side."""
     design = workflow.add(DesignGroup(spec=spec, masks=masks, software=software))
     levels = workflow.add(
-        ContrastLevel(spec=spec, design=design.out, tests=tests, software=software)
+        ContrastLevel(
+            spec=spec, design=design.out, tests=tests, software=software, drawing=drawing
+        )
         .split(("contrast", "files"), contrast=contrasts, files=files)
         .combine("contrast")
     )
@@ -92,4 +127,19 @@ def GroupLevel(
             software=software,
         )
     )
-    return design.out, levels.fit, levels.permutations, levels.tests, comparison.out
+    figures = None
+    if drawing is not None:
+        drawn = workflow.add(
+            DrawDesign(entities=dict(spec.entities), masks=masks, drawing=drawing)
+        )
+        figures = drawn.out
+    return (
+        design.out,
+        levels.fit,
+        levels.permutations,
+        levels.tests,
+        comparison.out,
+        figures,
+        levels.figures,
+        levels.figures_of_tests,
+    )

@@ -14,6 +14,7 @@ from typing import Any
 import pydra.engine  # noqa: F401  # must come before other parts of pydra
 from pydra.engine.job import Job
 from pydra.engine.submitter import Submitter
+from pydra.engine.workflow import Workflow
 
 from twolevel.checks.dataset import Plan
 from twolevel.checks.maps import GroupInputs
@@ -23,13 +24,14 @@ from twolevel.derivatives.records import GROUP, Publication, kind_of, record_fai
 from twolevel.errors import AnalysisError, DamagedError, OutputError
 from twolevel.model.spec import ContrastName, GroupSpec, StatsModel, stage_of
 from twolevel.tasks.design_run import EXCLUSIONS
-from twolevel.tasks.fingerprint import software_fingerprint
+from twolevel.tasks.fingerprint import drawing_fingerprint, numbers_fingerprint
 from twolevel.workflow.cache import digest_files, forget_damaged
 from twolevel.workflow.downloads import Downloads
 from twolevel.workflow.events import JobEvent, Listener
 from twolevel.workflow.group import GroupLevel
 from twolevel.workflow.interruption import interrupted_between_steps
 from twolevel.workflow.publisher import Outcome, SubjectPublisher
+from twolevel.workflow.sealing import folders_of
 from twolevel.workflow.subject import (
     FetchedParticipants,
     FetchedSubject,
@@ -175,7 +177,7 @@ def _publish_from_cache(
 def _tasks(plan: Plan, model: StatsModel) -> tuple[Any, Any, list[Any]]:
     """Return the workflow of all subjects, the class of a subject's, and that of each subject."""
     run_stage, stage = stage_of(model, "run"), stage_of(model, "subject")
-    common = {"run_stage": run_stage, "stage": stage, "software": software_fingerprint()}
+    common = {"run_stage": run_stage, "stage": stage, "software": numbers_fingerprint()}
     subjects = list(plan.inputs)
     specs = [[run.spec for run in runs] for runs in plan.inputs.values()]
     files: list[list[dict[str, Path]]] = [
@@ -199,7 +201,7 @@ def _fetched_tasks(
         "run_stage": stage_of(model, "run"),
         "stage": stage_of(model, "subject"),
         "links": dict(fetching.links),
-        "software": software_fingerprint(),
+        "software": numbers_fingerprint(),
     }
     subjects, runs = list(plan.runs), list(plan.runs.values())
     content = [dict(fetching.content[subject]) for subject in subjects]
@@ -221,6 +223,7 @@ def run_group(
     *,
     seed: int,
     group_mask: Path | None,
+    figures: bool,
 ) -> Outcome:
     """Run the group level and publish it.
 
@@ -230,9 +233,11 @@ def run_group(
         Of everything random.
     group_mask : Path, optional
         Only voxels of this mask are analysed.
+    figures : bool
+        Draw the maps, the tests and the subjects.
     """
     planned = Publication(GROUP, kind_of(inputs.entities), model.scope.record)
-    whole = _group_task(inputs, model, seed=seed, group_mask=group_mask)
+    whole = _group_task(inputs, model, seed=seed, group_mask=group_mask, figures=figures)
     recorder = _Recorder(execution.listener)
     outcome = Outcome()
     with _submitter(execution, recorder) as submitter:
@@ -254,13 +259,10 @@ def _publish_group(
         result = _submit(submitter, whole)
         if result is None or result.errored or result.outputs is None:
             raise AnalysisError  # told by its jobs
-        outputs = result.outputs
-        trees = [outputs.design, *outputs.fits, *outputs.permutations, outputs.comparison]
-        trees += [test for of_contrast in outputs.tests for test in of_contrast]
-        excluded = read_exclusions(Path(outputs.comparison) / EXCLUSIONS)
+        excluded = read_exclusions(Path(result.outputs.comparison) / EXCLUSIONS)
         try:
             return publish(
-                [Path(tree) for tree in trees],
+                folders_of(result.outputs),
                 execution.output_dir,
                 replace(planned, excluded=tuple(excluded)),
                 overwrite=execution.overwrite,
@@ -273,7 +275,12 @@ def _publish_group(
 
 
 def _group_task(
-    inputs: GroupInputs, model: StatsModel, *, seed: int, group_mask: Path | None
+    inputs: GroupInputs,
+    model: StatsModel,
+    *,
+    seed: int,
+    group_mask: Path | None,
+    figures: bool,
 ) -> Any:
     """Write what was found as the inputs of the group's workflow."""
     stage, run_node = stage_of(model, "dataset"), model.nodes[0]
@@ -300,7 +307,8 @@ def _group_task(
                 for label, present in there.items()
             },
         },
-        software=software_fingerprint(),
+        software=numbers_fingerprint(),
+        drawing=drawing_fingerprint() if figures else None,
     )
 
 
@@ -335,6 +343,8 @@ def _submitter(
 ) -> Submitter:
     # A loop of our own: newer Pythons do not make one for the asking.
     asyncio.set_event_loop(asyncio.new_event_loop())
+    # Workflows of an earlier call of this process hold paths of files that may be gone since.
+    Workflow.clear_cache()
     # Workers as objects: keyword arguments would be stored with every job.
     worker = (
         ProcessWorker(n_procs=execution.n_procs, listener=listener, supervisor=publisher)

@@ -95,6 +95,19 @@ def test_quick_steps_go_to_the_log_only(shown):
     assert "DesignRun of sub-01 run-1: done" in shown.log.read_text()
 
 
+def test_figures_are_counted_by_the_steps_that_draw(tmp_path):
+    shown = Shown(tmp_path, drawing=3)
+    shown.progress(done("the group", "DrawDesign"))
+    shown.progress(JobEvent("DrawContrast", "pumps", "cached"))
+    shown.progress(JobEvent("DrawTest", "pumps fdr", "failed"))
+    assert [line.partition("  ")[2] for line in shown.lines] == [
+        "drawing the group: done  (about 0 s left)",
+        "drawing pumps: cached  (about 0 s left)",
+        "drawing pumps fdr: failed",
+    ]
+    assert shown.progress.summary() == "3 drawings (1 done, 1 cached, 1 failed)"
+
+
 def test_every_event_goes_to_the_log_with_its_time(shown, clock):
     clock.now += 1.5
     shown.progress(JobEvent("FitRun", "sub-01 run-1", "running"))
