@@ -1,11 +1,25 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
-from command import Analysis, call
+from command import PLAIN, SMALL, Analysis, call, call_process
+from once import make_once
 
 import twolevel
+from twolevel.cli.main import ONE_THREAD
+
+# As the command does for its process; it counts when numpy is imported.
+os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the kernels before pytest-xdist starts workers, of which each would do so."""
+    if config.getoption("numprocesses", None):
+        from twolevel.numerics.kernels import compile_kernels  # noqa: PLC0415  # imports numba
+
+        compile_kernels()
 
 
 @pytest.fixture(scope="session")
@@ -20,20 +34,39 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One small simulated dataset; tests copy what they change."""
-    folder = tmp_path_factory.mktemp("simulated") / "data"
-    return twolevel.simulate_dataset(
-        folder, n_subjects=3, n_runs=2, n_volumes=60, voxel_size_mm=6.0
+    settings = {"n_subjects": 3, "n_runs": 2, "n_volumes": 60, "voxel_size_mm": 6.0}
+    return make_once(
+        tmp_path_factory, "data", lambda folder: twolevel.simulate_dataset(folder, **settings)
     )
 
 
 @pytest.fixture(scope="session")
-def analysed(dataset: Path) -> Analysis:
-    """The whole analysis, with two processes."""
-    output_dir, work_dir = dataset.parent / "results", dataset.parent / "work"
-    text = call(
-        "run", dataset, output_dir, "all", "-m", "balloon", "-w", work_dir, "--nprocs", "2"
-    )
-    return Analysis(output_dir, work_dir, text)
+def analysed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Analysis:
+    """The whole analysis of the preset, in two processes, with figures and report."""
+
+    def analyse(folder: Path) -> None:
+        words = ["run", dataset, folder / "results", "all", "-m", "balloon"]
+        text = call_process(*words, "-w", folder / "work", "--nprocs", "2")
+        (folder / "text").write_text(text, encoding="utf-8")
+
+    return _analysis(make_once(tmp_path_factory, "analysed", analyse))
+
+
+@pytest.fixture(scope="session")
+def small(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Analysis:
+    """The whole analysis of the small model, with nothing drawn."""
+
+    def analyse(folder: Path) -> None:
+        words = ["run", dataset, folder / "results", "all", "-m", SMALL]
+        text = call(*words, "-w", folder / "work", *PLAIN)
+        (folder / "text").write_text(text, encoding="utf-8")
+
+    return _analysis(make_once(tmp_path_factory, "small", analyse))
+
+
+def _analysis(folder: Path) -> Analysis:
+    text = (folder / "text").read_text(encoding="utf-8")
+    return Analysis(folder / "results", folder / "work", text)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

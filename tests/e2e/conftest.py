@@ -1,20 +1,16 @@
-"""A dataset and its analysis that a test may change."""
-
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
 import pytest
-from command import Analysis, call
+from command import Analysis
 
 
 @pytest.fixture
-def copied(dataset: Path, tmp_path: Path) -> tuple[Path, Analysis]:
-    """A dataset and its analysis that a test may change."""
-    data = tmp_path / "data"
-    shutil.copytree(dataset, data)
-    work = tmp_path / "work"
-    output_dir = tmp_path / "results"
-    text = call("run", data, output_dir, "all", "-m", "balloon", "-w", work, "--nprocs", "2")
-    return data, Analysis(output_dir, work, text)
+def copied(dataset: Path, small: Analysis, tmp_path: Path) -> tuple[Path, Analysis]:
+    """A dataset and its analysis with the small model, which a test may change."""
+    shutil.copytree(dataset, tmp_path / "data")
+    folder = tmp_path / "small"
+    shutil.copytree(small.output_dir.parent, folder)
+    return tmp_path / "data", Analysis(folder / "results", folder / "work", small.text)

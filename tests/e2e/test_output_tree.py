@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from command import Analysis, call, contents
+from command import NOTHING_DRAWN, PLAIN, Analysis, call, contents
 
 MANIFEST = Path(__file__).with_name("manifest.txt")
 
@@ -127,18 +127,37 @@ def test_tests_table_has_a_row_for_each_contrast_and_test(analysed: Analysis):
         assert found["n_voxels"].sum() == row.n_voxels
 
 
-@pytest.mark.slow
+def test_the_null_distribution_gives_the_corrected_p(analysed: Analysis):
+    group = analysed.output_dir / "group"
+    (null,) = group.glob("*_contrast-pumps_desc-permutation_null.tsv")
+    table = pd.read_csv(null, sep="\t")
+    assert list(table["permutation"]) == list(range(1, 9))
+    for column, stat, test in (
+        ("largest_t", "t", "permutationFWE"),
+        ("largest_tfce", "tfce", "tfceFWE"),
+    ):
+        (values,) = group.glob(f"*_contrast-pumps_stat-{stat}_statmap.nii.gz")
+        (logp,) = group.glob(f"*_contrast-pumps_stat-logp_desc-{test}_statmap.nii.gz")
+        observed = np.abs(nib.load(values).get_fdata())
+        inside = np.isfinite(observed)
+        largest = table[column].to_numpy()
+        p = (largest >= observed[inside][:, None] * (1 - 1e-6)).mean(axis=1)
+        np.testing.assert_allclose(
+            nib.load(logp).get_fdata()[inside], -np.log10(p), rtol=1e-6, atol=1e-6
+        )
+
+
 @pytest.mark.parametrize("how", [("--nprocs", "1"), ("--worker", "debug")])
 def test_same_bytes_whatever_the_number_of_processes(
     dataset: Path, analysed: Analysis, tmp_path: Path, how: tuple[str, str]
 ):
     # The links to the source datasets are relative: the outputs must lie equally deep.
     output_dir = analysed.output_dir.with_name(f"results{how[1]}")
-    call("run", dataset, output_dir, "all", "-m", "balloon", "-w", tmp_path / "work", *how)
+    words = ["run", dataset, output_dir, "all", "-m", "balloon", "-w", tmp_path / "work"]
+    call(*words, *NOTHING_DRAWN, *how)
     assert contents(output_dir) == contents(analysed.output_dir)
 
 
-@pytest.mark.slow
 def test_parallel_participant_calls_and_then_group_equal_all(
     dataset: Path, analysed: Analysis, tmp_path: Path
 ):
@@ -150,6 +169,7 @@ def test_parallel_participant_calls_and_then_group_equal_all(
         "participant",
         "-m",
         "balloon",
+        *NOTHING_DRAWN,
         "--nprocs",
         "1",
     ]
@@ -171,5 +191,6 @@ def test_parallel_participant_calls_and_then_group_equal_all(
     ]
     assert [process.wait() for process in processes] == [0, 0]
     assert not (output_dir / "group").exists()
-    call("run", dataset, output_dir, "group", "-m", "balloon", "-w", tmp_path / "w0")
+    words = ["run", dataset, output_dir, "group", "-m", "balloon", "-w", tmp_path / "w0"]
+    call(*words, *PLAIN)
     assert contents(output_dir) == contents(analysed.output_dir)

@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from command import Analysis, call
+from command import Analysis, analyse, call
 
 from twolevel.derivatives.calls import RunRecord, write_run_record
 from twolevel.derivatives.records import GROUP, Publication, record_failure, write_publication
@@ -307,10 +307,9 @@ def test_a_damaged_map_of_another_task_is_told_and_hides_nothing(
         shutil.copy(path, other)
     (damaged,) = analysis.output_dir.glob("group/task-other_*_contrast-cash_stat-t_statmap.nii.gz")
     damaged.write_bytes(damaged.read_bytes()[:100])
-    words = ("run", data, analysis.output_dir, "all", "-m", "balloon", "-w", analysis.work_dir)
-    text = call(*words)
+    text = analyse(data, analysis.output_dir, "all")
     assert "3 subjects (3 cached)" in text
-    page = Page(analysis.output_dir / "report.html")
+    page = report_of(analysis.output_dir)
     assert "Not complete" in page.text
     assert damaged.name in page.text
     assert "Nothing survives any test with error control." in page.text

@@ -8,15 +8,13 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from command import call
+from command import PLAIN, analyse, call
 from nilearn.glm.contrasts import compute_fixed_effects
 from nilearn.glm.first_level import FirstLevelModel, make_first_level_design_matrix
 
-pytestmark = pytest.mark.slow
-
 
 def test_demo_finds_every_planted_region_of_the_pumps_contrast(tmp_path: Path):
-    text = call("demo", tmp_path / "demo")
+    text = call("demo", tmp_path / "demo", *PLAIN)
     assert str(tmp_path / "demo" / "results" / "group") in text
     truth = tmp_path / "demo" / "data" / "derivatives" / "truth" / "group"
     (table,) = truth.glob("*_regions.tsv")
@@ -58,7 +56,7 @@ def test_haxby_house_minus_face_equals_nilearn(shared: Path, tmp_path: Path):
     data = shared / "haxby-25mm"
     model = Path(__file__).parents[1] / "models" / "haxby_smdl.json"
     output_dir = tmp_path / "out"
-    call("run", data, output_dir, "participant", "-m", model, "-w", tmp_path / "work")
+    analyse(data, output_dir, "participant", model=model)
     func = output_dir / "sub-1" / "func"
     stem = "sub-1_task-objectviewing_space-T1w"
     (mask_path,) = func.glob(f"{stem}_desc-analysis_mask.nii.gz")

@@ -2,16 +2,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from command import SMALL, Answer, answer
+from once import make_once
 
 import twolevel
-from twolevel.cli.main import main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,20 +57,11 @@ def own(path: Path) -> Path:
     return path
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a command answered."""
-
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture(scope="session")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder: Path = tmp_path_factory.mktemp("faults") / "data"
-    return twolevel.simulate_dataset(
-        folder, n_subjects=2, n_runs=2, voxel_size_mm=6.0, n_volumes=60
+    settings = {"n_subjects": 2, "n_runs": 2, "voxel_size_mm": 6.0, "n_volumes": 60}
+    return make_once(
+        tmp_path_factory, "pristine", lambda folder: twolevel.simulate_dataset(folder, **settings)
     )
 
 
@@ -83,22 +72,10 @@ def data(pristine: Path, tmp_path: Path) -> Data:
 
 
 @pytest.fixture
-def command(tmp_path, capsys, monkeypatch):
+def command(tmp_path, monkeypatch):
     """Call the command line in this process, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "MPLBACKEND"):
-        monkeypatch.setenv(name, os.environ.get(name, "1" if "NUM" in name else "Agg"))
-    monkeypatch.setenv("NUMEXPR_NUM_THREADS", "1")
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def command(*words: object) -> Answer:
-        capsys.readouterr()
-        status = main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return Answer(status, captured.out, captured.err)
-
-    yield command
-    signal.signal(signal.SIGTERM, handler)
+    return answer
 
 
 @pytest.fixture
@@ -147,17 +124,15 @@ def check_message(text: str) -> None:
 
 
 @pytest.fixture
-def analyse(tmp_path):
-    """Run an analysis in a process of its own."""
+def analyse(command, tmp_path):
+    """Run the participant level with the small model, job after job, without figures."""
 
-    def analyse(*words: object) -> Answer:
-        command = [sys.executable, "-m", "twolevel", "run", *map(str, words)]
-        options = ["-w", str(tmp_path / "work"), "--nprocs", "2"]
-        done = subprocess.run(
-            [*command, *options], capture_output=True, text=True, check=False, cwd=tmp_path,
-            timeout=120,
+    def analyse(data: Data, *words: object) -> Answer:
+        answered: Answer = command(
+            "run", data.root, tmp_path / "out", "participant", "-m", SMALL, "-w",
+            tmp_path / "work", "--worker", "debug", "--no-figures", *words,
         )  # fmt: skip
-        return Answer(done.returncode, done.stdout, done.stderr)
+        return answered
 
     return analyse
 

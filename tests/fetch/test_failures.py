@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from annexed import Sources, annexed_object, can_mount, git, static_server, tmpfs
-from command import call
+from command import NOTHING_DRAWN, SMALL, call
 
 from twolevel.files.annex import is_absent
 
@@ -239,8 +239,8 @@ def test_an_interrupted_run_leaves_no_process_and_is_gone_on_with(
     sources, tmp_path, environment, sign
 ):
     target = tmp_path / "target"
-    words = ["run", target, tmp_path / "out", "participant", "-m", "balloon", "--fetch", "--drop",
-             "-w", tmp_path / "work", "--participant-label", "01", "02"]  # fmt: skip
+    words = ["run", target, tmp_path / "out", "participant", "-m", SMALL, "-w", tmp_path / "work"]
+    words += ["--fetch", "--drop", "--participant-label", "01", "02", *NOTHING_DRAWN]
     with static_server(sources.raw.parent) as server:
         call("fetch", "ds000001", target, *of(server.url), "--dry-run", environment=environment)
         server.bytes_per_second = 500_000
@@ -250,7 +250,7 @@ def test_an_interrupted_run_leaves_no_process_and_is_gone_on_with(
             process.wait(timeout=30)
         wait_for(lambda: programs_in(tmp_path) == [], seconds=15)
         server.bytes_per_second = None
-        call(*words, environment=environment)
+        call(*words, "--worker", "debug", environment=environment)
     assert sorted(p.name for p in (tmp_path / "out").glob("sub-*")) == ["sub-01", "sub-02"]
     images = sorted(target.glob("derivatives/fmriprep/sub-*/func/*_bold.nii.gz"))
     assert [is_absent(path) for path in images] == [True] * 6

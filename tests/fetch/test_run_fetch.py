@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from annexed import annexed_object, can_mount, git, static_server, tmpfs
-from command import call, contents
+from command import PLAIN, SMALL, call, contents
 
 from twolevel.files.annex import is_absent
 from twolevel.model.read import presets
 
+TWO = ("--worker", "cf", "--nprocs", "2")
 DESCRIPTION = "dataset_description.json"
 
 
@@ -40,19 +41,19 @@ def same_results(one: Path, other: Path) -> None:
 def run(environment, tmp_path):
     """Run into `tmp_path/out` with `tmp_path/work`."""
 
-    def run(target, level, *words, status=0, model="balloon", **more):
+    def run(target, level, *words, status=0, model=SMALL, **more):
         return call(
             "run", target, tmp_path / "out", level, "-m", model, "-w", tmp_path / "work",
-            "--nprocs", "2", *words, status=status, environment={**environment, **more},
+            *PLAIN, *words, status=status, environment={**environment, **more},
         )  # fmt: skip
 
     return run
 
 
-def test_what_was_fetched_can_be_run(fetch, from_paths, run, analysed, sources, tmp_path):
-    fetch(*from_paths, "--raw-version", "1.0.0", "-m", "balloon")
+def test_what_was_fetched_can_be_run(fetch, from_paths, run, small, sources, tmp_path):
+    fetch(*from_paths, "--raw-version", "1.0.0", "-m", SMALL)
     run(tmp_path / "target", "all")
-    same_results(tmp_path / "out", analysed.output_dir)
+    same_results(tmp_path / "out", small.output_dir)
     description = json.loads((tmp_path / "out" / DESCRIPTION).read_text())
     assert description["SourceDatasets"] == [
         {"URL": "../target", "Version": git(sources.raw, "rev-parse", "1.0.0").strip()},
@@ -66,9 +67,9 @@ def test_what_was_fetched_can_be_run(fetch, from_paths, run, analysed, sources, 
 
 @pytest.mark.skipif(not can_mount(), reason="a small disk can be mounted by root only")
 def test_a_dataset_larger_than_the_disk_is_analysed(
-    fetch, from_paths, run, analysed, tmp_path, dataset
+    fetch, from_paths, run, small, tmp_path, dataset
 ):
-    small = {
+    small_reserve = {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": "annex.diskreserve",
         "GIT_CONFIG_VALUE_0": "100 kB",
@@ -79,20 +80,28 @@ def test_a_dataset_larger_than_the_disk_is_analysed(
     assert sum(of_images) > 5_500_000
     with tmpfs(5_000_000) as disk:
         target = disk / "target"
-        text = fetch(*from_paths, "--dry-run", target=target, **small)
+        text = fetch(*from_paths, "--dry-run", target=target, **small_reserve)
         assert int(text.splitlines()[-1]) > 5_500_000
-        refused = run(target, "all", "--fetch", status=3, **small)
+        refused = run(target, "all", "--fetch", status=3, **small_reserve)
         assert "or give --drop" in refused
-        text = run(target, "all", "--fetch", "--drop", **small)
-        same_results(tmp_path / "out", analysed.output_dir)
+        text = run(target, "all", "--fetch", "--drop", *TWO, **small_reserve)
+        same_results(tmp_path / "out", small.output_dir)
         assert not any(images(target).values())
         left = shutil.disk_usage(disk).free
         # A second time nothing is downloaded: the results are found by what the files hold.
-        again = run(target, "participant", "--fetch", "--drop", **small)
+        again = run(target, "participant", "--fetch", "--drop", **small_reserve)
         assert shutil.disk_usage(disk).free == left
         assert "3 downloads (3 cached), 6 runs (6 cached), 3 subjects (3 cached)" in again
         # What another model needs is downloaded again.
-        run(target, "participant", "--fetch", "--drop", "--fixed-effects", "precision", **small)
+        run(
+            target,
+            "participant",
+            "--fetch",
+            "--drop",
+            "--fixed-effects",
+            "precision",
+            **small_reserve,
+        )
         assert not any(images(target).values())
     assert "3 downloads (3 done), 6 runs (6 done), 3 subjects (3 done)" in text
 
@@ -104,13 +113,13 @@ def log_of(output_dir: Path) -> str:
 
 
 def test_computing_starts_while_others_download_and_one_git_annex_works_at_a_time(
-    fetch, run, sources, analysed, tmp_path
+    fetch, run, sources, small, tmp_path
 ):
     with static_server(sources.raw.parent) as server:
         where = ["--raw", f"{server.url}/raw.git", "--derivatives", f"{server.url}/fmriprep.git"]
         fetch(*where, "--dry-run")
         server.bytes_per_second = 700_000
-        run(tmp_path / "target", "participant", "--fetch", "--jobs", "1")
+        run(tmp_path / "target", "participant", "--fetch", "--jobs", "1", *TWO)
     assert all(images(tmp_path / "target").values())
     log = log_of(tmp_path / "out")
     assert log.index("FitRun of sub-01 run-1: done") < log.index("FetchRuns of sub-03: done")
@@ -118,14 +127,14 @@ def test_computing_starts_while_others_download_and_one_git_annex_works_at_a_tim
     assert states == [(f"sub-0{n}", s) for n in (1, 2, 3) for s in ("running", "done")]
     description = json.loads((tmp_path / "out" / DESCRIPTION).read_text())
     assert [d["URL"] for d in description["SourceDatasets"]] == [where[1], where[3]]
-    assert subjects_of(tmp_path / "out") == subjects_of(analysed.output_dir)
+    assert subjects_of(tmp_path / "out") == subjects_of(small.output_dir)
 
 
-def test_one_process_alone_fetches_and_drops_too(fetch, from_paths, run, analysed, tmp_path):
+def test_one_process_alone_fetches_and_drops_too(fetch, from_paths, run, small, tmp_path):
     fetch(*from_paths, "--dry-run")
-    run(tmp_path / "target", "participant", "--fetch", "--drop", "--worker", "debug")
+    run(tmp_path / "target", "participant", "--fetch", "--drop")
     assert not any(images(tmp_path / "target").values())
-    assert subjects_of(tmp_path / "out") == subjects_of(analysed.output_dir)
+    assert subjects_of(tmp_path / "out") == subjects_of(small.output_dir)
 
 
 def test_images_that_nothing_else_holds_are_kept(fetch, sources, run, tmp_path):
@@ -157,7 +166,7 @@ def test_a_subject_that_cannot_be_downloaded_leaves_the_others_alone(
     good = damaged.read_bytes()
     damaged.write_bytes(good[:-4] + b"xxxx")
     fetch("--raw", copies / "raw.git", "--derivatives", copies / "fmriprep.git", "--dry-run")
-    text = run(tmp_path / "target", "participant", "--fetch", status=1)
+    text = run(tmp_path / "target", "participant", "--fetch", *TWO, status=1)
     assert "FetchRuns of sub-02: 1 of 4 images could not be downloaded" in text
     assert f"{tmp_path}/target/derivatives/fmriprep/{bold}: " in text
     assert "does not fit its checksum" in text

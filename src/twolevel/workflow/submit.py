@@ -14,6 +14,7 @@ from typing import Any
 import pydra.engine  # noqa: F401  # must come before other parts of pydra
 from pydra.engine.job import Job
 from pydra.engine.submitter import Submitter
+from pydra.engine.workflow import Workflow
 
 from twolevel.checks.dataset import Plan
 from twolevel.checks.maps import GroupInputs
@@ -342,6 +343,8 @@ def _submitter(
 ) -> Submitter:
     # A loop of our own: newer Pythons do not make one for the asking.
     asyncio.set_event_loop(asyncio.new_event_loop())
+    # Workflows of an earlier call of this process hold paths of files that may be gone since.
+    Workflow.clear_cache()
     # Workers as objects: keyword arguments would be stored with every job.
     worker = WORKERS[execution.worker].make(
         n_procs=execution.n_procs, listener=listener, supervisor=publisher
