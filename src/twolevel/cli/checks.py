@@ -18,9 +18,9 @@ from twolevel.derivatives.maps import common_entities
 from twolevel.derivatives.publish import derivative_versions, linked_datasets
 from twolevel.derivatives.records import GROUP, Publication, kind_of
 from twolevel.errors import InputError, OutputError, Problem, Problems
+from twolevel.model.nodes import Scope
 from twolevel.model.override import override
 from twolevel.model.read import find_model, read_model
-from twolevel.model.spec import Scope
 from twolevel.stats.run.noise import noise_order
 from twolevel.tasks.combine_runs import subject_entities
 from twolevel.tasks.describe_permutations import UNCORRECTED
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from twolevel.cli.console import ReportConsole
-    from twolevel.model.spec import StatsModel
+    from twolevel.model.nodes import StatsModel
     from twolevel.notes import Note
 
 FEWEST = 2

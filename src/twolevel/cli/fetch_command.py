@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from twolevel.model.spec import StatsModel
+    from twolevel.model.nodes import StatsModel
     from twolevel.notes import Note
 
 

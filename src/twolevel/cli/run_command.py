@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from twolevel.checks.dataset import Plan
     from twolevel.checks.maps import GroupInputs
     from twolevel.cli.checks import Request
-    from twolevel.model.spec import StatsModel
+    from twolevel.model.nodes import StatsModel
     from twolevel.report.atlas import Atlas
     from twolevel.workflow.submit import Fetching
 

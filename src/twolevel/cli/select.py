@@ -9,14 +9,14 @@ from twolevel.bids.filter_file import read_filter_file
 from twolevel.bids.selection import nobody_left
 from twolevel.bids.wanted import PYBIDS_NAMES, Selection
 from twolevel.errors import InputError, Problem
-from twolevel.model.spec import ENTITY_KEYS
+from twolevel.model.nodes import ENTITY_KEYS
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from twolevel.model.spec import StatsModel
+    from twolevel.model.nodes import StatsModel
 
 INPUT = "the model's Input"
 FILTER_FILE = "--bids-filter-file"

@@ -13,7 +13,7 @@ from twolevel.model.read import presets, read_model
 from twolevel.notes import merged
 
 if TYPE_CHECKING:
-    from twolevel.model.spec import StatsModel
+    from twolevel.model.nodes import StatsModel
 
 
 def options(**given: Any) -> Namespace:

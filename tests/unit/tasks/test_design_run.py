@@ -8,7 +8,9 @@ import pytest
 
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.derivatives.exclusions import read_exclusions
-from twolevel.model.spec import Contrast, Instruction, Node, RunSettings, StatsModel, stage_of
+from twolevel.model.nodes import Contrast, Instruction, Node, StatsModel
+from twolevel.model.settings import RunSettings
+from twolevel.model.stages import stage_of
 from twolevel.tasks.design_run import EXCLUSIONS, design_run
 
 if TYPE_CHECKING:
