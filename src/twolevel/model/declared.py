@@ -1,8 +1,8 @@
 """What a field of a dataclass declares: its key in a file, its option, its bounds, its help.
 
-The annotation holds the type, bounds (`annotated_types`) and choices (``Literal``); what else there
-is lies in the field's metadata, where pydantic finds the names that it knows. Everything that checks,
-reads or explains a value is made from that, so that a setting is written once.
+The annotation holds the type, bounds (`annotated_types`) and choices (``Literal``); the
+rest lies in the field's metadata, where pydantic finds the names that it knows. Everything that
+checks, reads or explains a value is made from that, so that a setting is written once.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class Option:
     ----------
     flags : tuple of str
         Its names; where there are none, one is made of the field's name.
+    metavar : str or None
+        What the usage shows for the value.
     is_positional : bool
         It has no flag but a place.
     is_repeated : bool
@@ -117,8 +119,9 @@ class Declared:
     @property
     def flags(self) -> tuple[str, ...]:
         """The names of the option."""
-        given = self.option.flags if self.option is not None else ()
-        return given or (f"--{self.name.replace('_', '-')}",)
+        option = self.option or Option()
+        name = self.name if option.is_positional else f"--{self.name.replace('_', '-')}"
+        return option.flags or (name,)
 
 
 def setting(
@@ -159,9 +162,9 @@ def setting(
     )
 
 
-def place(metavar: str | None, text: str) -> dict[str, Any]:
+def place(text: str, *names: str, metavar: str | None = None) -> dict[str, Any]:
     """Make the metadata of a field that has a place on the command line, and no flag."""
-    return {"description": text, OWN: Option((), metavar, is_positional=True)}
+    return {"description": text, OWN: Option(names, metavar, is_positional=True)}
 
 
 def key_of(name: str) -> str:
@@ -169,11 +172,13 @@ def key_of(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-def declared(cls: type, *, own: bool = False) -> tuple[Declared, ...]:
+@cache
+def declared(cls: Any, *, own: bool = False) -> tuple[Declared, ...]:
     """List what the fields of a dataclass declare.
 
     Parameters
     ----------
+    cls : type
     own : bool
         Without the fields of the classes that it builds on.
     """
@@ -204,7 +209,6 @@ def declared(cls: type, *, own: bool = False) -> tuple[Declared, ...]:
     return tuple(found)
 
 
-@cache
 def checker(cls: type) -> TypeAdapter[Any]:
     """Have pydantic make what checks and reads a dataclass, and writes its JSON schema."""
     from pydantic import TypeAdapter  # noqa: PLC0415  # the command line starts without it

@@ -1,8 +1,8 @@
 """The settings of each level: one field is one setting.
 
 A field gives the key in the model file (under ``Model.Software.twolevel``), the bounds, the
-default, the option of the command line and its help: see `twolevel.model.declared`. Every value that
-is not the default enters the digest of the model (`twolevel.model.stages`).
+default, the option of the command line and its help: see `twolevel.model.declared`. Every value
+that is not the default enters the digest of the model (`twolevel.model.stages`).
 """
 
 from __future__ import annotations
