@@ -12,7 +12,7 @@ from twolevel.model.declared import Declared, declared
 from twolevel.model.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from twolevel.cli.options import CommandOptions
 
@@ -26,11 +26,12 @@ def add_options(parser: argparse.ArgumentParser, cls: type) -> None:
     An option that is not given is absent from what the parser returns: defaults are the fields'.
     """
     groups: dict[str, argparse._ArgumentGroup] = {}
+    by_name = {one.name: one for one in declared(cls)}
     for part in _parts(cls):
         title = vars(part).get("TITLE", "")
         if title and title not in groups:
             groups[title] = parser.add_argument_group(title, vars(part).get("ABOUT"))
-        for one in _options(part):
+        for one in _options(part, by_name):
             is_free = not title or (one.option is not None and one.option.is_positional)
             _add(parser if is_free else groups[title], one)
 
@@ -63,7 +64,8 @@ def command_of(options: CommandOptions) -> str:
     values.update({f.name: getattr(options, f.name) for f in fields(options)})
     given = getattr(options, MAPPING, {})
     places, words = [], []
-    for one in (one for part in _parts(type(options)) for one in _options(part)):
+    by_name = {one.name: one for one in declared(type(options))}
+    for one in (one for part in _parts(type(options)) for one in _options(part, by_name)):
         if one.option is not None and one.option.is_positional:
             places.append(str(values[one.name]))
         elif one.name in given or values[one.name] != one.default:
@@ -90,12 +92,13 @@ def _parts(cls: type) -> Iterator[type]:
     yield cls
 
 
-def _options(part: type) -> Iterator[Declared]:
-    for one in declared(part, own=True):
-        if one.name == MAPPING:
+def _options(part: type, by_name: Mapping[str, Declared]) -> Iterator[Declared]:
+    """Return the options of the fields that a part adds."""
+    for name in vars(part).get("__annotations__", {}):
+        if name == MAPPING:
             yield from _settings()
-        elif one.option is not None:
-            yield one
+        elif name in by_name and by_name[name].option is not None:
+            yield by_name[name]
 
 
 def _settings() -> Iterator[Declared]:

@@ -7,13 +7,8 @@ from typing import TYPE_CHECKING
 
 from twolevel.cli import run_command
 from twolevel.cli.console import ReportConsole
-from twolevel.cli.options import (
-    ProcessOptions,
-    RunOptions,
-    ShownOptions,
-    SimulationOptions,
-    Telling,
-)
+from twolevel.cli.option_groups import ProcessOptions, ShownOptions, SimulationOptions, Telling
+from twolevel.cli.options import RunOptions
 from twolevel.cli.simulate_command import simulate
 from twolevel.errors import OutputError, Problem
 from twolevel.files.sidecars import read_json, write_json

@@ -33,7 +33,6 @@ from twolevel.cli.levels import DONE, SOME_FAILED, Levels
 from twolevel.cli.machine import process_notes, shared_resources
 from twolevel.cli.maps_of_subjects import find_group
 from twolevel.cli.option_groups import JOBS
-from twolevel.cli.options import RunOptions
 from twolevel.cli.progress import format_seconds, show_notes
 from twolevel.cli.report_command import given_atlas, make_report
 from twolevel.derivatives.calls import RunRecord, write_run_record
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from twolevel.checks.dataset import Plan
     from twolevel.checks.maps import GroupInputs
     from twolevel.cli.checks import Request
+    from twolevel.cli.options import RunOptions
     from twolevel.report.atlas import Atlas
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import types
 from dataclasses import MISSING, dataclass, field, fields
-from functools import cache
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -172,22 +171,11 @@ def key_of(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-@cache
-def declared(cls: Any, *, own: bool = False) -> tuple[Declared, ...]:
-    """List what the fields of a dataclass declare.
-
-    Parameters
-    ----------
-    cls : type
-    own : bool
-        Without the fields of the classes that it builds on.
-    """
+def declared(cls: type) -> tuple[Declared, ...]:
+    """List what the fields of a dataclass declare."""
     hints = get_type_hints(cls, include_extras=True)
-    names = vars(cls).get("__annotations__", {}) if own else hints
     found = []
     for one in fields(cls):
-        if one.name not in names:
-            continue
         hint, bounds = _plain(hints[one.name])
         is_many = get_origin(hint) is tuple
         if is_many:
