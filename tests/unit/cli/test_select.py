@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,11 @@ from twolevel.notes import merged
 
 if TYPE_CHECKING:
     from twolevel.model.nodes import StatsModel
+
+
+def given(option: str, *labels: str) -> LabelOptions:
+    options: Any = {option: labels}
+    return LabelOptions(**options)
 
 
 def model(**inputs: tuple[str, ...]) -> StatsModel:
@@ -108,7 +113,7 @@ def test_labels_are_separated_by_blanks(given, where, remedy):
 @pytest.mark.parametrize("option", ["participant_label", "exclude_participant_label"])
 def test_labels_of_subjects_are_separated_by_blanks(option):
     with pytest.raises(InputError) as caught:
-        subject_labels(replace(LabelOptions(), **{option: ("01,sub-02", "03", "4,5")}), None)
+        subject_labels(given(option, "01,sub-02", "03", "4,5"), None)
     flag = f"--{option.replace('_', '-')}"
     assert [p.remedy for p in caught.value.problems] == [
         f"write {flag} 01 sub-02",
