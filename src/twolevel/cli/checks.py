@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from twolevel.cli.console import ReportConsole
     from twolevel.cli.options import AnalysisOptions
+    from twolevel.cli.select import SubjectLabels
     from twolevel.model.nodes import StatsModel
     from twolevel.notes import Note
 
@@ -118,22 +119,10 @@ def load_request(
     if named is None:
         return None
     subjects: tuple[str, ...] | None
-    subjects = tuple(s for s in named.wanted if s not in named.excluded)
     if from_data or options.n_subjects is not None:
-        subjects = problems.attempt(
-            lambda: choose_subjects(
-                bids_dir,
-                derivatives,
-                named.wanted,
-                excluded=named.excluded,
-                source=named.source,
-                n_subjects=options.n_subjects,
-                seed=options.random_seed,
-            )
-        )
-        if subjects is None:  # go on with those that are there, so that all problems are listed
-            there = {*list_subjects(bids_dir, *derivatives)} - {*named.excluded}
-            subjects = tuple(s for s in named.wanted if s in there) or None
+        subjects = _choose(options, bids_dir, derivatives, named, problems)
+    else:
+        subjects = tuple(s for s in named.wanted if s not in named.excluded)
     if model is None or subjects is None:
         return None
     chosen = problems.attempt(lambda: make_selection(options, model, subjects, space))
@@ -151,6 +140,32 @@ def load_request(
         (*named.notes, *notes),
     )
     return request.about(selection.labels.get("task", ()))
+
+
+def _choose(
+    options: AnalysisOptions,
+    bids_dir: Path,
+    derivatives: tuple[Path, ...],
+    named: SubjectLabels,
+    problems: Problems,
+) -> tuple[str, ...] | None:
+    """Choose subjects of the dataset; None where nobody of those that are wanted is there."""
+    chosen = problems.attempt(
+        lambda: choose_subjects(
+            bids_dir,
+            derivatives,
+            named.wanted,
+            excluded=named.excluded,
+            source=named.source,
+            n_subjects=options.n_subjects,
+            seed=options.random_seed,
+        )
+    )
+    if chosen is not None:
+        return chosen
+    # Go on with those that are there, so that all problems are listed.
+    there = {*list_subjects(bids_dir, *derivatives)} - {*named.excluded}
+    return tuple(s for s in named.wanted if s in there) or None
 
 
 def _name_datasets(
