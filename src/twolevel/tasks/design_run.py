@@ -98,7 +98,7 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "HighPassCutoffHz": high_pass.drift_hz,
             "HighPassReplaces": list(high_pass.replaced),
             **model_record(stage),
-            "Settings": asdict(stage.node.settings),
+            "Settings": {**asdict(stage.node.settings), "seed": stage.node.seed},
             "Sources": list(spec.sources),
         },
     )
