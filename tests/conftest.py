@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,10 +8,10 @@ from command import PLAIN, SMALL, Analysis, call, call_process
 from once import make_once
 
 import twolevel
-from twolevel.cli.main import ONE_THREAD
+from twolevel.workflow.workers.fork_server import one_thread_each
 
 # As the command does for its process; it counts when numpy is imported.
-os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+one_thread_each()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,10 +34,10 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One small simulated dataset; tests copy what they change."""
-    settings = {"n_subjects": 3, "n_runs": 2, "n_volumes": 60, "voxel_size_mm": 6.0}
-    return make_once(
-        tmp_path_factory, "data", lambda folder: twolevel.simulate_dataset(folder, **settings)
+    make = partial(
+        twolevel.simulate_dataset, n_subjects=3, n_runs=2, n_volumes=60, voxel_size_mm=6.0
     )
+    return make_once(tmp_path_factory, "data", make)
 
 
 @pytest.fixture(scope="session")

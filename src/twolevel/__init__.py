@@ -12,6 +12,10 @@ The stages as plain functions, usable without the command line and without the w
     permuted = twolevel.permute_group(maps, mask, relabeled)
     result = twolevel.permutation_fwe(permuted, test="tfceFWE")
 
+The command from Python, the same bytes::
+
+    outcome = twolevel.run(twolevel.RunOptions(data, results, "all", model="balloon"))
+
 Everything is imported when it is first used, so that importing the package costs nothing.
 """
 

@@ -2,6 +2,8 @@
 
 from .bids.confounds import read_confounds
 from .bids.events import events_within_scan, read_events
+from .cli.options import RunOptions
+from .cli.run_command import RunOutcome, run
 from .files.run_data import read_run
 from .model.read import read_model
 from .report.view import ViewerPage, view
@@ -29,6 +31,8 @@ __all__ = [
     "PermutationSettings",
     "Permuted",
     "RunFit",
+    "RunOptions",
+    "RunOutcome",
     "ViewerPage",
     "cluster_extent",
     "cluster_table",
@@ -50,6 +54,7 @@ __all__ = [
     "read_events",
     "read_model",
     "read_run",
+    "run",
     "simulate_dataset",
     "view",
     "z_from_t",

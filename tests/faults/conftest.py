@@ -12,7 +12,8 @@ from once import make_once
 import twolevel
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from functools import partial
+from pathlib import Path
 
 TASK = "task-balloonanalogrisktask"
 SPACE = "space-MNI152NLin2009cAsym_res-2"
@@ -59,10 +60,10 @@ def own(path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    settings = {"n_subjects": 2, "n_runs": 2, "voxel_size_mm": 6.0, "n_volumes": 60}
-    return make_once(
-        tmp_path_factory, "pristine", lambda folder: twolevel.simulate_dataset(folder, **settings)
+    make = partial(
+        twolevel.simulate_dataset, n_subjects=2, n_runs=2, n_volumes=60, voxel_size_mm=6.0
     )
+    return make_once(tmp_path_factory, "pristine", make)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from twolevel.errors import AnalysisError, InputError
 from twolevel.files.images import check_length, read_header, write_image
 from twolevel.files.tables import read_tsv
 from twolevel.model.read import presets, read_model
-from twolevel.model.spec import stage_of
+from twolevel.model.stages import stage_of
 from twolevel.tasks.fitted_run import fit_image
 
 FUNC = "derivatives/fmriprep/sub-01/func"

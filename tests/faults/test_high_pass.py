@@ -11,7 +11,7 @@ import pytest
 
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.model.read import presets, read_model
-from twolevel.model.spec import stage_of
+from twolevel.model.stages import stage_of
 from twolevel.tasks.design_run import design_run
 from twolevel.tasks.fitted_run import load_design
 

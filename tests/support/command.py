@@ -43,7 +43,7 @@ class Answer:
     err: str
 
 
-def answer(*words: str | Path, environment: Mapping[str, str] | None = None) -> Answer:
+def answer(*words: object, environment: Mapping[str, str] | None = None) -> Answer:
     """Call the command in this process and return what it answers."""
     out, err = io.StringIO(), io.StringIO()
     given = ["twolevel", *map(str, words)]
@@ -74,7 +74,7 @@ def as_a_process(argv: list[str], environment: Mapping[str, str]) -> Iterator[No
         gc.unfreeze()  # what is frozen by a command, which ends soon, would stay for all tests
 
 
-def call(*words: str | Path, status: int = 0, environment: Mapping[str, str] | None = None) -> str:
+def call(*words: object, status: int = 0, environment: Mapping[str, str] | None = None) -> str:
     """Call the command in this process and return all that it prints."""
     found = answer(*words, environment=environment)
     assert found.status == status, found.out + found.err
@@ -85,7 +85,7 @@ def analyse(
     data: Path,
     output_dir: Path,
     level: str,
-    *words: str | Path,
+    *words: object,
     model: str | Path = SMALL,
     status: int = 0,
     environment: Mapping[str, str] | None = None,
@@ -98,7 +98,7 @@ def analyse(
 
 
 def call_process(
-    *words: str | Path, status: int = 0, environment: Mapping[str, str] | None = None
+    *words: object, status: int = 0, environment: Mapping[str, str] | None = None
 ) -> str:
     """Do the same in a process of its own, where that is what is tested."""
     done = subprocess.run(

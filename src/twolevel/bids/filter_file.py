@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from twolevel.bids.wanted import ABSENT, ANY
 from twolevel.errors import InputError, Problem, did_you_mean
 from twolevel.files.sidecars import read_json
-from twolevel.model.spec import ENTITY_KEYS
+from twolevel.model.nodes import ENTITY_KEYS
 from twolevel.notes import Note
 
 if TYPE_CHECKING:

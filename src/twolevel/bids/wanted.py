@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from twolevel.bids.entities import RUN_ENTITIES, normalised
 from twolevel.errors import InputError, Problem
-from twolevel.model.spec import ENTITY_KEYS
+from twolevel.model.nodes import ENTITY_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from twolevel.bids.wanted import Selection
     from twolevel.checks.checked import CheckedRun, CheckedTables
     from twolevel.derivatives.exclusions import Exclusion
-    from twolevel.model.spec import Node, StatsModel
+    from twolevel.model.nodes import Node, StatsModel
 
 
 @dataclass(frozen=True)

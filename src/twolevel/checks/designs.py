@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from twolevel.bids.confounds import confound_names, read_confounds
 from twolevel.checks.absent import present_files
 from twolevel.errors import InputError, Problem, Problems
-from twolevel.model.spec import INTERCEPT, is_wild
+from twolevel.model.nodes import INTERCEPT, is_wild
 from twolevel.model.variables import RunVariables, resolve_variables
 from twolevel.notes import Note
 from twolevel.stats.run.design import (
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from twolevel.bids.confounds import RunConfounds
     from twolevel.bids.layout import RunFiles
-    from twolevel.model.spec import Node
+    from twolevel.model.nodes import Node
 
 
 def check_design(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from twolevel.model.spec import Contrast
+    from twolevel.model.nodes import Contrast
 
 FIGURES = ("unthresholded", "glassbrain")
 DEEPEST = len("/cache/python-/out") + 32  # where a work folder keeps the tree of a result

@@ -18,13 +18,14 @@ from twolevel.errors import InputError, Problem, Problems
 from twolevel.files.images import read_header, read_mask
 from twolevel.files.run_data import downsampled_affine
 from twolevel.files.sidecars import read_json, sidecar_of
-from twolevel.model.spec import Scope, stage_of
+from twolevel.model.nodes import Scope
+from twolevel.model.stages import stage_of
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from twolevel.model.spec import StatsModel
+    from twolevel.model.nodes import StatsModel
 
 MASK = "_desc-analysis_mask.nii.gz"
 FEWEST = 2

@@ -9,7 +9,7 @@ import pandas as pd
 
 from twolevel.errors import InputError, Problem, did_you_mean
 from twolevel.files.tables import in_lines
-from twolevel.model.spec import INTERCEPT, is_wild
+from twolevel.model.nodes import INTERCEPT, is_wild
 from twolevel.model.variables import matches, rows_taken, same_but_for_spelling
 from twolevel.notes import Note
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from twolevel.bids.events import RunEvents
     from twolevel.checks.checked import CheckedTables
-    from twolevel.model.spec import Contrast, Node
+    from twolevel.model.nodes import Contrast, Node
     from twolevel.model.variables import RunVariables
 
 SHOWN = 12

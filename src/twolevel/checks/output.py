@@ -228,7 +228,7 @@ def selection_in_words(selection: Mapping[str, Any]) -> str:
     Parameters
     ----------
     selection : mapping
-        See `twolevel.model.spec.Scope.record`.
+        See `twolevel.model.nodes.Scope.record`.
 
     Returns
     -------

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from twolevel.bids.layout import RunFiles
     from twolevel.files.images import ImageHeader
-    from twolevel.model.spec import Node
+    from twolevel.model.nodes import Node
     from twolevel.model.variables import RunVariables
 
 

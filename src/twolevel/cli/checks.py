@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twolevel.bids.layout import list_subjects
 from twolevel.bids.run_inputs import dataset_links, output_entities
@@ -18,21 +18,22 @@ from twolevel.derivatives.maps import common_entities
 from twolevel.derivatives.publish import derivative_versions, linked_datasets
 from twolevel.derivatives.records import GROUP, Publication, kind_of
 from twolevel.errors import InputError, OutputError, Problem, Problems
+from twolevel.model.nodes import Scope
 from twolevel.model.override import override
 from twolevel.model.read import find_model, read_model
-from twolevel.model.spec import Scope
 from twolevel.stats.run.noise import noise_order
 from twolevel.tasks.combine_runs import subject_entities
 from twolevel.tasks.describe_permutations import UNCORRECTED
 from twolevel.tasks.permute_group import BY_PERMUTATION
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from twolevel.cli.console import ReportConsole
-    from twolevel.model.spec import StatsModel
+    from twolevel.cli.options import AnalysisOptions
+    from twolevel.cli.select import SubjectLabels
+    from twolevel.model.nodes import StatsModel
     from twolevel.notes import Note
 
 FEWEST = 2
@@ -88,7 +89,7 @@ class PlannedOutputs:
 
 
 def load_request(
-    arguments: argparse.Namespace, problems: Problems, *, from_data: bool = True
+    options: AnalysisOptions, problems: Problems, *, from_data: bool = True
 ) -> Request | None:
     """Read the model and choose the subjects.
 
@@ -104,88 +105,88 @@ def load_request(
     Request or None
         None where something is wrong with the model or the selection.
     """
-    bids_dir = arguments.bids_dir.resolve()
+    bids_dir = options.bids_dir.resolve()
     if not bids_dir.is_dir():
         problems.found.append(
             Problem(str(bids_dir), "no such folder", "the raw BIDS dataset", "check the path")
         )
         return None
-    given = arguments.derivatives or [bids_dir / "derivatives" / "fmriprep"]
+    given = options.derivatives or [bids_dir / "derivatives" / "fmriprep"]
     derivatives = tuple(path.resolve() for path in given)
-    model = problems.attempt(lambda: _load_model(arguments, bids_dir))
-    space = problems.attempt(lambda: parse_space(arguments.space) if arguments.space else None)
-    named = problems.attempt(lambda: subject_labels(arguments, model))
+    model = problems.attempt(lambda: _load_model(options, bids_dir))
+    space = problems.attempt(lambda: parse_space(options.space) if options.space else None)
+    named = problems.attempt(lambda: subject_labels(options, model))
     if named is None:
         return None
     subjects: tuple[str, ...] | None
-    subjects = tuple(s for s in named.wanted if s not in named.excluded)
-    if from_data or arguments.n_subjects is not None:
-        subjects = problems.attempt(
-            lambda: choose_subjects(
-                bids_dir,
-                derivatives,
-                named.wanted,
-                excluded=named.excluded,
-                source=named.source,
-                n_subjects=arguments.n_subjects,
-                seed=arguments.random_seed,
-            )
-        )
-        if subjects is None:  # go on with those that are there, so that all problems are listed
-            there = {*list_subjects(bids_dir, *derivatives)} - {*named.excluded}
-            subjects = tuple(s for s in named.wanted if s in there) or None
+    if from_data or options.n_subjects is not None:
+        subjects = _choose(options, bids_dir, derivatives, named, problems)
+    else:
+        subjects = tuple(s for s in named.wanted if s not in named.excluded)
     if model is None or subjects is None:
         return None
-    chosen = problems.attempt(lambda: make_selection(arguments, model, subjects, space))
+    chosen = problems.attempt(lambda: make_selection(options, model, subjects, space))
     if chosen is None:
         return None
     selection, notes = chosen
-    links = _name_datasets(arguments, bids_dir, derivatives, problems)
+    links = _name_datasets(options, bids_dir, derivatives, problems)
     request = Request(
         bids_dir,
         derivatives,
         model,
         selection,
         links,
-        arguments.allow_missing,
+        options.allow_missing,
         (*named.notes, *notes),
     )
     return request.about(selection.labels.get("task", ()))
 
 
+def _choose(
+    options: AnalysisOptions,
+    bids_dir: Path,
+    derivatives: tuple[Path, ...],
+    named: SubjectLabels,
+    problems: Problems,
+) -> tuple[str, ...] | None:
+    """Choose subjects of the dataset; None where nobody of those that are wanted is there."""
+    chosen = problems.attempt(
+        lambda: choose_subjects(
+            bids_dir,
+            derivatives,
+            named.wanted,
+            excluded=named.excluded,
+            source=named.source,
+            n_subjects=options.n_subjects,
+            seed=options.random_seed,
+        )
+    )
+    if chosen is not None:
+        return chosen
+    # Go on with those that are there, so that all problems are listed.
+    there = {*list_subjects(bids_dir, *derivatives)} - {*named.excluded}
+    return tuple(s for s in named.wanted if s in there) or None
+
+
 def _name_datasets(
-    arguments: argparse.Namespace,
+    options: AnalysisOptions,
     bids_dir: Path,
     derivatives: tuple[Path, ...],
     problems: Problems,
 ) -> dict[str, Path]:
     """Name the datasets; with respect to what is in the outputs, where there are any."""
     links = dataset_links(bids_dir, derivatives)
-    if (output_dir := getattr(arguments, "output_dir", None)) is None:
+    if (output_dir := getattr(options, "output_dir", None)) is None:
         return links
     named = problems.attempt(lambda: linked_datasets(output_dir.resolve(), bids_dir, derivatives))
     return links if named is None else named
 
 
-def _load_model(arguments: argparse.Namespace, bids_dir: Path) -> StatsModel:
-    model = read_model(find_model(arguments.model, bids_dir))
-    options: dict[str, Any] = {
-        "smoothing_fwhm_mm": arguments.smoothing_fwhm,
-        "downsample": arguments.downsample,
-        "engine": arguments.engine,
-        # Where nothing is random in the runs, another seed leaves their results valid.
-        "seed": arguments.random_seed if _has_random_runs(model) else None,
-        "first_level": arguments.first_level,
-        "fixed_effects": arguments.fixed_effects,
-        "group_input": arguments.group_input,
-        "sides": arguments.sides,
-        "alpha": arguments.alpha,
-        "n_perm": arguments.n_perm,
-        "cluster_forming_p": arguments.cluster_forming_p,
-        "connectivity": arguments.connectivity,
-        "tail": arguments.tail,
-    }
-    return override(model, options)
+def _load_model(options: AnalysisOptions, bids_dir: Path) -> StatsModel:
+    model = read_model(find_model(options.model, bids_dir))
+    # Where nothing is random in the runs, another seed leaves their results valid.
+    seed = options.random_seed if _has_random_runs(model) else None
+    return override(model, options.settings, seed=seed)
 
 
 def _has_random_runs(model: StatsModel) -> bool:
@@ -269,7 +270,9 @@ def check_names(planned: PlannedOutputs, model: StatsModel, folders: Sequence[Pa
         Where files are written.
     """
     node = model.node("dataset")
-    descs = [test.test for test in node.group_settings.tests] if node is not None else []
+    descs: list[str] = (
+        [test.test for test in node.group_settings.tests] if node is not None else []
+    )
     if BY_PERMUTATION & set(descs):
         descs.append(UNCORRECTED)
     written = [entities for names in planned.names.values() for entities in names]

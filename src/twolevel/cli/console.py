@@ -15,8 +15,16 @@ class ReportConsole(Console):
     (``| head``) it would end the program, and hours of computing with it; this one goes quiet.
     """
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(markup=False, emoji=False, highlight=False, soft_wrap=True, **options)
+    def __init__(self, *, quiet: bool = False, **options: Any) -> None:
+        super().__init__(
+            markup=False, emoji=False, highlight=False, soft_wrap=True, quiet=quiet, **options
+        )
+        self._complains = not quiet
+
+    def complain(self, text: str) -> None:
+        """Print what went wrong, where errors go."""
+        if self._complains:
+            ReportConsole(stderr=True).print(text)
 
     def on_broken_pipe(self) -> None:
         """Print nothing from now on."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from twolevel.bids.selection import select_runs
 from twolevel.cli.machine import process_count
-from twolevel.cli.options import JOBS
+from twolevel.cli.option_groups import JOBS
 from twolevel.cli.transfer import download_all
 from twolevel.errors import InputError, Problems
 from twolevel.fetch.disk import free_bytes, readable_bytes
@@ -20,11 +20,10 @@ from twolevel.workflow.downloads import Downloads, Images
 from twolevel.workflow.submit import Fetching
 
 if TYPE_CHECKING:
-    import argparse
-
     from twolevel.checks.dataset import Plan
     from twolevel.cli.checks import Request
     from twolevel.cli.console import ReportConsole
+    from twolevel.cli.options import RunOptions
 
 
 def fetch_tables(
@@ -59,7 +58,7 @@ def fetch_tables(
 
 
 def prepare_downloads(
-    arguments: argparse.Namespace, request: Request, plan: Plan, console: ReportConsole
+    options: RunOptions, request: Request, plan: Plan, console: ReportConsole
 ) -> Fetching:
     """Find out what is to be downloaded."""
     images = {subject: images_of(runs) for subject, runs in plan.runs.items()}
@@ -76,12 +75,12 @@ def prepare_downloads(
         f"images that are not here: {readable_bytes(total)}, of one subject at most "
         f"{readable_bytes(largest)}; {readable_bytes(free_bytes(place))} free",
     )
-    os.environ[JOBS_VARIABLE] = str(arguments.jobs or JOBS)
+    os.environ[JOBS_VARIABLE] = str(options.jobs or JOBS)
     most_runs = max(len(runs) for runs in plan.runs.values())
-    n_procs = process_count(arguments)
+    n_procs = process_count(options)
     downloads = Downloads(
         Images(images, keys),
-        drop=arguments.drop,
+        drop=options.drop,
         # Enough to keep all processes busy, and one more that is being downloaded.
         held_at_once=-(-n_procs // most_runs) + 1,
     )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twolevel.bids.layout import list_subjects
 from twolevel.bids.selection import choose_subjects, runs_with_images, select_runs
 from twolevel.bids.wanted import parse_space
+from twolevel.cli.arguments import command_of
 from twolevel.cli.console import ReportConsole
+from twolevel.cli.option_groups import LabelOptions
+from twolevel.cli.options import RunOptions
 from twolevel.cli.progress import format_seconds, show_notes
 from twolevel.cli.select import make_selection, subject_labels
 from twolevel.cli.transfer import download_all
@@ -22,14 +25,14 @@ from twolevel.fetch.programs import DATALAD, GIT_ANNEX, require_programs
 from twolevel.model.read import find_model, read_model
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
-    from twolevel.model.spec import StatsModel
+    from twolevel.cli.options import FetchOptions
+    from twolevel.model.nodes import StatsModel
     from twolevel.notes import Note
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def execute(options: FetchOptions) -> int:
     """Clone a dataset and its derivatives, and download what an analysis needs.
 
     Returns
@@ -47,40 +50,40 @@ def execute(arguments: argparse.Namespace) -> int:
     console = ReportConsole()
     started = time.monotonic()
     require_programs(DATALAD, GIT_ANNEX)
-    target = arguments.target.resolve()
-    space = parse_space(arguments.space) if arguments.space else None
+    target = options.target.resolve()
+    space = parse_space(options.space) if options.space else None
     model = None
-    if arguments.model:
-        model = read_model(find_model(arguments.model, target))
+    if options.model:
+        model = read_model(find_model(options.model, target))
 
     def tell(text: str) -> None:
         console.print(text)
 
     clones = clone_datasets(
-        arguments.dataset,
+        options.dataset,
         target,
-        Source(_absolute(arguments.raw), arguments.raw_version),
-        Source(_absolute(arguments.derivatives), arguments.derivatives_version),
+        Source(_absolute(options.raw), options.raw_version),
+        Source(_absolute(options.derivatives), options.derivatives_version),
         tell=tell,
     )
     for kind, root in (("raw", clones.raw), ("derivatives", clones.derivatives)):
         tell(f"{kind:<12} {_describe(root)}")
-    paths, notes = _choose(arguments, clones, model, space)
-    show_notes(console, notes, verbose=arguments.verbose)
+    paths, notes = _choose(options, clones, model, space)
+    show_notes(console, notes, verbose=options.verbose)
     needed = sum(to_download(paths).values())
-    if arguments.dry_run:
+    if options.dry_run:
         _list(paths, target)
         tell(f"free disk space: {readable_bytes(free_bytes(target))}")
         tell("bytes still to be downloaded:")
         tell(str(needed))
         return 0
     check_space(clones.derivatives, needed, "make room, or select fewer subjects or runs")
-    got = download_all(paths, target, console, jobs=arguments.jobs)
+    got = download_all(paths, target, console, jobs=options.jobs)
     tell(
         f"{len(paths)} files are here; downloaded {readable_bytes(got)} in "
         f"{format_seconds(time.monotonic() - started)}"
     )
-    tell(f"next: {_next(arguments, target)}")
+    tell(f"next: {_next(options, target)}")
     return 0
 
 
@@ -89,24 +92,11 @@ def _absolute(url: str | None) -> str | None:
     return str(Path(url).resolve()) if url and Path(url).exists() else url
 
 
-def _next(arguments: argparse.Namespace, target: Path) -> str:
+def _next(options: FetchOptions, target: Path) -> str:
     """Write the command that analyses what was fetched."""
-    words = ["twolevel", "run", str(target), "OUTPUT_DIR", "all"]
-    words += ["--model", arguments.model or "MODEL"]
-    for option, labels in (
-        ("--participant-label", arguments.participant_label),
-        ("--exclude-participant-label", arguments.exclude_participant_label),
-        ("--session-label", arguments.session_label),
-        ("--run-label", arguments.run_label),
-    ):
-        words += [option, *labels] if labels else []
-    for option, value in (
-        ("--task-id", arguments.task_id),
-        ("--bids-filter-file", arguments.bids_filter_file),
-        ("--space", arguments.space),
-    ):
-        words += [option, str(value)] if value else []
-    return shlex.join(words)
+    labels = {f.name: getattr(options, f.name) for f in fields(LabelOptions)}
+    model = options.model or "MODEL"
+    return command_of(RunOptions(target, Path("OUTPUT_DIR"), "all", model=model, **labels))
 
 
 def _describe(root: Path) -> str:
@@ -118,18 +108,18 @@ def _describe(root: Path) -> str:
 
 
 def _choose(
-    arguments: argparse.Namespace,
+    options: FetchOptions,
     clones: Clones,
     model: StatsModel | None,
     space: dict[str, str] | None,
 ) -> tuple[list[Path], tuple[Note, ...]]:
     """List the files that the selected runs need, and what is missing of others."""
     derivatives = [clones.derivatives]
-    named = subject_labels(arguments, model)
+    named = subject_labels(options, model)
     subjects = choose_subjects(
         clones.raw, derivatives, named.wanted, excluded=named.excluded, source=named.source
     )
-    selection, replaced = make_selection(arguments, model, subjects, space)
+    selection, replaced = make_selection(options, model, subjects, space)
     runs = select_runs(clones.raw, derivatives, selection)
     complete, notes = runs_with_images(
         runs, named=subjects if named.wanted else (), there=list_subjects(clones.derivatives)

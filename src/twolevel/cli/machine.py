@@ -12,11 +12,11 @@ from twolevel.errors import OutputError, Problem
 from twolevel.notes import Note
 from twolevel.numerics.kernels import can_be_cached, compile_kernels, kernels_are_compiled
 from twolevel.numerics.resources import Resources
+from twolevel.workflow.workers.table import WORKERS
 
 if TYPE_CHECKING:
-    import argparse
-
     from twolevel.cli.console import ReportConsole
+    from twolevel.cli.option_groups import MachineOptions, ProcessOptions
 
 
 GB = 10**9
@@ -25,31 +25,16 @@ PROCESS_BYTES = 400_000_000  # libraries, volumes and what is worked on: all but
 SMALLEST_BYTES = 100_000_000
 
 
-def process_count(arguments: argparse.Namespace) -> int:
-    """Return how many processes compute.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-        With ``worker`` and ``nprocs``.
-
-    Returns
-    -------
-    int
-        One per core, unless something else is asked for.
-    """
-    return 1 if arguments.worker == "debug" else int(arguments.nprocs or cpu_count())
+def process_count(options: ProcessOptions) -> int:
+    """Return how many processes compute: one per core, unless something else is asked for."""
+    if not WORKERS[options.worker].in_processes:
+        return 1
+    return options.nprocs or int(cpu_count())
 
 
-def process_notes(arguments: argparse.Namespace) -> list[Note]:
-    """Tell that more processes were asked for than there are cores.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-        With ``worker`` and ``nprocs``.
-    """
-    n_procs, n_cores = process_count(arguments), cpu_count()
+def process_notes(options: ProcessOptions) -> list[Note]:
+    """Tell that more processes were asked for than there are cores."""
+    n_procs, n_cores = process_count(options), cpu_count()
     if n_procs <= n_cores:
         return []
     there = f"there {'is' if n_cores == 1 else 'are'} {n_cores} core{'s' * (n_cores != 1)}"
@@ -58,13 +43,8 @@ def process_notes(arguments: argparse.Namespace) -> list[Note]:
     ]
 
 
-def shared_resources(arguments: argparse.Namespace) -> Resources:
+def shared_resources(options: MachineOptions) -> Resources:
     """Share cores and memory among the processes.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-        With ``omp_nthreads`` and ``mem_gb``.
 
     Returns
     -------
@@ -76,16 +56,16 @@ def shared_resources(arguments: argparse.Namespace) -> Resources:
     InputError
         The memory is not enough for so many processes.
     """
-    n_procs = process_count(arguments)
-    n_threads = int(arguments.omp_nthreads or max(cpu_count() // n_procs, 1))
-    in_all = arguments.mem_gb * GB if arguments.mem_gb else 0.75 * _machine_bytes()
+    n_procs = process_count(options)
+    n_threads = options.omp_nthreads or max(int(cpu_count()) // n_procs, 1)
+    in_all = options.mem_gb * GB if options.mem_gb else 0.75 * _machine_bytes()
     each = int(in_all / n_procs) - PROCESS_BYTES
     if each < SMALLEST_BYTES:
-        if arguments.mem_gb:
+        if options.mem_gb:
             least = n_procs * (PROCESS_BYTES + SMALLEST_BYTES) / GB
             raise OutputError(
                 Problem(
-                    f"--mem-gb {arguments.mem_gb:g}",
+                    f"--mem-gb {options.mem_gb:g}",
                     f"{n_procs} processes",
                     f"{least:g} GB or more for so many",
                     "give more memory, or a smaller --nprocs",

@@ -14,9 +14,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twolevel.cli.options import DemoOptions, RunOptions
 from twolevel.cli.parser import parse
 from twolevel.errors import AbsentContent, InputError, TransferError, TwolevelError
-from twolevel.workflow.workers.fork_server import start_server
+from twolevel.workflow.workers.fork_server import one_thread_each, start_server
+from twolevel.workflow.workers.table import WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,9 +34,6 @@ COMMANDS = {
     "demo": "twolevel.cli.demo_command",
 }
 DRAWING = ("run", "report", "demo")
-# Work is spread over processes; a library that starts threads in each of them only slows all down,
-# and the last bits of a matrix product depend on their number.
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,20 +50,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 all done; 1 some subjects or downloads failed; 2 usage; 3 input refused before anything
         was computed; 4 internal error; 130 interrupted.
     """
-    arguments = parse(sys.argv[1:] if argv is None else argv)
+    options = parse(sys.argv[1:] if argv is None else argv)
     _prepare_process()
-    if arguments.command in DRAWING:
+    if options.COMMAND in DRAWING:
         _find_place_for_matplotlib()
-    if getattr(arguments, "worker", "") == "cf":
-        draws = getattr(arguments, "analysis_level", "all") != "participant"
-        # Beside this process, which has as much to import.
-        start_server(draws=draws and not arguments.no_figures)
+    if isinstance(options, RunOptions | DemoOptions) and WORKERS[options.worker].in_processes:
+        start_server(draws=options.draws)  # beside this process, which has as much to import
     try:
-        return int(_import(COMMANDS[arguments.command]).execute(arguments))
+        return int(_import(COMMANDS[options.COMMAND]).execute(options))
     except InputError as error:
-        return _refuse(error, arguments.command, debug=arguments.debug)
+        return _refuse(error, options.COMMAND, debug=options.debug)
     except TransferError as error:
-        if arguments.debug:
+        if options.debug:
             traceback.print_exc()
         _tell(f"{error}\nThe same command tries again, and goes on with what is here.")
         return SOME_FAILED
@@ -72,11 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         _tell("\nInterrupted. Finished steps are kept: the same command goes on from there.")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the one place where all that is left is caught
-        if arguments.debug:
+        if options.debug:
             traceback.print_exc()
         kind = "Error" if isinstance(error, TwolevelError) else "Internal error"
         _tell(f"{kind}: {type(error).__name__}: {error}")
-        if not arguments.debug:
+        if not options.debug:
             _tell("Run again with --debug for the traceback.")
         return INTERNAL
 
@@ -92,7 +89,7 @@ def _import(name: str) -> Any:
 
 
 def _prepare_process() -> None:
-    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    one_thread_each()
     os.environ.setdefault("MPLBACKEND", "Agg")
     for sign in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(sign) != signal.SIG_IGN:  # by nohup, say

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import argparse
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twolevel.cli.arguments import add_options, make_options
 from twolevel.cli.options import (
-    add_allow_missing,
-    add_downloads,
-    add_labels,
-    add_leaving_out,
-    add_model,
-    add_processes,
-    add_report,
-    add_running,
-    add_selection,
-    add_simulation,
-    add_sources,
+    AnalysisOptions,
+    DemoOptions,
+    FetchOptions,
+    ReportOptions,
+    RunOptions,
+    SimulateOptions,
 )
 from twolevel.cli.spelling import HelpfulParser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from twolevel.cli.options import CommandOptions
+
+TEXTS: dict[type[CommandOptions], str] = {
+    RunOptions: "Analyse a dataset: runs, subjects, group, tests.",
+    FetchOptions: "Clone a dataset and its fMRIPrep derivatives with DataLad, and download only "
+    "the files that an analysis needs.",
+    AnalysisOptions: "Make every check of `run`, and compute nothing.",
+    ReportOptions: "Make the report of results anew, from the derivatives alone.",
+    SimulateOptions: "Write a synthetic BIDS dataset with fMRIPrep-like derivatives.",
+    DemoOptions: "Simulate the balloon dataset, analyse it, show the result.",
+}
 EPILOG = """\
 examples:
   twolevel demo                                    a simulated dataset, analysed, in ./demo
@@ -55,31 +61,29 @@ def hyphenated(argv: Sequence[str]) -> list[str]:
     return result
 
 
-def parse(argv: Sequence[str]) -> argparse.Namespace:
+def parse(argv: Sequence[str]) -> CommandOptions:
     """Read the words of a command; leave the program with status 2 where they are no command.
 
     Parameters
     ----------
     argv : sequence of str
         Without the name of the program.
+
+    Returns
+    -------
+    CommandOptions
+        Its ``COMMAND`` is the command's name.
     """
-    arguments = build_parser().parse_args(hyphenated(argv))
-    if arguments.command == "run":
-        if arguments.fetch and arguments.analysis_level == "group":
-            arguments.refuse(
-                "--fetch is for the levels participant and all; group reads no images"
-            )
-        for option, given in (("--drop", arguments.drop), ("--jobs", arguments.jobs is not None)):
-            if given and not arguments.fetch:
-                arguments.refuse(f"{option} goes with --fetch")
-    if getattr(arguments, "no_report", False):
-        for option, given in (("--open", arguments.open), ("--atlas", arguments.atlas)):
-            if given:
-                arguments.refuse(f"{option} is about the report, which --no-report leaves out")
-    return arguments
+    parser = build_parser()
+    given = parser.parse_args(hyphenated(argv))
+    by_name = {cls.COMMAND: cls for cls in TEXTS}
+    try:
+        return make_options(by_name[given.command], given)
+    except ValueError as error:
+        parser.commands[given.command].error(str(error))
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> HelpfulParser:
     """Build the parser of the command line."""
     parser = HelpfulParser(
         prog="twolevel",
@@ -92,89 +96,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"twolevel {version('twolevel')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     parser.commands = commands.choices
-
-    run = _command(commands, "run", "Analyse a dataset: runs, subjects, group, tests.")
-    run.add_argument("bids_dir", type=Path, metavar="BIDS_DIR", help="the raw BIDS dataset")
-    run.add_argument("output_dir", type=Path, metavar="OUTPUT_DIR", help="where results go")
-    run.add_argument(
-        "analysis_level",
-        choices=["participant", "group", "all"],
-        help="participant: runs and subjects; group: the group, from the subjects in OUTPUT_DIR; "
-        "all: one after the other",
-    )
-    add_selection(run)
-    add_model(run)
-    add_running(run)
-    add_downloads(run)
-    add_leaving_out(add_report(run))
-    run.set_defaults(refuse=run.error)
-
-    fetch = _command(
-        commands,
-        "fetch",
-        "Clone a dataset and its fMRIPrep derivatives with DataLad, and download only the files "
-        "that an analysis needs.",
-    )
-    fetch.add_argument(
-        "dataset",
-        metavar="DATASET",
-        help="accession at OpenNeuro, as ds000001; any name where --raw and --derivatives say "
-        "where the data are",
-    )
-    fetch.add_argument(
-        "target",
-        type=Path,
-        metavar="TARGET_DIR",
-        help="becomes the raw dataset, with the derivatives in derivatives/fmriprep; an earlier "
-        "clone is gone on with",
-    )
-    add_labels(fetch)
-    fetch.add_argument(
-        "-m", "--model", metavar="FILE|PRESET", help="take task and labels from a model's Input"
-    )
-    add_sources(fetch)
-
-    validate = _command(commands, "validate", "Make every check of `run`, and compute nothing.")
-    validate.add_argument("bids_dir", type=Path, metavar="BIDS_DIR", help="the raw BIDS dataset")
-    add_selection(validate)
-    add_allow_missing(validate)
-    add_model(validate)
-
-    report = _command(
-        commands, "report", "Make the report of results anew, from the derivatives alone."
-    )
-    report.add_argument(
-        "output_dir", type=Path, metavar="OUTPUT_DIR", help="of an earlier `twolevel run`"
-    )
-    add_report(report)
-
-    simulate = _command(
-        commands, "simulate", "Write a synthetic BIDS dataset with fMRIPrep-like derivatives."
-    )
-    simulate.add_argument("output_dir", type=Path, metavar="OUTPUT_DIR", help="a new folder")
-    add_simulation(simulate)
-
-    demo = _command(commands, "demo", "Simulate the balloon dataset, analyse it, show the result.")
-    demo.add_argument(
-        "output_dir",
-        type=Path,
-        nargs="?",
-        default=Path("demo"),
-        metavar="OUTPUT_DIR",
-        help="a folder for data, work and results (default: ./demo)",
-    )
-    add_simulation(demo)
-    add_processes(demo)
-    add_leaving_out(add_report(demo))
-    demo.set_defaults(refuse=demo.error)
-    return parser
-
-
-def _command(
-    commands: argparse._SubParsersAction[HelpfulParser], name: str, text: str
-) -> HelpfulParser:
-    parser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-    parser.commands = commands.choices
-    parser.add_argument("-v", "--verbose", action="store_true", help="name every run in the notes")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    for cls, text in TEXTS.items():
+        command = commands.add_parser(cls.COMMAND, help=text, description=text, allow_abbrev=False)
+        command.commands = commands.choices
+        add_options(command, cls)
     return parser

@@ -10,13 +10,14 @@ from twolevel.report.atlas import read_atlas
 from twolevel.report.page import write_report
 
 if TYPE_CHECKING:
-    import argparse
     from pathlib import Path
 
+    from twolevel.cli.option_groups import AtlasOptions
+    from twolevel.cli.options import ReportOptions
     from twolevel.report.atlas import Atlas
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def execute(options: ReportOptions) -> int:
     """Make the report of an output directory anew, from its derivatives alone.
 
     Returns
@@ -29,12 +30,12 @@ def execute(arguments: argparse.Namespace) -> int:
     InputError
         The folder is no output directory of this program, or the atlas is none.
     """
-    atlas = given_atlas(arguments)
-    make_report(arguments, arguments.output_dir.resolve(), atlas, ReportConsole())
+    atlas = given_atlas(options)
+    make_report(options, options.output_dir.resolve(), atlas, ReportConsole())
     return 0
 
 
-def given_atlas(arguments: argparse.Namespace) -> Atlas | None:
+def given_atlas(options: AtlasOptions) -> Atlas | None:
     """Read the atlas that ``--atlas`` names.
 
     Returns
@@ -47,21 +48,16 @@ def given_atlas(arguments: argparse.Namespace) -> Atlas | None:
     InputError
         The file is no atlas.
     """
-    return None if arguments.atlas is None else read_atlas(arguments.atlas.resolve())
+    return None if options.atlas is None else read_atlas(options.atlas.resolve())
 
 
 def make_report(
-    arguments: argparse.Namespace, output_dir: Path, atlas: Atlas | None, console: ReportConsole
-) -> None:
-    """Make the report, say where it is, and show it if asked to.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-        With ``open``.
-    """
+    options: AtlasOptions, output_dir: Path, atlas: Atlas | None, console: ReportConsole
+) -> Path:
+    """Make the report, say where it is, and show it if asked to."""
     with console.status("making the report"):
         path = write_report(output_dir, atlas)
     console.print(f"report        {path}")
-    if arguments.open:
+    if options.open:
         webbrowser.open(path.as_uri())
+    return path

@@ -1,21 +1,23 @@
-"""``twolevel run``."""
+"""``twolevel run``, from the command line and from Python."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import sys
 import time
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from twolevel.bids.layout import list_subjects
-from twolevel.bids.run_inputs import output_entities
-from twolevel.bids.selection import EXCLUDED
-from twolevel.checks.maps import check_group_mask, find_subject_maps
+from pydantic import ValidationError
+
+from twolevel.checks.maps import check_group_mask
 from twolevel.checks.output import check_output
+from twolevel.cli.arguments import command_of
 from twolevel.cli.checks import (
     PlannedOutputs,
     check_enough,
@@ -27,102 +29,177 @@ from twolevel.cli.checks import (
 )
 from twolevel.cli.console import ReportConsole
 from twolevel.cli.downloads import fetch_tables, prepare_downloads
-from twolevel.cli.machine import (
-    prepare_kernels,
-    process_count,
-    process_notes,
-    shared_resources,
-)
-from twolevel.cli.options import JOBS
-from twolevel.cli.progress import StageProgress, format_seconds, show_notes
+from twolevel.cli.levels import DONE, SOME_FAILED, Levels
+from twolevel.cli.machine import process_notes, shared_resources
+from twolevel.cli.maps_of_subjects import find_group
+from twolevel.cli.option_groups import JOBS
+from twolevel.cli.progress import format_seconds, show_notes
 from twolevel.cli.report_command import given_atlas, make_report
 from twolevel.derivatives.calls import RunRecord, write_run_record
-from twolevel.derivatives.maps import entities_of
 from twolevel.derivatives.publish import write_dataset_files
-from twolevel.derivatives.quality import inflation_notes, low_mean_notes
-from twolevel.derivatives.records import (
-    GROUP,
-    Publication,
-    kind_of,
-    record_failure,
-)
+from twolevel.derivatives.records import GROUP, Publication, kind_of
 from twolevel.errors import InputError, Problems, TwolevelError
-from twolevel.files.checkpoint import unfinished_shares
-from twolevel.files.tables import read_tsv
+from twolevel.model.declared import checker
+from twolevel.model.schema_messages import schema_problems
 from twolevel.notes import Note, merged
 from twolevel.report.page import REPORT
-from twolevel.report.words import UNCORRECTED, hopeless_tests
 from twolevel.tasks.resources import allow
 from twolevel.workflow.cache import locked_work_dir
-from twolevel.workflow.submit import Execution, is_at_once, run_group, run_participants
-from twolevel.workflow.work_dir import UNFINISHED, check_work_dir
+from twolevel.workflow.work_dir import check_work_dir
+from twolevel.workflow.workers.fork_server import one_thread_each
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from twolevel.checks.dataset import Plan
     from twolevel.checks.maps import GroupInputs
     from twolevel.cli.checks import Request
-    from twolevel.model.spec import StatsModel
+    from twolevel.cli.options import RunOptions
     from twolevel.report.atlas import Atlas
-    from twolevel.workflow.submit import Fetching
-
-DONE, SOME_FAILED = 0, 1
 
 
-def execute(arguments: argparse.Namespace) -> int:
-    """Analyse a dataset.
+@dataclass(frozen=True)
+class RunOutcome:
+    """What came of a run.
+
+    Attributes
+    ----------
+    status : int
+        0 where everything is done; 1 where something failed, and the rest is kept.
+    published : tuple of str
+        Labels of the subjects of which maps were published, and ``group``.
+    failed : mapping of str to str
+        The others that were attempted, with their errors.
+    notes : tuple of Note
+        What is worth knowing although it stopped nothing.
+    files : tuple of Path
+        What was published.
+    report : Path or None
+        The report; None where none was made.
+    log : Path
+        When each step began and ended.
+    """
+
+    status: int
+    published: tuple[str, ...]
+    failed: Mapping[str, str]
+    notes: tuple[Note, ...]
+    files: tuple[Path, ...]
+    report: Path | None
+    log: Path
+
+
+def execute(options: RunOptions) -> int:
+    """Analyse a dataset, as `run` does, and return the exit status."""
+    call = shlex.join(["twolevel", *sys.argv[1:]])
+    return run(options, console=ReportConsole(), call=call).status
+
+
+def run(
+    options: RunOptions, *, console: ReportConsole | None = None, call: str | None = None
+) -> RunOutcome:
+    """Analyse a dataset: runs, subjects, group, tests; what ``twolevel run`` does.
+
+    The files are those that the command writes, byte for byte. Where processes compute (all but
+    ``worker="debug"``), a script needs ``if __name__ == "__main__":`` around the call, as wherever
+    Python starts processes.
+
+    Parameters
+    ----------
+    options : RunOptions
+        What is analysed, how, and where to.
+    console : ReportConsole, optional
+        Is told how far it is; by default nobody is, and the outcome holds all there is to know.
+    call : str, optional
+        What the record in ``logs/`` says was called; by default the command that does the same.
 
     Returns
     -------
-    int
-        Exit status.
+    RunOutcome
+        What was published, and what failed.
 
     Raises
     ------
     InputError
-        Refused; all problems.
+        The input, the model or the options are refused, before anything is computed; all problems.
+    TransferError
+        Content could not be downloaded.
     """
-    console = ReportConsole()
+    options = _checked(options)
+    one_thread_each()
+    start = partial(
+        _run, options, console or ReportConsole(quiet=True), call or command_of(options)
+    )
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return start()
+    with ThreadPoolExecutor(1) as thread:  # in a notebook: the engine needs a loop of its own
+        return thread.submit(start).result()
+
+
+def _checked(options: RunOptions) -> RunOptions:
+    """Refuse values that the command line would refuse; make paths of texts."""
+    values = {f.name: getattr(options, f.name) for f in fields(options)}
+    try:
+        checked: RunOptions = checker(type(options)).validate_python(values)
+    except ValidationError as error:
+        raise InputError(list(schema_problems("RunOptions: ", values, error))) from error
+    return checked
+
+
+def _run(options: RunOptions, console: ReportConsole, call: str) -> RunOutcome:
     started = time.monotonic()
-    level = arguments.analysis_level
-    output_dir, work_dir = arguments.output_dir.resolve(), arguments.work_dir.resolve()
     problems = Problems()
-    request = load_request(arguments, problems, from_data=level != "group")
-    given = arguments.derivatives or [arguments.bids_dir / "derivatives" / "fmriprep"]
-    inputs = [arguments.bids_dir.resolve(), *(path.resolve() for path in given)]
-    problems.attempt(lambda: check_output(output_dir, work_dir, inputs))
-    problems.attempt(lambda: check_work_dir(work_dir))
-    atlas = problems.attempt(lambda: given_atlas(arguments))
-    plan, group = _check(arguments, request, problems, console)
+    request = load_request(options, problems, from_data=options.level != "group")
+    _check_places(options, problems)
+    atlas = problems.attempt(lambda: given_atlas(options))
+    plan, group = _check(options, request, problems, console)
     request = _about(request, plan, group)
-    planned, notes = _check_way(arguments, request, plan, group, problems)
+    planned, notes = _check_way(options, request, plan, group, problems)
     problems.stop_if_any()
     if request is None or planned is None:
         raise RuntimeError("no plan and no problem")
-    notes = [*request.notes, *notes, *process_notes(arguments)]
-    allow(shared_resources(arguments))
-    show_notes(console, notes, verbose=arguments.verbose)
+    notes = [*request.notes, *notes, *process_notes(options)]
+    allow(shared_resources(options))
+    show_notes(console, notes, verbose=options.verbose)
     fetching = None
-    if plan is not None and arguments.fetch:
-        fetching = prepare_downloads(arguments, request, plan, console)
-    with locked_work_dir(work_dir, empty=arguments.clean_work_dir) as cache_root:
+    if plan is not None and options.fetch:
+        fetching = prepare_downloads(options, request, plan, console)
+    work_dir, output_dir = options.work_dir.resolve(), options.output_dir.resolve()
+    with locked_work_dir(work_dir, empty=options.clean_work_dir) as cache_root:
         if plan is not None:
             write_dataset_files(output_dir, request.links)
-        log = _open_log(output_dir, notes)
-        run = _Run(arguments, request, output_dir, cache_root, console, log, fetching)
-        status = run.participants(plan, planned) if plan is not None else DONE
-        if level == "all" and plan is not None:
-            status = max(status, run.group_of(plan, planned, may_run=status == DONE))
+        log = _open_log(output_dir, call, notes)
+        levels = Levels(options, request, cache_root, console, log, fetching)
+        status = levels.participants(plan, planned) if plan is not None else DONE
+        if options.level == "all" and plan is not None:
+            status = max(status, levels.group_of(plan, planned, may_run=status == DONE))
         if group is not None:
-            status = run.group(group)
-        write_run_record(log, run.record)
-    status = max(status, run.report(atlas))
+            status = levels.group(group)
+        write_run_record(log, RunRecord(call, levels.attempted, levels.failed))
+    report_status, report = _report(options, atlas, console)
     console.print(f"log           {log}")
     console.print(f"finished in {format_seconds(time.monotonic() - started)}")
-    return status
+    return RunOutcome(
+        max(status, report_status),
+        tuple(levels.published),
+        levels.failed,
+        (*notes, *levels.notes),
+        tuple(levels.files),
+        report,
+        log,
+    )
+
+
+def _check_places(options: RunOptions, problems: Problems) -> None:
+    """Refuse an output or a work directory that cannot be used, or lies in the input."""
+    output_dir, work_dir = options.output_dir.resolve(), options.work_dir.resolve()
+    given = options.derivatives or (options.bids_dir / "derivatives" / "fmriprep",)
+    inputs = [options.bids_dir.resolve(), *(path.resolve() for path in given)]
+    problems.attempt(lambda: check_output(output_dir, work_dir, inputs))
+    problems.attempt(lambda: check_work_dir(work_dir))
 
 
 def _about(
@@ -139,7 +216,7 @@ def _about(
 
 
 def _check_way(
-    arguments: argparse.Namespace,
+    options: RunOptions,
     request: Request | None,
     plan: Plan | None,
     group: GroupInputs | None,
@@ -152,11 +229,11 @@ def _check_way(
         record = Publication(GROUP, kind_of(group.entities), request.model.scope.record)
         planned = PlannedOutputs({GROUP: record}, {GROUP: [dict(group.entities)]})
     elif plan is not None:
-        planned = plan_outputs(request, plan, with_group=arguments.analysis_level == "all")
+        planned = plan_outputs(request, plan, with_group=options.level == "all")
     else:
         return None, []
-    output_dir, overwrite = arguments.output_dir.resolve(), arguments.overwrite
-    folders = [output_dir, arguments.work_dir.resolve()]
+    output_dir, overwrite = options.output_dir.resolve(), options.overwrite
+    folders = [output_dir, options.work_dir.resolve()]
     problems.attempt(lambda: check_names(planned, request.model, folders))
     replaced = problems.attempt(
         lambda: check_way(output_dir, planned, request, overwrite=overwrite)
@@ -165,260 +242,64 @@ def _check_way(
 
 
 def _check(
-    arguments: argparse.Namespace,
+    options: RunOptions,
     request: Request | None,
     problems: Problems,
     console: ReportConsole,
 ) -> tuple[Plan | None, GroupInputs | None]:
     """Make the checks of a level: of the runs, or of the subjects' maps for the group alone."""
-    level, output_dir = arguments.analysis_level, arguments.output_dir.resolve()
+    level = options.level
     if request is None:
         return None, None
     if level == "group":
-        group = problems.attempt(lambda: _find_group(arguments, request, output_dir))
+        group = problems.attempt(lambda: find_group(options, request))
         return None, group
-    if arguments.fetch:
-        fetch_tables(request, problems, console, jobs=arguments.jobs or JOBS)
+    if options.fetch:
+        fetch_tables(request, problems, console, jobs=options.jobs or JOBS)
     plan = make_plan(
-        request, problems, console, with_group=level == "all", images=not arguments.fetch
+        request, problems, console, with_group=level == "all", images=not options.fetch
     )
     if level == "all":
         n_subjects = len(plan.runs if plan is not None else request.selection.subjects)
         problems.attempt(lambda: check_enough(n_subjects))
         images = [files.mask for runs in plan.runs.values() for files in runs] if plan else []
-        like = images[0] if images and not arguments.fetch else None
+        like = images[0] if images and not options.fetch else None
         downsample = request.model.nodes[0].run_settings.downsample
-        problems.attempt(lambda: check_group_mask(arguments.group_mask, like, downsample))
+        problems.attempt(lambda: check_group_mask(options.group_mask, like, downsample))
     return plan, None
 
 
-class _Run:
-    """One run of the command: what both levels need."""
-
-    def __init__(
-        self,
-        arguments: argparse.Namespace,
-        request: Request,
-        output_dir: Path,
-        cache_root: Path,
-        console: ReportConsole,
-        log: Path,
-        fetching: Fetching | None,
-    ) -> None:
-        self.arguments, self.request, self.fetching = arguments, request, fetching
-        self.output_dir, self.cache_root = output_dir, cache_root
-        self.console, self.log = console, log
-        self.record = RunRecord(shlex.join(["twolevel", *sys.argv[1:]]))
-
-    def _execution(self, progress: StageProgress) -> Execution:
-        n_procs = process_count(self.arguments)
-        return Execution(
-            self.cache_root,
-            self.output_dir,
-            self.arguments.worker,
-            n_procs,
-            progress,
-            overwrite=self.arguments.overwrite,
+def _report(
+    options: RunOptions, atlas: Atlas | None, console: ReportConsole
+) -> tuple[int, Path | None]:
+    """Make the report, unless it is left out; no failure of it loses what was computed."""
+    output_dir = options.output_dir.resolve()
+    console.print("")
+    if options.no_report:
+        console.print(f"report        not made: `twolevel report {output_dir}` makes it")
+        if (output_dir / REPORT).is_file():
+            console.print(
+                f"note: {REPORT} there is of an earlier call, and shows nothing of this one"
+            )
+        return DONE, None
+    try:
+        return DONE, make_report(options, output_dir, atlas, console)
+    except TwolevelError as error:
+        console.print(
+            f"The report could not be made; `twolevel report {output_dir}` tries again:\n{error}"
         )
-
-    def participants(self, plan: Plan, planned: PlannedOutputs) -> int:
-        """Run the participant level."""
-        model = self.request.model
-        totals = {
-            "download": len(plan.runs) if self.fetching else 0,
-            "run": 0 if is_at_once(model) else sum(len(runs) for runs in plan.runs.values()),
-            "subject": len(plan.runs),
-        }
-        prepare_kernels(self.console)
-        with StageProgress(self.console, "participant level", totals, self.log) as progress:
-            outcome = run_participants(
-                plan, model, planned.records, self._execution(progress), self.fetching
-            )
-            progress.finish(ok=not outcome.failed)
-        self.record.attempted.extend(plan.runs)
-        status = self.report_failures(outcome.failed)
-        quality = [*low_mean_notes(outcome.files), *inflation_notes(outcome.files)]
-        notes = [*outcome.notes, *quality]
-        if outcome.done:
-            there = {entities_of(path).get("contrast") for path in outcome.files}
-            notes += _without_maps(model, there)
-        show_notes(self.console, notes, verbose=self.arguments.verbose)
-        if outcome.done:
-            self.say(f"subject maps  {self.output_dir}/sub-*/func")
-        if self.arguments.analysis_level == "participant" and (self.output_dir / "group").is_dir():
-            self.say("note: the maps in group/ are of an earlier run; `run ... group` renews them")
-        return status
-
-    def say(self, text: str) -> None:
-        """Print a line as it is."""
-        self.console.print(text)
-
-    def group_of(self, plan: Plan, planned: PlannedOutputs, *, may_run: bool) -> int:
-        """Run the group level on the maps of the subjects that this call analysed."""
-        if not (may_run or self.arguments.allow_missing):
-            self.say(
-                "The group was not run: give --allow-missing to run it without these subjects."
-            )
-            return SOME_FAILED
-        problems = Problems()
-        group = problems.attempt(
-            lambda: _find_group(self.arguments, self.request, self.output_dir, plan)
-        )
-        if group is not None:
-            return self.group(group)
-        error = str(InputError(problems.found))
-        record_failure(self.output_dir, planned.records[GROUP], error)
-        return self.report_failures({GROUP: error})
-
-    def group(self, inputs: GroupInputs) -> int:
-        """Run the group level."""
-        model = self.request.model
-        self.record.attempted.append(GROUP)
-        notes = list(inputs.notes)
-        if self.arguments.analysis_level == "group":  # otherwise it was said of the subjects
-            notes += _without_maps(model, {label for label, maps in inputs.maps.items() if maps})
-        show_notes(self.console, notes, verbose=True)
-        node = model.node("dataset")
-        n_tests = len(node.group_settings.tests) if node else 0
-        n_contrasts = sum(bool(maps) for maps in inputs.maps.values())
-        totals = {"contrast": n_contrasts, "test": n_contrasts * n_tests}
-        figures = not self.arguments.no_figures
-        if figures:  # one step for the subjects' coverage, and one for each contrast and test
-            totals["drawing"] = 1 + n_contrasts + n_contrasts * n_tests
-        earlier = self._figures()
-        prepare_kernels(self.console)
-        shares = partial(unfinished_shares, self.cache_root.parent / UNFINISHED)
-        with StageProgress(self.console, "group level", totals, self.log, shares) as progress:
-            outcome = run_group(
-                inputs,
-                model,
-                self._execution(progress),
-                seed=self.arguments.random_seed,
-                group_mask=self.arguments.group_mask,
-                figures=figures,
-            )
-            progress.finish(ok=not outcome.failed)
-        if self.report_failures(outcome.failed) != DONE:
-            return SOME_FAILED
-        (tests,) = [path for path in outcome.files if path.name.endswith("_tests.tsv")]
-        _show_tests(self.console, tests)
-        removed = len(earlier - self._figures())
-        without = f"none drawn{f'; {removed} of an earlier call removed' * bool(removed)}"
-        for what, where in (
-            ("group maps", f"{self.output_dir}/group"),
-            ("figures", f"{self.output_dir}/figures" if figures else without),
-            ("tests", tests),
-            ("left out", self.output_dir / "excluded.tsv"),
-        ):
-            self.say(f"{what:<13} {where}")
-        return DONE
-
-    def _figures(self) -> set[Path]:
-        return set((self.output_dir / "figures").glob("*_statmap.*"))
-
-    def report(self, atlas: Atlas | None) -> int:
-        """Make the report, unless it is left out; no failure of it loses what was computed."""
-        self.say("")
-        if self.arguments.no_report:
-            self.say(f"report        not made: `twolevel report {self.output_dir}` makes it")
-            if (self.output_dir / REPORT).is_file():
-                self.say(
-                    f"note: {REPORT} there is of an earlier call, and shows nothing of this one"
-                )
-            return DONE
-        try:
-            make_report(self.arguments, self.output_dir, atlas, self.console)
-        except TwolevelError as error:
-            self.say(
-                "The report could not be made; "
-                f"`twolevel report {self.output_dir}` tries again:\n{error}"
-            )
-            return SOME_FAILED
-        return DONE
-
-    def report_failures(self, failed: dict[str, str]) -> int:
-        """Print and record what failed, and return the exit status that follows."""
-        self.record.failed.update(failed)
-        errors = ReportConsole(stderr=True)
-        for who, error in failed.items():
-            name = who if who == GROUP else f"sub-{who}"
-            errors.print(f"\n{name} failed:\n{error}")
-        if failed and self.arguments.debug:
-            errors.print(self.log.read_text(encoding="utf-8"))
-        return SOME_FAILED if failed else DONE
+        return SOME_FAILED, None
 
 
-def _find_group(
-    arguments: argparse.Namespace, request: Request, output_dir: Path, plan: Plan | None = None
-) -> GroupInputs:
-    """Find the subjects' maps; in `all`, those of the subjects that were analysed."""
-    wanted: dict[str, str] = {}
-    tasks = request.selection.labels.get("task", ())
-    if len(tasks) == 1:
-        wanted["task"] = tasks[0]
-    wanted.update(request.selection.space or {})
-    downsample = request.model.nodes[0].run_settings.downsample
-    if downsample > 1 and "res" in wanted:
-        wanted["res"] += f"down{downsample}"
-    subjects: list[str] | None = list(request.selection.subjects) or None
-    left_out: Mapping[str, str] = dict.fromkeys(request.selection.excluded, EXCLUDED)
-    if subjects is None and left_out:
-        subjects = [s for s in list_subjects(output_dir) if s not in left_out]
-    if plan is not None:
-        subjects, left_out = list(plan.runs), plan.left_out
-        entities = output_entities(next(iter(plan.runs.values()))[0], downsample)
-        wanted = kind_of(entities)
-    inputs = find_subject_maps(
-        output_dir,
-        request.model,
-        subjects=subjects,
-        wanted=wanted,
-        group_mask=arguments.group_mask,
-        allow_missing=arguments.allow_missing,
-        without_space=request.selection.space == {},
-    )
-    return replace(inputs, left_out={**inputs.left_out, **left_out})
-
-
-def _without_maps(model: StatsModel, there: Container[str | None]) -> list[Note]:
-    """Name the contrasts that no subject has."""
-    return [
-        Note("no subject has it; excluded.tsv says why", f"contrast {c.name}", loses_data=True)
-        for c in model.nodes[0].contrasts
-        if c.label not in there
-    ]
-
-
-def _open_log(output_dir: Path, notes: Iterable[Note]) -> Path:
+def _open_log(output_dir: Path, call: str, notes: Iterable[Note]) -> Path:
     now = datetime.now(UTC)
     log = output_dir / "logs" / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     lines = [
         f"{now:%Y-%m-%d %H:%M:%S} UTC",
-        " ".join(sys.argv),
+        call,
         *(f"note: {line}" for line in merged(notes, every_place=True)),
         "",
     ]
     log.write_text("\n".join(lines), encoding="utf-8")
     return log
-
-
-def _show_tests(console: ReportConsole, path: Path) -> None:
-    """Print how many voxels survive each test."""
-    table = read_tsv(path)
-    if table.empty:
-        console.print("No test was carried out: the model's Dataset node asks for none.")
-        return
-    table["survive"] = [f"{r.n_voxels} ({r.n_clusters})" for r in table.itertuples()]
-    shown = table.pivot_table("survive", "test", "contrast", aggfunc="first", sort=False)
-    shown = shown.rename_axis(index=None, columns="voxels (clusters)")
-    console.print(f"\n{shown.to_string()}\n")
-    uncorrected = [test for test in shown.index if test in UNCORRECTED]
-    if uncorrected:
-        console.print(f"{' and '.join(uncorrected)}: not corrected for the number of voxels")
-    console.print(
-        "names with FDR or fdr: the false discovery rate is controlled; with FWE, and bonferroni: "
-        "the family-wise error",
-    )
-    for text in hopeless_tests(table):
-        console.print(f"note: {text}")

@@ -9,14 +9,14 @@ from twolevel.bids.filter_file import read_filter_file
 from twolevel.bids.selection import nobody_left
 from twolevel.bids.wanted import PYBIDS_NAMES, Selection
 from twolevel.errors import InputError, Problem
-from twolevel.model.spec import ENTITY_KEYS
+from twolevel.model.nodes import ENTITY_KEYS
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
-    from twolevel.model.spec import StatsModel
+    from twolevel.cli.option_groups import LabelOptions
+    from twolevel.model.nodes import StatsModel
 
 INPUT = "the model's Input"
 FILTER_FILE = "--bids-filter-file"
@@ -44,7 +44,7 @@ class SubjectLabels:
     notes: tuple[Note, ...]
 
 
-def subject_labels(arguments: argparse.Namespace, model: StatsModel | None) -> SubjectLabels:
+def subject_labels(options: LabelOptions, model: StatsModel | None) -> SubjectLabels:
     """Read which subjects options and model name; options come before the model's Input.
 
     Parameters
@@ -56,8 +56,8 @@ def subject_labels(arguments: argparse.Namespace, model: StatsModel | None) -> S
     InputError
         Labels are not separated by blanks.
     """
-    by_option = _labels(arguments.participant_label, PARTICIPANTS, "sub-")
-    excluded = _labels(arguments.exclude_participant_label, EXCLUDED, "sub-")
+    by_option = _labels(options.participant_label, PARTICIPANTS, "sub-")
+    excluded = _labels(options.exclude_participant_label, EXCLUDED, "sub-")
     by_model = model.input_filter("subject") if model is not None else ()
     by_model = tuple(label.removeprefix("sub-") for label in by_model)
     wanted = by_option or by_model
@@ -71,7 +71,7 @@ def subject_labels(arguments: argparse.Namespace, model: StatsModel | None) -> S
 
 
 def make_selection(
-    arguments: argparse.Namespace,
+    options: LabelOptions,
     model: StatsModel | None,
     subjects: tuple[str, ...],
     space: dict[str, str] | None,
@@ -102,12 +102,12 @@ def make_selection(
             for name, key in ENTITY_KEYS.items()
         }
     by_file, notes = (
-        read_filter_file(arguments.bids_filter_file) if arguments.bids_filter_file else ({}, [])
+        read_filter_file(options.bids_filter_file) if options.bids_filter_file else ({}, [])
     )
     given = {
-        "ses": arguments.session_label,
-        "task": [arguments.task_id] if arguments.task_id else [],
-        "run": arguments.run_label,
+        "ses": options.session_label,
+        "task": (options.task_id,) if options.task_id else (),
+        "run": options.run_label,
     }
     by_option = {key: _labels(given[key], OPTIONS[key], f"{key}-") for key in given}
     chosen: dict[str, tuple[str, tuple[str, ...]]] = {}
@@ -119,7 +119,7 @@ def make_selection(
                 notes.append(_replaced(PYBIDS_NAMES[key], replaced, earlier, labels, source))
             chosen[key] = source, labels
     labels_of = {key: labels for key, (_, labels) in chosen.items()}
-    excluded = _labels(arguments.exclude_participant_label, EXCLUDED, "sub-")
+    excluded = _labels(options.exclude_participant_label, EXCLUDED, "sub-")
     return Selection(subjects, labels_of, space, excluded), notes
 
 

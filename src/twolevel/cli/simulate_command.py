@@ -8,33 +8,27 @@ from twolevel.cli.console import ReportConsole
 from twolevel.simulate.dataset import simulate_dataset
 
 if TYPE_CHECKING:
-    import argparse
     from pathlib import Path
 
+    from twolevel.cli.option_groups import SimulationOptions
+    from twolevel.cli.options import SimulateOptions
 
-def simulate(arguments: argparse.Namespace, folder: Path, console: ReportConsole) -> None:
-    """Write the dataset and show how far it is.
 
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-        Options of the simulation.
-    folder : Path
-        Where it goes.
-    """
+def simulate(options: SimulationOptions, folder: Path, console: ReportConsole) -> None:
+    """Write the dataset into a folder and show how far it is."""
     with console.status("simulating") as status:
         simulate_dataset(
             folder,
-            n_subjects=arguments.n_subjects,
-            n_runs=arguments.n_runs,
-            n_volumes=arguments.n_volumes,
-            voxel_size_mm=arguments.voxel_size,
-            seed=arguments.random_seed,
+            n_subjects=options.n_subjects,
+            n_runs=options.n_runs,
+            n_volumes=options.n_volumes,
+            voxel_size_mm=options.voxel_size,
+            seed=options.random_seed,
             progress=lambda n, total: status.update(f"simulating: run {n} of {total}"),
         )
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def execute(options: SimulateOptions) -> int:
     """Simulate a dataset.
 
     Returns
@@ -43,8 +37,8 @@ def execute(arguments: argparse.Namespace) -> int:
         Exit status.
     """
     console = ReportConsole()
-    folder = arguments.output_dir.resolve()
-    simulate(arguments, folder, console)
+    folder = options.output_dir.resolve()
+    simulate(options, folder, console)
     console.print(
         f"dataset      {folder}\nderivatives  {folder / 'derivatives' / 'fmriprep'}\n"
         f"truth        {folder / 'derivatives' / 'truth'}\n\n"

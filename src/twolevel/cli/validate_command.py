@@ -16,10 +16,10 @@ from twolevel.cli.progress import show_notes
 from twolevel.errors import InputError, Problems
 
 if TYPE_CHECKING:
-    import argparse
+    from twolevel.cli.options import AnalysisOptions
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def execute(options: AnalysisOptions) -> int:
     """Make every check and say what would be analysed.
 
     Returns
@@ -34,12 +34,12 @@ def execute(arguments: argparse.Namespace) -> int:
     """
     console = ReportConsole()
     problems = Problems()
-    request = load_request(arguments, problems)
+    request = load_request(options, problems)
     if request is None:
         raise InputError(problems.found)
     with_group = request.model.node("dataset") is not None
     plan = make_plan(request, problems, console, with_group=with_group)
-    narrowed = bool(arguments.participant_label) or arguments.n_subjects is not None
+    narrowed = bool(options.participant_label) or options.n_subjects is not None
     n_subjects = len(plan.runs if plan is not None else request.selection.subjects)
     # One subject alone may be meant for the participant level; `run` will say so for the group.
     if with_group and (problems.found or not narrowed):
@@ -50,7 +50,7 @@ def execute(arguments: argparse.Namespace) -> int:
     problems.stop_if_any()
     if plan is None:
         raise RuntimeError("no plan and no problem")
-    show_notes(console, (*request.notes, *plan.notes), verbose=arguments.verbose)
+    show_notes(console, (*request.notes, *plan.notes), verbose=options.verbose)
     n_runs = sum(len(runs) for runs in plan.runs.values())
     console.print(
         f"All checks passed: {len(plan.runs)} subjects, {n_runs} runs, "

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from twolevel.model.spec import Stage
+    from twolevel.model.stages import Stage
 
 MEANINGS = {
     "effect": "Estimated effect of the contrast",

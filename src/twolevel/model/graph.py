@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from twolevel.model.spec import ENTITY_KEYS, ContrastName, Edge, Node, Stage, stage_of
+from twolevel.model.nodes import ENTITY_KEYS, Edge, Node
+from twolevel.model.stages import ContrastName, Stage, stage_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from twolevel.model.spec import StatsModel
+    from twolevel.model.nodes import StatsModel
 
 # What tells the rows of a design apart: a unit has it in its names only where it is grouped by it.
 # Everything else that all rows share (task, space, ...) is in its names anyway.

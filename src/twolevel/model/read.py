@@ -12,10 +12,9 @@ from pydantic import BaseModel, ValidationError
 
 from twolevel.errors import ModelError, Problem, Problems
 from twolevel.files.plain_text import MOST_VALUES, parse_json, parse_yaml
+from twolevel.model.declared import checker, declared
 from twolevel.model.labels import contrast_label
-from twolevel.model.schema_messages import schema_problems, unknown_key
-from twolevel.model.software import keys_of, settings_of
-from twolevel.model.spec import (
+from twolevel.model.nodes import (
     ENTITY_KEYS,
     INTERCEPT,
     Contrast,
@@ -26,6 +25,8 @@ from twolevel.model.spec import (
     StatsModel,
     is_wild,
 )
+from twolevel.model.schema_messages import schema_problems, unknown_key
+from twolevel.model.settings import SETTINGS
 from twolevel.model.supported import number_of, unsupported, weights_of
 
 if TYPE_CHECKING:
@@ -180,11 +181,12 @@ def _unknown_keys(
 
 def _node(path: Path, node: bsm.Node) -> Node:
     software = (node.Model.Software or {}).get("twolevel", {})
+    of_level = SETTINGS[node.Level.lower()]
     try:
-        settings = settings_of(node.Level, software)
+        settings = checker(of_level).validate_python(software)
     except ValidationError as error:
         place = f'{path}: node "{node.Name}": Software.twolevel: '
-        known = keys_of(node.Level)
+        known = [one.key for one in declared(of_level)]
         raise ModelError(list(schema_problems(place, software, error, known))) from error
     steps = node.Transformations.Instructions if node.Transformations else ()
     hrf = node.Model.HRF

@@ -20,6 +20,8 @@ KINDS = {
     "list": "a list: [...]",
     "dict": "an object: {...}",
     "model": "an object: {...}",
+    "dataclass": "an object: {...}",
+    "tuple": "a list: [...]",
     "int": "a whole number",
     "float": "a number",
     "bool": "true or false",
@@ -50,7 +52,7 @@ def schema_problems(
         here = f"{where}{place}".rstrip(": ")
         if first["type"] == "missing":
             yield Problem(here, f'no key "{key}"', f'the key "{key}"', "add it")
-        elif first["type"] == "extra_forbidden":
+        elif first["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
             yield unknown_key(here, key, known if len(first["loc"]) == 1 else ())
         else:
             expected = " or ".join(dict.fromkeys(_expected(detail) for detail in details))

@@ -7,8 +7,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from twolevel.errors import Problem
+from twolevel.model.nodes import ENTITY_KEYS, INTERCEPT, is_wild
 from twolevel.model.schema_messages import shown
-from twolevel.model.spec import ENTITY_KEYS, INTERCEPT, is_wild
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from twolevel.model.spec import INTERCEPT, is_wild
+from twolevel.model.nodes import INTERCEPT, is_wild
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twolevel.model.spec import Node
+    from twolevel.model.nodes import Node
 
 TIMING = {"onset", "duration"}
 

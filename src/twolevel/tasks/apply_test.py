@@ -13,7 +13,8 @@ from twolevel.bids.entities import build_name
 from twolevel.derivatives.maps import folder_of, write_statmap
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
-from twolevel.model.spec import ContrastName, GroupSettings, GroupSpec, TestSettings
+from twolevel.model.settings import GroupSettings, TestSettings
+from twolevel.model.stages import ContrastName, GroupSpec
 from twolevel.stats.inference.cluster_extent import cluster_extent
 from twolevel.stats.inference.cluster_table import cluster_table
 from twolevel.stats.inference.height_control import height_control

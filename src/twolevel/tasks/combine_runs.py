@@ -25,7 +25,7 @@ from twolevel.derivatives.maps import (
 from twolevel.errors import AnalysisError
 from twolevel.files.images import read_map, read_mask
 from twolevel.files.sidecars import read_json, sidecar_of
-from twolevel.model.spec import Stage
+from twolevel.model.stages import Stage
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.stats.maps.fixed import combine_runs
 from twolevel.tasks.design_run import EXCLUSIONS

@@ -14,7 +14,7 @@ from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_ex
 from twolevel.derivatives.maps import folder_of, model_record
 from twolevel.files.sidecars import read_json, write_json
 from twolevel.files.tables import write_tsv
-from twolevel.model.spec import GroupSpec
+from twolevel.model.stages import GroupSpec
 from twolevel.tasks.apply_test import ROW
 from twolevel.tasks.design_run import EXCLUSIONS
 

@@ -14,7 +14,7 @@ from twolevel.bids.entities import build_name
 from twolevel.derivatives.maps import folder_of, write_statmap
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
-from twolevel.model.spec import ContrastName, GroupSpec
+from twolevel.model.stages import ContrastName, GroupSpec
 from twolevel.stats.permute.loop import Permuted
 from twolevel.tasks.group_data import load_group
 from twolevel.tasks.permuted_data import has_permuted, load_permuted

@@ -16,7 +16,7 @@ from twolevel.errors import AnalysisError
 from twolevel.files.images import read_mask
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
-from twolevel.model.spec import GroupSpec
+from twolevel.model.stages import GroupSpec
 
 GROUP_MASK = "_group_mask.npy"
 

@@ -19,7 +19,7 @@ from twolevel.derivatives.exclusions import Exclusion, write_exclusions
 from twolevel.derivatives.maps import folder_of, model_record
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import line_of, write_tsv
-from twolevel.model.spec import Stage
+from twolevel.model.stages import Stage
 from twolevel.model.variables import RunVariables, condition_events, resolve_variables
 from twolevel.stats.run.design import HighPass, frame_times_of, make_design_matrix, one_high_pass
 
@@ -98,7 +98,7 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "HighPassCutoffHz": high_pass.drift_hz,
             "HighPassReplaces": list(high_pass.replaced),
             **model_record(stage),
-            "Settings": asdict(stage.node.settings),
+            "Settings": {**asdict(stage.node.settings), "seed": stage.node.seed},
             "Sources": list(spec.sources),
         },
     )

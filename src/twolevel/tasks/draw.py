@@ -13,7 +13,8 @@ from twolevel.bids.entities import build_name, is_mni152
 from twolevel.derivatives.maps import folder_of
 from twolevel.files.images import read_map, read_mask
 from twolevel.files.sidecars import read_json
-from twolevel.model.spec import ContrastName, TestSettings
+from twolevel.model.settings import TestSettings
+from twolevel.model.stages import ContrastName
 from twolevel.report.group_results import find_survivors
 from twolevel.stats.maps.quality import carpet
 from twolevel.tasks.apply_test import ROW

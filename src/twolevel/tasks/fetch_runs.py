@@ -13,7 +13,7 @@ from twolevel.checks.dataset import check_subject
 from twolevel.errors import TransferError
 from twolevel.fetch.needed import images_of
 from twolevel.fetch.transfer import download
-from twolevel.model.spec import Stage
+from twolevel.model.stages import Stage
 
 # How many files are downloaded at once changes no result: it is no input of the task.
 JOBS_VARIABLE = "TWOLEVEL_JOBS"

@@ -15,7 +15,8 @@ from twolevel.derivatives.maps import model_record, write_mask, write_statmap
 from twolevel.errors import AnalysisError
 from twolevel.files.images import read_mask
 from twolevel.files.stack import StackedMaps
-from twolevel.model.spec import ContrastName, GroupSettings, GroupSpec
+from twolevel.model.settings import GroupSettings
+from twolevel.model.stages import ContrastName, GroupSpec
 from twolevel.numerics.relabeled_statistics import WHOLE
 from twolevel.stats.estimates import ContrastEstimate, p_from_t
 from twolevel.stats.inference.result import GroupContrast

@@ -13,7 +13,7 @@ from pydra.compose import python
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
 from twolevel.derivatives.maps import model_record, write_mask, write_statmap
-from twolevel.model.spec import Stage
+from twolevel.model.stages import Stage
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fitted_run import FittedRun, fit_image, load_design

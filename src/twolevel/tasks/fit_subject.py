@@ -12,7 +12,7 @@ from pydra.compose import python
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.derivatives.exclusions import Exclusion
 from twolevel.files.images import read_mask
-from twolevel.model.spec import Stage
+from twolevel.model.stages import Stage
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.tasks.combine_runs import (
     SubjectRuns,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from twolevel.model.spec import Stage
+    from twolevel.model.stages import Stage
     from twolevel.stats.run.fit import RunFit
 
 
@@ -122,7 +122,7 @@ def fit_image(
         noise_model=settings.noise_model,
         percent=True,
         n_threads=resources.n_threads,
-        seed=settings.seed,
+        seed=stage.node.seed,
     )
     usable = blocks.usable
     if not usable.any():

@@ -10,7 +10,8 @@ from fileformats.generic import Directory
 from pydra.compose import python
 
 from twolevel.files.checkpoint import Checkpoint
-from twolevel.model.spec import ContrastName, GroupSettings
+from twolevel.model.settings import GroupSettings
+from twolevel.model.stages import ContrastName
 from twolevel.stats.inference.permutation_fwe import STATISTIC_OF
 from twolevel.stats.permute.loop import STATISTICS, PermutationSettings, permute_group
 from twolevel.stats.permute.model import make_permutation_model

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twolevel.bids.run_inputs import RunSpec
-    from twolevel.model.spec import Stage
+    from twolevel.model.stages import Stage
     from twolevel.stats.run.fit import RunFit
     from twolevel.tasks.fitted_run import FittedRun
 

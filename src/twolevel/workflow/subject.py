@@ -11,7 +11,7 @@ from pydra.compose import workflow
 from twolevel.bids.layout import RunFiles
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.derivatives.exclusions import Exclusion
-from twolevel.model.spec import Stage
+from twolevel.model.stages import Stage
 from twolevel.tasks.combine_runs import CombineRuns
 from twolevel.tasks.design_run import DesignRun
 from twolevel.tasks.fetch_runs import FetchRuns

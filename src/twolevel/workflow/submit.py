@@ -22,7 +22,8 @@ from twolevel.derivatives.exclusions import read_exclusions
 from twolevel.derivatives.publish import publish
 from twolevel.derivatives.records import GROUP, Publication, kind_of, record_failure
 from twolevel.errors import AnalysisError, DamagedError, OutputError
-from twolevel.model.spec import ContrastName, GroupSpec, StatsModel, stage_of
+from twolevel.model.nodes import StatsModel
+from twolevel.model.stages import ContrastName, GroupSpec, stage_of
 from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fingerprint import drawing_fingerprint, numbers_fingerprint
 from twolevel.workflow.cache import digest_files, forget_damaged

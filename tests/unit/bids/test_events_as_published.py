@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from twolevel.bids.events import events_of_run
-from twolevel.model.spec import Instruction, Node, RunSettings
+from twolevel.model.nodes import Instruction, Node
+from twolevel.model.settings import RunSettings
 from twolevel.model.variables import condition_events, resolve_variables
 
 if TYPE_CHECKING:

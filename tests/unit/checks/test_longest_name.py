@@ -7,7 +7,7 @@ import pytest
 
 from twolevel.checks.longest_name import check_name_lengths, longest_name
 from twolevel.errors import InputError
-from twolevel.model.spec import Contrast
+from twolevel.model.nodes import Contrast
 
 RUN = {"sub": "01", "task": "t", "run": "1"}
 GROUP = {"task": "t", "space": "MNI152NLin2009cAsym"}

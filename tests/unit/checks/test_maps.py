@@ -14,14 +14,15 @@ from twolevel.derivatives.records import Publication, record_failure
 from twolevel.errors import InputError
 from twolevel.files.images import write_image
 from twolevel.files.sidecars import write_json
+from twolevel.model.nodes import Scope
 from twolevel.model.override import override
 from twolevel.model.read import presets, read_model
-from twolevel.model.spec import Scope, stage_of
+from twolevel.model.stages import stage_of
 
 if TYPE_CHECKING:
     from twolevel.checks.maps import GroupInputs
     from twolevel.errors import Problem
-    from twolevel.model.spec import StatsModel
+    from twolevel.model.nodes import StatsModel
 
 AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])
 SHAPE = (3, 4, 5)

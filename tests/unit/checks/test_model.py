@@ -12,7 +12,8 @@ from twolevel.checks import run as run_checks
 from twolevel.checks.checked import CheckedTables
 from twolevel.checks.model import check_model, check_taken, levels_of, not_taken
 from twolevel.errors import InputError
-from twolevel.model.spec import Contrast, Instruction, Node, RunSettings
+from twolevel.model.nodes import Contrast, Instruction, Node
+from twolevel.model.settings import RunSettings
 from twolevel.model.variables import resolve_variables
 from twolevel.notes import merged
 

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import io
 import os
-from argparse import Namespace
-from typing import Any
 
 import pytest
 
@@ -15,21 +13,17 @@ from twolevel.cli.machine import (
     process_notes,
     shared_resources,
 )
+from twolevel.cli.option_groups import MachineOptions
 from twolevel.errors import OutputError
 from twolevel.notes import merged
 from twolevel.numerics.resources import Resources
 
 GB = 10**9
-ASKED_FOR_NOTHING = {"worker": "cf", "nprocs": None, "omp_nthreads": None, "mem_gb": None}
 COMPILING = "compiling numerical kernels, once for this installation: about 10 seconds\n"
 NOWHERE_TO_WRITE = (
     "each process compiles the numerical kernels, about 10 seconds: neither the installation nor "
     "the user's cache can be written (NUMBA_CACHE_DIR names another)\n"
 )
-
-
-def arguments(**given: Any) -> Namespace:
-    return Namespace(**{**ASKED_FOR_NOTHING, **given})
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +43,7 @@ def eight_cores(monkeypatch):
     ],
 )
 def test_a_process_per_core_computes_unless_something_else_is_asked_for(given, expected):
-    assert process_count(arguments(**given)) == expected
+    assert process_count(MachineOptions(**given)) == expected
 
 
 @pytest.mark.parametrize(
@@ -66,7 +60,7 @@ def test_a_process_per_core_computes_unless_something_else_is_asked_for(given, e
     ],
 )
 def test_the_cores_are_shared_among_the_processes(given, n_threads):
-    assert shared_resources(arguments(**given)).n_threads == n_threads
+    assert shared_resources(MachineOptions(**given)).n_threads == n_threads
 
 
 @pytest.mark.parametrize(
@@ -81,16 +75,16 @@ def test_the_cores_are_shared_among_the_processes(given, n_threads):
     ],
 )
 def test_the_memory_is_shared_among_the_processes(given, memory_bytes):
-    assert shared_resources(arguments(**given)).memory_bytes == memory_bytes
+    assert shared_resources(MachineOptions(**given)).memory_bytes == memory_bytes
 
 
 def test_memory_that_is_asked_for_may_be_more_than_the_machine_says_it_has():
-    assert shared_resources(arguments(nprocs=1, mem_gb=100)) == Resources(8, 99_600_000_000)
+    assert shared_resources(MachineOptions(nprocs=1, mem_gb=100)) == Resources(8, 99_600_000_000)
 
 
 def test_too_little_memory_for_so_many_processes_is_refused():
     with pytest.raises(OutputError) as error:
-        shared_resources(arguments(nprocs=3, mem_gb=1.4))
+        shared_resources(MachineOptions(nprocs=3, mem_gb=1.4))
     assert str(error.value) == (
         "--mem-gb 1.4\n"
         "  found:    3 processes\n"
@@ -102,15 +96,15 @@ def test_too_little_memory_for_so_many_processes_is_refused():
 @pytest.mark.parametrize("nprocs", [1, 2, 3, 7, 8])
 def test_the_memory_that_the_refusal_names_is_enough(nprocs):
     with pytest.raises(OutputError) as error:
-        shared_resources(arguments(nprocs=nprocs, mem_gb=0.1))
+        shared_resources(MachineOptions(nprocs=nprocs, mem_gb=0.1))
     least = float(error.value.problems[0].expected.split()[0])
     assert least == nprocs / 2
-    assert shared_resources(arguments(nprocs=nprocs, mem_gb=least)).memory_bytes == 10**8
+    assert shared_resources(MachineOptions(nprocs=nprocs, mem_gb=least)).memory_bytes == 10**8
 
 
 def test_a_machine_with_little_memory_is_used_nevertheless(monkeypatch):
     monkeypatch.setattr(machine, "_machine_bytes", lambda: GB)
-    assert shared_resources(arguments(nprocs=8)) == Resources(1, 10**8)
+    assert shared_resources(MachineOptions(nprocs=8)) == Resources(1, 10**8)
 
 
 @pytest.mark.parametrize("text", ["max\n", "", None, str(2**62)])
@@ -151,7 +145,7 @@ def test_kernels_are_compiled_before_processes_need_them_and_it_is_said(
 
 @pytest.mark.parametrize("given", [{}, {"nprocs": 8}, {"nprocs": 1}, {"worker": "debug"}])
 def test_as_many_processes_as_cores_are_no_news(given):
-    assert process_notes(arguments(**given)) == []
+    assert process_notes(MachineOptions(**given)) == []
 
 
 @pytest.mark.parametrize(
@@ -160,7 +154,7 @@ def test_as_many_processes_as_cores_are_no_news(given):
 )
 def test_more_processes_than_cores_are_told(monkeypatch, n_cores, n_procs, said):
     monkeypatch.setattr(machine, "cpu_count", lambda: n_cores)
-    (note,) = process_notes(arguments(nprocs=n_procs))
+    (note,) = process_notes(MachineOptions(nprocs=n_procs))
     assert merged([note]) == [
         f"--nprocs {n_procs}: {said}: more processes need more memory and are no faster"
     ]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from twolevel.cli.options import DemoOptions, FetchOptions, RunOptions
 from twolevel.cli.parser import parse
 
 RUN = ("run", "data", "results")
@@ -73,31 +74,43 @@ def test_options_of_the_report_do_not_go_without_one(refusal, tmp_path, command,
     said = f"{option} is about the report, which --no-report leaves out"
     name = f"twolevel {command[0]}"
     assert refusal(*command, "--no-report", *words) == f"{name}: error: {said}"
-    assert parse([*command, "--no-figures", *words]).no_figures is True
+    options = parse([*command, "--no-figures", *words])
+    assert isinstance(options, RunOptions | DemoOptions)
+    assert options.no_figures
 
 
-def test_figures_and_report_are_made_unless_they_are_left_out():
-    for command in ([*RUN, "all"], ["demo"]):
-        arguments = parse(command)
-        assert (arguments.no_figures, arguments.no_report) == (False, False)
-        arguments = parse([*command, "--no-figures", "--no_report"])
-        assert (arguments.no_figures, arguments.no_report) == (True, True)
+@pytest.mark.parametrize("command", [[*RUN, "all"], ["demo"]])
+def test_figures_and_report_are_made_unless_they_are_left_out(command):
+    for words, left_out in (([], False), (["--no-figures", "--no_report"], True)):
+        options = parse([*command, *words])
+        assert isinstance(options, RunOptions | DemoOptions)
+        assert (options.no_figures, options.no_report) == (left_out, left_out)
+        assert options.draws is not left_out
+
+
+def test_the_participant_level_draws_nothing():
+    options = parse([*RUN, "participant"])
+    assert isinstance(options, RunOptions)
+    assert not options.draws
 
 
 @pytest.mark.parametrize("level", ["participant", "all"])
 def test_options_of_downloads_go_with_fetch(level):
     arguments = parse([*RUN, level, "--fetch", "--drop", "--jobs", "3"])
+    assert isinstance(arguments, RunOptions)
     assert (arguments.fetch, arguments.drop, arguments.jobs) == (True, True, 3)
 
 
 def test_nothing_is_downloaded_or_dropped_unless_asked_for():
     for level in ("participant", "group", "all"):
         arguments = parse([*RUN, level])
+        assert isinstance(arguments, RunOptions)
         assert (arguments.fetch, arguments.drop, arguments.jobs) == (False, False, None)
 
 
 def test_fetch_takes_the_newest_of_openneuro_with_four_jobs_by_default():
     arguments = parse(FETCH)
+    assert isinstance(arguments, FetchOptions)
     assert (arguments.dataset, arguments.target) == ("ds000001", Path("data"))
     assert (arguments.raw, arguments.raw_version) == (None, None)
     assert (arguments.derivatives, arguments.derivatives_version) == (None, None)
@@ -113,15 +126,18 @@ def test_fetch_takes_the_newest_of_openneuro_with_four_jobs_by_default():
 )
 def test_options_of_fetch_may_be_written_with_hyphens_or_underscores(options):
     arguments = parse([*FETCH[:2], "my_data", *options])
+    assert isinstance(arguments, FetchOptions)
     assert arguments.target == Path("my_data")
-    assert arguments.participant_label == ["01", "sub_02"]
+    assert arguments.participant_label == ("01", "sub_02")
     assert (arguments.task_id, arguments.raw_version) == ("a_b", "v_1")
     assert arguments.dry_run is True
 
 
 @pytest.mark.parametrize("options", [["--clean-work-dir"], ["--clean_work_dir"]])
 def test_options_of_run_may_be_written_with_hyphens_or_underscores(refusal, options):
-    assert parse([*RUN, "all", "--fetch", *options]).clean_work_dir is True
+    arguments = parse([*RUN, "all", "--fetch", *options])
+    assert isinstance(arguments, RunOptions)
+    assert arguments.clean_work_dir is True
     said = "twolevel run: error: --drop goes with --fetch"
     assert refusal(*RUN, "all", "--drop", *options) == said
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from twolevel.cli.console import ReportConsole
-from twolevel.cli.run_command import _show_tests, _without_maps
+from twolevel.cli.maps_of_subjects import without_maps
+from twolevel.cli.shown_tests import show_tests
 from twolevel.model.read import presets, read_model
 from twolevel.notes import merged
 
@@ -34,14 +35,14 @@ HEADER = (
     ],
 )
 def test_contrasts_that_no_subject_has_are_named_first(there, lines):
-    notes = _without_maps(read_model(presets()["balloon"]), there)
+    notes = without_maps(read_model(presets()["balloon"]), there)
     assert merged(notes) == lines
     assert all(note.loses_data for note in notes)
 
 
 def shown(path: Path, capsys: pytest.CaptureFixture[str], rows: str) -> str:
     path.write_text(HEADER + rows)
-    _show_tests(ReportConsole(), path)
+    show_tests(ReportConsole(), path)
     return capsys.readouterr().out
 
 

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from argparse import Namespace
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from twolevel.cli.option_groups import LabelOptions
 from twolevel.cli.select import make_selection, subject_labels
 from twolevel.errors import InputError
 from twolevel.files.sidecars import write_json
@@ -13,19 +13,12 @@ from twolevel.model.read import presets, read_model
 from twolevel.notes import merged
 
 if TYPE_CHECKING:
-    from twolevel.model.spec import StatsModel
+    from twolevel.model.nodes import StatsModel
 
 
-def options(**given: Any) -> Namespace:
-    nothing: dict[str, Any] = {
-        "participant_label": [],
-        "exclude_participant_label": [],
-        "session_label": [],
-        "task_id": None,
-        "run_label": [],
-        "bids_filter_file": None,
-    }
-    return Namespace(**{**nothing, **given})
+def given(option: str, *labels: str) -> LabelOptions:
+    options: Any = {option: labels}
+    return LabelOptions(**options)
 
 
 def model(**inputs: tuple[str, ...]) -> StatsModel:
@@ -35,7 +28,7 @@ def model(**inputs: tuple[str, ...]) -> StatsModel:
 def test_input_filter_file_and_options_are_put_together(tmp_path):
     path = write_json(tmp_path / "filter.json", {"bold": {"acquisition": [None, "mb"]}})
     selection, notes = make_selection(
-        options(run_label=["run-02", "1"], bids_filter_file=path),
+        LabelOptions(run_label=("run-02", "1"), bids_filter_file=path),
         model(task=("balloon",), session=("ses-pre",)),
         ("01",),
         {"space": "T1w"},
@@ -51,14 +44,14 @@ def test_input_filter_file_and_options_are_put_together(tmp_path):
 
 
 def test_nothing_asked_for_is_nothing():
-    selection, notes = make_selection(options(), None, (), None)
+    selection, notes = make_selection(LabelOptions(), None, (), None)
     assert (selection.asked(), notes) == ({}, [])
 
 
 def test_what_replaces_what_is_noted(tmp_path):
     path = write_json(tmp_path / "filter.json", {"bold": {"session": "b", "run": 3}})
     selection, notes = make_selection(
-        options(task_id="task-stop", session_label=["c"], bids_filter_file=path),
+        LabelOptions(task_id="task-stop", session_label=("c",), bids_filter_file=path),
         model(task=("balloon",), session=("a",), run=("03",)),
         (),
         None,
@@ -73,19 +66,21 @@ def test_what_replaces_what_is_noted(tmp_path):
 
 def test_options_that_say_what_the_model_says_are_no_news():
     _, notes = make_selection(
-        options(task_id="balloon", run_label=["1", "02"]),
+        LabelOptions(task_id="balloon", run_label=("1", "02")),
         model(task=("balloon",), run=("2", "1")),
         (),
         None,
     )
     assert notes == []
-    same = subject_labels(options(participant_label=["sub-2", "1"]), model(subject=("1", "2")))
+    same = subject_labels(
+        LabelOptions(participant_label=("sub-2", "1")), model(subject=("1", "2"))
+    )
     assert same.notes == ()
 
 
 def test_subjects_of_an_option_come_before_those_of_the_model():
     named = subject_labels(
-        options(participant_label=["sub-02"], exclude_participant_label=["sub-01"]),
+        LabelOptions(participant_label=("sub-02",), exclude_participant_label=("sub-01",)),
         model(subject=("01", "02")),
     )
     assert (named.wanted, named.excluded, named.source) == (
@@ -95,21 +90,21 @@ def test_subjects_of_an_option_come_before_those_of_the_model():
     )
     (line,) = merged(named.notes)
     assert line.endswith(" replaces what the model's Input selects: 02 instead of 01, 02")
-    of_model = subject_labels(options(), model(subject=("sub-01",)))
+    of_model = subject_labels(LabelOptions(), model(subject=("sub-01",)))
     assert (of_model.wanted, of_model.source) == (("01",), "the model's Input: subject")
 
 
 @pytest.mark.parametrize(
     ("given", "where", "remedy"),
     [
-        ({"run_label": ["1,2"]}, "--run-label 1,2", "write --run-label 1 2"),
-        ({"session_label": ["pre,", "post"]}, "--session-label pre,", "write --session-label pre"),
+        ({"run_label": ("1,2",)}, "--run-label 1,2", "write --run-label 1 2"),
+        ({"session_label": ("pre,", "post")}, "--session-label pre,", "write --session-label pre"),
         ({"task_id": "a,b"}, "--task-id a,b", "write --task-id a b"),
     ],
 )
 def test_labels_are_separated_by_blanks(given, where, remedy):
     with pytest.raises(InputError) as caught:
-        make_selection(options(**given), None, (), None)
+        make_selection(LabelOptions(**given), None, (), None)
     (problem,) = caught.value.problems
     assert (problem.where, problem.remedy) == (where, remedy)
     assert problem.expected == "labels separated by blanks"
@@ -118,7 +113,7 @@ def test_labels_are_separated_by_blanks(given, where, remedy):
 @pytest.mark.parametrize("option", ["participant_label", "exclude_participant_label"])
 def test_labels_of_subjects_are_separated_by_blanks(option):
     with pytest.raises(InputError) as caught:
-        subject_labels(options(**{option: ["01,sub-02", "03", "4,5"]}), None)
+        subject_labels(given(option, "01,sub-02", "03", "4,5"), None)
     flag = f"--{option.replace('_', '-')}"
     assert [p.remedy for p in caught.value.problems] == [
         f"write {flag} 01 sub-02",

@@ -28,7 +28,7 @@ from twolevel.derivatives.maps import (
 )
 from twolevel.derivatives.publish import linked_datasets, write_dataset_files
 from twolevel.model.read import presets, read_model
-from twolevel.model.spec import stage_of
+from twolevel.model.stages import stage_of
 
 AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
 SOURCES = ["bids::sub-01/func/a.nii.gz"]

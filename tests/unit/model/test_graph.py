@@ -13,8 +13,8 @@ from twolevel.model.graph import (
     expand,
     in_order,
 )
+from twolevel.model.nodes import Edge, StatsModel
 from twolevel.model.read import find_model, read_model
-from twolevel.model.spec import Edge, StatsModel
 
 TASK = ("task", "T")
 

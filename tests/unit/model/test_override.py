@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from twolevel.errors import InputError
+from twolevel.model.nodes import StatsModel
 from twolevel.model.override import override
 from twolevel.model.read import presets, read_model
-from twolevel.model.spec import GroupSettings, RunSettings, StatsModel, stage_of
+from twolevel.model.settings import GroupSettings, RunSettings
+from twolevel.model.stages import stage_of
 
 
 @pytest.fixture(scope="module")

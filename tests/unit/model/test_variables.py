@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twolevel.model.spec import Hrf, Instruction, Node, RunSettings
+from twolevel.model.nodes import Hrf, Instruction, Node
+from twolevel.model.settings import RunSettings
 from twolevel.model.variables import condition_events, resolve_variables
 
 CONFOUNDS = ["rot_x", "rot_y", "trans_x", "csf", "a_comp_cor_00"]

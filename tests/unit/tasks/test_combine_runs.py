@@ -8,7 +8,7 @@ import pytest
 
 from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
 from twolevel.model.read import presets, read_model
-from twolevel.model.spec import stage_of
+from twolevel.model.stages import stage_of
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.tasks.combine_runs import (
     SubjectRuns,

@@ -8,7 +8,9 @@ import pytest
 
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.derivatives.exclusions import read_exclusions
-from twolevel.model.spec import Contrast, Instruction, Node, RunSettings, StatsModel, stage_of
+from twolevel.model.nodes import Contrast, Instruction, Node, StatsModel
+from twolevel.model.settings import RunSettings
+from twolevel.model.stages import stage_of
 from twolevel.tasks.design_run import EXCLUSIONS, design_run
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ def test_a_contrast_on_a_level_that_a_wildcard_takes_elsewhere_is_recorded(desig
 def test_the_sidecar_says_what_events_of_no_duration_stand_for(design, rows, said):
     _, sidecar, _ = design(rows, ["trial_type.face"], ["trial_type.face"])
     assert ("EventsOfNoDuration" in sidecar) == said
+    assert sidecar["Settings"]["seed"] == 0
     if said:
         assert sidecar["EventsOfNoDuration"].startswith("Impulses of 1/50 of the repetition time")
 

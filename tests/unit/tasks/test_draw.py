@@ -12,7 +12,8 @@ import pytest
 
 from twolevel.files.images import write_image
 from twolevel.model.read import presets, read_model
-from twolevel.model.spec import ContrastName, GroupSpec, TestSettings, stage_of
+from twolevel.model.settings import TestName, TestSettings
+from twolevel.model.stages import ContrastName, GroupSpec, stage_of
 from twolevel.report import carpet, figures
 from twolevel.stats.maps.quality import carpet as carpet_of
 from twolevel.tasks.apply_test import ROW, apply_test, carry_out
@@ -29,7 +30,7 @@ CONTRAST = ContrastName("pumps $1$", "pumps", "1*pumps")
 AFFINE = np.diag([8.0, 8, 8, 1]) - np.array([[0.0, 0, 0, 40]] * 3 + [[0, 0, 0, 0]])
 SHAPE = (11, 12, 10)
 N_SUBJECTS = 9
-TESTS = (
+TESTS: tuple[TestName, ...] = (
     "clusterExtent",
     "fdr",
     "fpr",
@@ -142,7 +143,7 @@ def test_the_voxels_drawn_are_those_that_survive_the_test(group, drawn, tmp_path
 @pytest.mark.parametrize(
     ("test", "title"),
     [
-        ("fpr", "pumps $1$: fpr 0.05, two-sided, |z| >= 1.96; controls "),
+        ("fpr", "pumps $1$: fpr 0.001, two-sided, |z| >= 3.29; controls "),
         ("clusterExtent", "pumps $1$: clusterExtent, two-sided, |z| >= 3.29; controls "),
         (
             "permutationFWE",

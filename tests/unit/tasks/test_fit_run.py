@@ -15,7 +15,7 @@ from twolevel.derivatives.quality import LOW_MEAN, low_mean_notes
 from twolevel.files.images import read_map, write_image
 from twolevel.files.tables import read_tsv, write_tsv
 from twolevel.model.read import read_model
-from twolevel.model.spec import stage_of
+from twolevel.model.stages import stage_of
 from twolevel.notes import Note
 from twolevel.tasks.design_run import design_run
 from twolevel.tasks.fit_run import fit_run_files

@@ -10,7 +10,8 @@ import pytest
 
 from twolevel.files.checkpoint import Checkpoint, unfinished_shares
 from twolevel.files.images import write_image
-from twolevel.model.spec import ContrastName, GroupSettings, TestSettings
+from twolevel.model.settings import GroupSettings, TestSettings
+from twolevel.model.stages import ContrastName
 from twolevel.stats.permute import loop as permutation
 from twolevel.stats.permute.loop import PermutationSettings, Permuted, permute_group
 from twolevel.stats.permute.model import make_permutation_model

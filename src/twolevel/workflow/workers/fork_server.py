@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 PRELOADED = ["twolevel.workflow.workers.preloaded"]
 TO_DRAW = ["twolevel.workflow.workers.preloaded_to_draw"]
+# Work is spread over processes; a library that starts threads in each of them only slows all down,
+# and the last bits of a matrix product depend on their number.
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def one_thread_each() -> None:
+    """Have libraries that are still to be loaded, here and in new processes, use one thread."""
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
 
 
 def start_server(*, draws: bool = True) -> None:

@@ -6,10 +6,11 @@ and contrasts, joined by edges. What the standard does not hold is in a node's s
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from typing import Any, Literal
+
+from twolevel.model.settings import GroupSettings, RunSettings, Settings, SubjectSettings
 
 Level = Literal["run", "session", "subject", "dataset"]
 # Entities that Input and filter files may name, as pybids does, and their keys in file names.
@@ -105,124 +106,6 @@ class Instruction:
 
 
 @dataclass(frozen=True)
-class RunSettings:
-    """What a run node says under ``Model.Software.twolevel``.
-
-    Attributes
-    ----------
-    smoothing_fwhm_mm : float
-        Of the Gaussian the data are smoothed with; 0 for none.
-    confound_strategy : str or None
-        A strategy of nilearn's ``load_confounds_strategy``; None where X names the confounds.
-    noise_model : str
-        ``ols`` for independent noise, ``arN`` for an autoregressive one of order N.
-    downsample : int
-        Every Nth voxel along each axis is used.
-    engine : {"twolevel", "nilearn"}
-        What computes; ``nilearn`` is there for comparison.
-    seed : int
-        Of the k-means for orders of the noise above 1.
-    """
-
-    smoothing_fwhm_mm: float = 0.0
-    confound_strategy: str | None = None
-    noise_model: str = "ar1"
-    downsample: int = 1
-    engine: Literal["twolevel", "nilearn"] = "twolevel"
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class SubjectSettings:
-    """What a subject node says under ``Model.Software.twolevel``.
-
-    Attributes
-    ----------
-    fixed_effects : {"mean", "precision"}
-        Equal weights for the runs, or weights by inverse variance.
-    first_level : {"per-run", "multi-run"}
-        A model for each run and then fixed effects, or all runs in one model.
-    """
-
-    fixed_effects: Literal["mean", "precision"] = "mean"
-    first_level: Literal["per-run", "multi-run"] = "per-run"
-
-
-@dataclass(frozen=True)
-class TestSettings:
-    """A test at the group level.
-
-    Attributes
-    ----------
-    test : str
-        Label, as in file names.
-    alpha : float or None
-        Its own error rate; None for that of the group.
-    height : float
-        Smallest |z| of ``clusterExtent``.
-    min_voxels : int
-        Smallest cluster of ``clusterExtent``.
-    """
-
-    __test__ = False  # not a test case, whatever its name suggests to pytest
-
-    test: str
-    alpha: float | None = None
-    height: float = 3.29
-    min_voxels: int = 11
-
-
-ALL_TESTS = (
-    TestSettings("clusterExtent"),
-    TestSettings("fdr"),
-    TestSettings("fpr", alpha=0.001),
-    TestSettings("bonferroni"),
-    TestSettings("parametricFWE"),
-    TestSettings("permutationFWE"),
-    TestSettings("clusterSizeFWE"),
-    TestSettings("clusterMassFWE"),
-    TestSettings("tfceFWE"),
-)
-
-
-@dataclass(frozen=True)
-class GroupSettings:
-    """What a dataset node says under ``Model.Software.twolevel``.
-
-    Attributes
-    ----------
-    group_input : {"effect", "t", "z"}
-        Which map of the subjects goes up.
-    sides : {1, 2}
-        Of all tests.
-    alpha : float
-        Error rate of the tests that do not state their own.
-    n_perm : int
-        Sign flips where there are too many to use all.
-    cluster_forming_p : float
-        Of the permutation tests of clusters: voxels with a smaller p (of `sides`) form them.
-    connectivity : {6, 18, 26}
-        Neighbours of a voxel in the permutation tests.
-    tail : {"gpd"} or None
-        How p of the permutation tests are read in the tail: from a fitted generalised Pareto
-        distribution, or as shares.
-    tfce_extent_power, tfce_height_power : float
-        E and H of TFCE.
-    """
-
-    group_input: Literal["effect", "t", "z"] = "effect"
-    sides: Literal[1, 2] = 2
-    alpha: float = 0.05
-    n_perm: int = 10_000
-    tests: tuple[TestSettings, ...] = ALL_TESTS
-    cluster_forming_p: float = 0.001
-    connectivity: Literal[6, 18, 26] = 6
-    tail: Literal["gpd"] | None = None
-    tfce_extent_power: float = 0.5
-    tfce_height_power: float = 2.0
-
-
-@dataclass(frozen=True)
 class Node:
     """One level of the analysis.
 
@@ -236,13 +119,15 @@ class Node:
     dummy_contrasts : bool
         Every contrast from below goes on under its own name.
     estimator : {"glm", "meta"}
+    seed : int
+        Of the k-means for orders of the noise above 1, at the run level; no file states it.
     """
 
     name: str
     level: Level
     group_by: tuple[str, ...]
     x: tuple[str, ...]
-    settings: RunSettings | SubjectSettings | GroupSettings
+    settings: Settings
     instructions: tuple[Instruction, ...] = ()
     hrf: Hrf | None = None
     contrasts: tuple[Contrast, ...] = ()
@@ -251,6 +136,7 @@ class Node:
     formula: str | None = None
     high_pass_hz: float | None = None
     low_pass_hz: float | None = None
+    seed: int = 0
 
     @property
     def run_settings(self) -> RunSettings:
@@ -351,7 +237,7 @@ class StatsModel:
     edges: tuple[Edge, ...]
     inputs: tuple[tuple[str, tuple[str, ...]], ...] = ()
     description: str = ""
-    overrides: tuple[tuple[str, Any], ...] = field(default=())
+    overrides: tuple[tuple[str, Any], ...] = ()
     scope: Scope = Scope()
 
     def node(self, level: Level) -> Node | None:
@@ -361,89 +247,3 @@ class StatsModel:
     def input_filter(self, entity: str) -> tuple[str, ...]:
         """Return the values that ``Input`` allows for an entity, empty for all."""
         return dict(self.inputs).get(entity, ())
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What a step of one level has to know of the model.
-
-    Attributes
-    ----------
-    overrides : tuple of (str, value)
-        Options that replaced settings of this node.
-    digest : str
-        Changes with everything, in this node and those below, that changes numbers.
-    scope : Scope
-        Of the data.
-    """
-
-    model_name: str
-    node: Node
-    overrides: tuple[tuple[str, Any], ...]
-    digest: str
-    scope: Scope = Scope()
-
-
-def stage_of(model: StatsModel, level: Level) -> Stage:
-    """Cut from a model what one level needs.
-
-    A change at a higher level then leaves the results of lower ones valid.
-
-    Parameters
-    ----------
-    level : {"run", "subject", "dataset"}
-        The model has a node of it.
-    """
-    levels = [node.level for node in model.nodes]
-    index = levels.index(level)
-    node = model.nodes[index]
-    names = {f.name for f in fields(node.settings)}
-    below = repr(model.nodes[: index + 1]).encode()
-    return Stage(
-        model.name,
-        node,
-        tuple(item for item in model.overrides if item[0] in names),
-        hashlib.sha256(below).hexdigest()[:16],
-        model.scope,
-    )
-
-
-@dataclass(frozen=True)
-class GroupSpec:
-    """What every step of the group level has to know.
-
-    Attributes
-    ----------
-    stage : Stage
-        Of the dataset level.
-    entities : tuple of (str, str)
-        Of the names of its outputs: task, space, resolution.
-    smoothing_fwhm_mm : float
-        Of the runs, for the sidecars.
-    seed : int
-        Of everything random.
-    """
-
-    stage: Stage
-    entities: tuple[tuple[str, str], ...]
-    smoothing_fwhm_mm: float
-    seed: int
-
-
-@dataclass(frozen=True)
-class ContrastName:
-    """A contrast as the group level names it.
-
-    Attributes
-    ----------
-    name : str
-        As in the model file.
-    label : str
-        As in file names.
-    expression : str
-        In words.
-    """
-
-    name: str
-    label: str
-    expression: str
