@@ -14,7 +14,7 @@ from twolevel.checks.dataset import Checks, Plan, check_inputs
 from twolevel.checks.longest_name import check_name_lengths
 from twolevel.checks.output import find_in_the_way, selection_in_words
 from twolevel.cli.select import make_selection, subject_labels
-from twolevel.derivatives.maps import common_entities
+from twolevel.derivatives.maps import common_entities, subject_entities
 from twolevel.derivatives.publish import derivative_versions, linked_datasets
 from twolevel.derivatives.records import GROUP, Publication, kind_of
 from twolevel.errors import InputError, OutputError, Problem, Problems
@@ -22,7 +22,6 @@ from twolevel.model.override import override
 from twolevel.model.read import find_model, read_model
 from twolevel.model.spec import Scope
 from twolevel.stats.run.noise import noise_order
-from twolevel.tasks.combine_runs import subject_entities
 from twolevel.tasks.describe_permutations import UNCORRECTED
 from twolevel.tasks.permute_group import BY_PERMUTATION
 

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from twolevel.model.spec import Stage
+    from twolevel.model.spec import Contrast, ContrastName, Stage
+    from twolevel.stats.estimates import Estimate
 
+UNITS = "percent signal change"
 MEANINGS = {
     "effect": "Estimated effect of the contrast",
     "variance": "Sampling variance of the effect",
@@ -67,6 +69,20 @@ def model_record(stage: Stage) -> dict[str, Any]:
             "Digest": stage.digest,
         },
         "Selection": stage.scope.record,
+    }
+
+
+def map_record(contrast: Contrast | ContrastName, dof: float, fwhm_mm: float) -> dict[str, Any]:
+    """Describe a contrast for the sidecars of its maps."""
+    return {
+        "Contrast": {
+            "Name": contrast.name,
+            "Label": contrast.label,
+            "Expression": contrast.expression,
+        },
+        "DegreesOfFreedom": dof,
+        "SmoothingFWHM": fwhm_mm,
+        "SmoothingFWHMUnits": "mm",
     }
 
 
@@ -201,6 +217,64 @@ def write_statmap(
     }
     write_json(sidecar_of(path), content)
     return write_image(path, volume, affine)
+
+
+def write_estimate(
+    folder: Path,
+    entities: Mapping[str, str],
+    estimate: Estimate,
+    mask: NDArray[np.bool_],
+    affine: NDArray[np.float64],
+    record: Mapping[str, Any],
+    units: str = UNITS,
+    sides: int | None = None,
+) -> None:
+    """Write the maps of a contrast: effect, variance, t and z, and p where `sides` says of what.
+
+    Parameters
+    ----------
+    folder : Path
+        The tree that is being made.
+    entities : mapping of str to str
+        With ``contrast``.
+    mask : ndarray of shape (x, y, z), bool
+        Where the points of the estimate are.
+    affine : ndarray of shape (4, 4)
+    record : mapping
+        Common part of the sidecars.
+    units : str
+        Of the effect.
+    sides : {1, 2}, optional
+        Of p.
+    """
+    unit_of = {"effect": units, "variance": f"({units})^2"}
+    signed = {"Sidedness": "signed: positive where the contrast is"}
+    sidedness = {"t": signed, "z": signed}
+    maps = estimate.maps()
+    if sides is not None:
+        maps["p"] = estimate.p(sides=sides)
+        sidedness["p"] = {"Sidedness": in_words(sides)}
+    for stat, values in maps.items():
+        own = {"Units": unit_of.get(stat, "1"), **sidedness.get(stat, {})}
+        names = {**entities, "stat": stat}
+        write_statmap(folder, names, values, mask, affine, {**own, **record})
+
+
+def in_words(sides: int) -> str:
+    """Say of how many sides a test or p is."""
+    return "two-sided" if sides == 2 else "one-sided, greater than 0"
+
+
+def subject_entities(names: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return the entities of a subject's maps: those that its runs share, without run and session.
+
+    Parameters
+    ----------
+    names : sequence of mapping of str to str
+        Entities of the runs.
+    """
+    shared = common_entities(names)
+    return {k: v for k, v in shared.items() if k not in {"ses", "run", "desc"}}
 
 
 def common_entities(names: Sequence[Mapping[str, str]]) -> dict[str, str]:

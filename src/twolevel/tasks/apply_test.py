@@ -10,7 +10,7 @@ from fileformats.generic import Directory
 from pydra.compose import python
 
 from twolevel.bids.entities import build_name
-from twolevel.derivatives.maps import folder_of, write_statmap
+from twolevel.derivatives.maps import folder_of, in_words, write_statmap
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
 from twolevel.model.spec import ContrastName, GroupSettings, GroupSpec, TestSettings
@@ -23,9 +23,8 @@ from twolevel.stats.inference.permutation_fwe import permutation_fwe
 from twolevel.stats.inference.result import GroupContrast, GroupTest
 from twolevel.stats.permute.loop import Permuted
 from twolevel.tasks.describe_permutations import permutation_record
-from twolevel.tasks.group_data import load_group
+from twolevel.tasks.map_handoff import load_fitted, load_permuted
 from twolevel.tasks.permute_group import BY_PERMUTATION
-from twolevel.tasks.permuted_data import load_permuted
 
 ROW = "_row.json"
 
@@ -67,7 +66,7 @@ def apply_test(
     Parameters
     ----------
     fitted : Path
-        What `fit_group_files` wrote.
+        What `fit_map_files` wrote.
     permutations : Path
         What `permute_group_files` wrote.
     folder : Path
@@ -79,7 +78,7 @@ def apply_test(
         `folder`.
     """
     entities = dict(spec.entities)
-    data = load_group(fitted)
+    data = load_fitted(fitted)
     permuted = load_permuted(permutations) if test.test in BY_PERMUTATION else None
     result = carry_out(data.contrast, test, spec.stage.node.group_settings, permuted)
     names = {**entities, "contrast": contrast.label}
@@ -110,7 +109,7 @@ def describe_test(result: GroupTest, seed: int) -> dict[str, Any]:
     return {
         "Test": result.test,
         "Controls": result.controls,
-        "Sidedness": "two-sided" if result.sides == 2 else "one-sided, greater than 0",
+        "Sidedness": in_words(result.sides),
         "Alpha": result.alpha,
         "Threshold": result.threshold,
         "ThresholdUnits": "z" if result.statistic == "z" else "-log10 of corrected p",

@@ -48,7 +48,7 @@ def compare_tests(
     Parameters
     ----------
     tests, fits : sequence of Path
-        What `apply_test` and `fit_group_files` wrote.
+        What `apply_test` and `fit_map_files` wrote.
     left_out : dict of str to dict of str to str
         Subjects without the contrast and why, by its label; those without any maps under the
         empty label.

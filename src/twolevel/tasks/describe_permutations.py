@@ -11,13 +11,12 @@ from fileformats.generic import Directory
 from pydra.compose import python
 
 from twolevel.bids.entities import build_name
-from twolevel.derivatives.maps import folder_of, write_statmap
+from twolevel.derivatives.maps import folder_of, in_words, write_statmap
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
 from twolevel.model.spec import ContrastName, GroupSpec
 from twolevel.stats.permute.loop import Permuted
-from twolevel.tasks.group_data import load_group
-from twolevel.tasks.permuted_data import has_permuted, load_permuted
+from twolevel.tasks.map_handoff import has_permuted, load_fitted, load_permuted
 
 UNCORRECTED = "permutationUncorrected"  # the `desc` of p that no test corrects
 
@@ -41,7 +40,7 @@ def permutation_record(permuted: Permuted, seed: int) -> dict[str, Any]:
         "AllPermutations": permuted.exhaustive,
         "ExactTest": permuted.exact,
         "SmallestAttainableP": permuted.smallest_p,
-        "Sidedness": "two-sided" if settings.sides == 2 else "one-sided, greater than 0",
+        "Sidedness": in_words(settings.sides),
         "ClusterFormingP": settings.cluster_forming_p,
         "ClusterFormingThreshold": permuted.cluster_threshold,
         "Connectivity": settings.connectivity,
@@ -58,7 +57,7 @@ def describe_permutations(
     Parameters
     ----------
     fitted : Path
-        What `fit_group_files` wrote.
+        What `fit_map_files` wrote.
     permutations : Path
         What `permute_group_files` wrote.
     folder : Path
@@ -72,7 +71,7 @@ def describe_permutations(
     folder.mkdir(parents=True)
     if not has_permuted(permutations):
         return folder
-    data, permuted = load_group(fitted), load_permuted(permutations)
+    data, permuted = load_fitted(fitted), load_permuted(permutations)
     names = {**dict(spec.entities), "contrast": contrast.label}
     record = {"Units": "1", **permutation_record(permuted, spec.seed), **data.record}
     mask, affine = data.contrast.mask, data.affine

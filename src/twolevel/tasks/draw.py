@@ -17,8 +17,7 @@ from twolevel.model.spec import ContrastName, TestSettings
 from twolevel.report.group_results import find_survivors
 from twolevel.stats.maps.quality import carpet
 from twolevel.tasks.apply_test import ROW
-from twolevel.tasks.group_data import load_group
-from twolevel.tasks.permuted_data import load_for_permutations
+from twolevel.tasks.map_handoff import load_fitted, load_rows
 
 # Pictures are made with matplotlib, which only those import that draw: the command does not.
 
@@ -31,7 +30,7 @@ def draw_design(entities: dict[str, str], masks: dict[str, Path], folder: Path) 
     entities : dict of str to str
         Of the group's maps.
     masks : dict of str to Path
-        Analysis mask of each subject, as for `design_group`.
+        Analysis mask of each subject, as for `design_maps`.
     folder : Path
         Where the tree is written.
 
@@ -64,7 +63,7 @@ def draw_contrast(
     entities : dict of str to str
         Of the group's maps.
     fitted, maps : Path
-        What `fit_group_files` wrote.
+        What `fit_map_files` wrote.
     folder : Path
         Where the tree is written.
 
@@ -77,7 +76,7 @@ def draw_contrast(
     from twolevel.report.figures import plot_slices  # noqa: PLC0415
     from twolevel.report.paper import figure_path  # noqa: PLC0415
 
-    data = load_group(fitted)
+    data = load_fitted(fitted)
     estimate, mask = data.contrast.estimate, data.contrast.mask
     names, subjects = {**entities, "contrast": contrast.label}, data.record["Subjects"]
     volume = np.full(mask.shape, np.nan)
@@ -91,13 +90,13 @@ def draw_contrast(
         title=f"{contrast.name}: z, unthresholded (n = {len(subjects)})",
         space=names.get("space"),
     )
-    stacked, _ = load_for_permutations(maps)
+    stacked, _, _ = load_rows(maps)
     effect = (
         fitted / folder_of(names) / build_name({**names, "stat": "effect"}, "statmap", ".json")
     )
     plot_carpet(
         figure_path(folder, names, "subjects"),
-        carpet(stacked.blocks(), estimate.effect),
+        carpet(stacked.blocks(), estimate.maps().get("effect", estimate.stat)),
         subjects,
         label=read_json(effect)["Units"],
         title=f"{contrast.name}: effect of each subject",
@@ -121,7 +120,7 @@ def draw_test(
     entities : dict of str to str
         Of the group's maps.
     fitted : Path
-        What `fit_group_files` wrote.
+        What `fit_map_files` wrote.
     tested : Path
         What `apply_test` wrote.
     folder : Path
@@ -137,7 +136,7 @@ def draw_test(
     from twolevel.report.figures import plot_glass_brain, plot_slices  # noqa: PLC0415
     from twolevel.report.paper import figure_path  # noqa: PLC0415
 
-    data, row = load_group(fitted), read_json(tested / ROW)
+    data, row = load_fitted(fitted), read_json(tested / ROW)
     names, space = {**entities, "contrast": contrast.label}, entities.get("space")
     stat = "z" if row["statistic"] == "z" else "logp"
     of_test = build_name({**names, "stat": stat, "desc": row["test"]}, "statmap", ".nii.gz")

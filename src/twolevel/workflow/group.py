@@ -10,9 +10,9 @@ from twolevel.report.words import foremost_test
 from twolevel.tasks.apply_test import ApplyTest
 from twolevel.tasks.compare_tests import CompareTests
 from twolevel.tasks.describe_permutations import DescribePermutations
-from twolevel.tasks.design_group import DesignGroup
+from twolevel.tasks.design_maps import DesignMaps
 from twolevel.tasks.draw import DrawContrast, DrawDesign, DrawTest
-from twolevel.tasks.fit_group import FitGroup
+from twolevel.tasks.fit_maps import FitMaps
 from twolevel.tasks.permute_group import PermuteGroup, permutation_spec
 
 # `software` identifies the code that numbers come from, `drawing` that of figures; without figures
@@ -77,7 +77,7 @@ def ContrastLevel(
 ):
     """Fit the group model of one contrast, relabel its subjects, and split over its tests."""
     fit = workflow.add(
-        FitGroup(spec=spec, contrast=contrast, files=files, design=design, software=software)
+        FitMaps(spec=spec, contrast=contrast, files=files, design=design, software=software)
     )
     permuted = workflow.add(
         PermuteGroup(
@@ -146,7 +146,7 @@ def GroupLevel(
     drawing: str | None,
 ):
     """Split over contrasts, and put the tests side by side."""
-    design = workflow.add(DesignGroup(spec=spec, masks=masks, software=software))
+    design = workflow.add(DesignMaps(spec=spec, masks=masks, software=software))
     levels = workflow.add(
         ContrastLevel(
             spec=spec, design=design.out, tests=tests, software=software, drawing=drawing

@@ -35,7 +35,7 @@ from twolevel.workflow.subject import (
     FetchedParticipants,
     FetchedSubject,
     Participants,
-    subject_level,
+    SubjectLevel,
 )
 from twolevel.workflow.workers.process import ProcessWorker, SerialWorker
 
@@ -183,13 +183,12 @@ def _tasks(plan: Plan, model: StatsModel) -> tuple[Any, Any, list[Any]]:
         [dict(run.files) for run in runs] for runs in plan.inputs.values()
     ]
     left_out = [plan.left_out_runs.get(subject, []) for subject in subjects]
-    level = subject_level(stage)
     each = [
-        level(subject=s, specs=of_subject, files=paths, left_out=without, **common)
+        SubjectLevel(subject=s, specs=of_subject, files=paths, left_out=without, **common)
         for s, of_subject, paths, without in zip(subjects, specs, files, left_out, strict=True)
     ]
     whole = Participants(subjects=subjects, specs=specs, files=files, left_out=left_out, **common)
-    return whole, level, each
+    return whole, SubjectLevel, each
 
 
 def _fetched_tasks(

@@ -47,9 +47,11 @@ def cluster_table(
     -------
     pandas.DataFrame
         One row per cluster: number, sign, size in voxels and mm^3, and at the voxel with the
-        largest |t| its coordinates in mm, z, t, effect and (for tests that give p) -log10 p and p.
+        largest |t| (F) its coordinates in mm, z, t, effect (none of F) and, for tests that give
+        p, -log10 p and p.
     """
-    t, z = group.estimate.t, group.estimate.z
+    t, z = group.estimate.stat, group.estimate.z
+    effect = group.estimate.maps().get("effect", np.full(len(t), np.nan))
     volume = np.zeros((2, *group.mask.shape), bool)
     volume[0][group.mask] = test.surviving & (t > 0)
     volume[1][group.mask] = test.surviving & (t < 0)
@@ -72,7 +74,7 @@ def cluster_table(
                 z_mm,
                 z[peak],
                 t[peak],
-                group.estimate.effect[peak],
+                effect[peak],
                 logp,
                 10.0**-logp,
             )

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from twolevel.stats.estimates import ContrastEstimate
+    from twolevel.stats.estimates import Estimate
 
 
 @dataclass(frozen=True)
@@ -19,19 +19,19 @@ class GroupContrast:
 
     Attributes
     ----------
-    estimate : ContrastEstimate
+    estimate : Estimate
         The group's; no voxel has zero variance over subjects.
     mask : ndarray of shape (x, y, z), bool
         True in `n_voxels` voxels, in the order of ``array[mask]``.
     """
 
-    estimate: ContrastEstimate
+    estimate: Estimate
     mask: NDArray[np.bool_]
 
     @property
     def n_voxels(self) -> int:
         """Number of tests that a correction has to count."""
-        return len(self.estimate.effect)
+        return self.estimate.n_points
 
 
 @dataclass(frozen=True)

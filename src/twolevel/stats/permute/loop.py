@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy import special
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from twolevel.stats.maps.rows import Maps
     from twolevel.stats.permute.model import PermutationModel
 
 Statistic = Literal["voxel", "clusterSize", "clusterMass", "tfce"]
@@ -52,17 +53,6 @@ ROWS_PER_BLOCK = 256
 VOXELS_PER_BLOCK = 2048
 BLOCKS_AT_A_TIME = 10
 """Blocks of relabelings for which a block of voxels is prepared once, where no maps are formed."""
-
-
-class Maps(Protocol):
-    """What the subjects gave: an array, or a file that is read a block of voxels at a time."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Number of subjects, number of voxels."""
-
-    def __getitem__(self, index: Any, /) -> Any:
-        """Return ``[:, start:stop]``."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from twolevel.errors import AnalysisError
 from twolevel.numerics.threads import map_ahead
 from twolevel.numerics.time_courses import mean_of_rows
 from twolevel.numerics.unchanging import unchanging
-from twolevel.stats.estimates import ContrastEstimate
+from twolevel.stats.estimates import TEstimate
 from twolevel.stats.run.design import steady_rows
 from twolevel.stats.run.noise import clustered, noise_order
 from twolevel.stats.run.unit import (
@@ -134,7 +134,7 @@ class RunFit:
 
     Attributes
     ----------
-    estimates : dict of str to ContrastEstimate
+    estimates : dict of str to TEstimate
         One per contrast that the design determines.
     not_estimable : tuple of str
         Names of the other contrasts.
@@ -143,7 +143,7 @@ class RunFit:
     diagnostics : Diagnostics
     """
 
-    estimates: dict[str, ContrastEstimate]
+    estimates: dict[str, TEstimate]
     not_estimable: tuple[str, ...]
     dof: int
     diagnostics: Diagnostics
@@ -159,10 +159,7 @@ class RunFit:
         -------
         RunFit
         """
-        estimates = {
-            name: ContrastEstimate(e.effect[voxels], e.variance[voxels], e.dof)
-            for name, e in self.estimates.items()
-        }
+        estimates = {name: e.keep(voxels) for name, e in self.estimates.items()}
         return RunFit(estimates, self.not_estimable, self.dof, self.diagnostics.within(voxels))
 
 
@@ -402,7 +399,7 @@ def _assemble(fit: UnitFit, firsts: list[OrdinaryFit], seconds: list[GeneralFit]
         dvars=np.sqrt(steps / max(n_usable, 1)),
     )
     estimates = {
-        name: ContrastEstimate(effect[i], variance[i], float(model.dof))
+        name: TEstimate(effect[i], variance[i], float(model.dof))
         for i, name in enumerate(model.names)
     }
     return RunFit(estimates, model.not_estimable, model.dof, diagnostics)

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from twolevel.errors import AnalysisError
 from twolevel.stats.contrasts import estimable_contrasts
-from twolevel.stats.estimates import ContrastEstimate
+from twolevel.stats.estimates import TEstimate
 from twolevel.stats.run.fit import Diagnostics, RunFit, percent_signal_change, require_mean
 from twolevel.stats.run.noise import noise_order, yule_walker
 
@@ -81,7 +81,7 @@ def fit_blocks_as_nilearn(
         estimates = {}
         for name, vector in vectors.items():
             contrast = compute_contrast(labels, results, vector, stat_type="t")
-            estimates[name] = ContrastEstimate(
+            estimates[name] = TEstimate(
                 _spread(contrast.effect, usable),
                 _spread(contrast.variance * per_rank, usable),
                 float(dof),

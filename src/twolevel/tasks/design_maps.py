@@ -1,0 +1,87 @@
+"""The design of a model over the maps of subjects, and the voxels that all subjects cover."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from fileformats.generic import Directory, File
+from numpy.typing import NDArray
+from pydra.compose import python
+
+from twolevel.derivatives.designs import write_map_design
+from twolevel.derivatives.maps import model_record, write_mask
+from twolevel.errors import AnalysisError
+from twolevel.files.images import read_mask
+from twolevel.model.spec import GroupSpec, Node
+from twolevel.stats.maps.design import MapDesign, make_map_design
+from twolevel.tasks.map_handoff import save_limit
+
+OF_FIXED_EFFECTS = {"mean": "fixed", "precision": "precision"}
+"""Which estimator a subject node's weights of runs ask for."""
+GIVEN = "group mask"
+
+
+def design_of(node: Node, rows: Sequence[str]) -> MapDesign:
+    """Make the design of a node above the runs, one row per map."""
+    return make_map_design(rows, node.x)
+
+
+def estimator_of(node: Node) -> str:
+    """Return which estimator a node above the runs asks for, as `fit_maps` names it."""
+    if node.level == "subject":
+        return OF_FIXED_EFFECTS[node.subject_settings.fixed_effects]
+    return "ols"
+
+
+def covered_by_all(masks: Iterable[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """Return the voxels that all masks have, of which there is one at least; two are held."""
+    rest = iter(masks)
+    shared = next(rest).copy()
+    for mask in rest:
+        shared &= mask
+    return shared
+
+
+def design_maps(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
+    """Save the design matrix and the analysis mask of a dataset node.
+
+    Parameters
+    ----------
+    masks : dict of str to Path
+        Analysis mask of each subject, and ``group mask`` if there is one.
+    folder : Path
+        Where the tree is written.
+
+    Returns
+    -------
+    Path
+        `folder`.
+    """
+    entities, node = dict(spec.entities), spec.stage.node
+    subjects = [name for name in masks if name != GIVEN]
+    mask = covered_by_all(read_mask(path)[0] for path in masks.values())
+    if not mask.any():
+        raise AnalysisError(f"no voxel is covered by all {len(subjects)} subjects")
+    _, affine = read_mask(next(iter(masks.values())))
+    record = {
+        **model_record(spec.stage),
+        "Settings": asdict(node.settings),
+        "NumberOfSubjects": len(subjects),
+        **({"GroupMask": masks[GIVEN].name} if GIVEN in masks else {}),
+        "Sources": [f"bids::{s}/func/{masks[s].name}" for s in subjects],
+    }
+    sidecar = {"Estimator": estimator_of(node), **record}
+    write_map_design(folder, entities, design_of(node, subjects), sidecar)
+    write_mask(folder, entities, mask, affine, record)
+    if GIVEN in masks:
+        save_limit(folder, read_mask(masks[GIVEN])[0])
+    return folder
+
+
+@python.define(outputs={"out": Directory})
+def DesignMaps(spec: GroupSpec, masks: dict[str, File], software: str):
+    """Make the design and the mask of a dataset node."""
+    return design_maps(spec, {k: Path(v) for k, v in masks.items()}, Path.cwd() / "out")
