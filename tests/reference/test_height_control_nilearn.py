@@ -12,12 +12,12 @@ from nilearn.image import threshold_img
 from scipy import stats
 from scipy.ndimage import gaussian_filter
 
-from twolevel.stats.estimates import ContrastEstimate
+from twolevel.stats.estimates import TEstimate
 from twolevel.stats.inference.cluster_extent import cluster_extent
 from twolevel.stats.inference.height_control import height_control
 from twolevel.stats.inference.parametric_fwe import parametric_fwe
 from twolevel.stats.inference.result import GroupContrast
-from twolevel.stats.maps.ols import fit_group
+from twolevel.stats.maps.fit import fit_maps
 
 SHAPE = (14, 13, 12)
 pytestmark = pytest.mark.filterwarnings("ignore:.*standardize.*:FutureWarning")
@@ -32,7 +32,7 @@ def make_group(signal: float, seed: int = 9) -> GroupContrast:
     truth[6, 1:3, 6], truth[6, 10, 4:6] = 2 * signal, -2 * signal  # too small for a cluster
     volumes = [gaussian_filter(rng.normal(size=SHAPE), 0.8) * 3 + truth for _ in range(12)]
     maps = np.stack([volume[mask] for volume in volumes])
-    return GroupContrast(fit_group(maps), mask)
+    return GroupContrast(fit_maps(maps), mask)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,8 @@ def quiet():
     """Maps in which no voxel has a large z."""
     group = make_group(0.0)
     estimate = group.estimate
-    weak = ContrastEstimate(0.05 * estimate.effect, estimate.variance, estimate.dof)
+    assert isinstance(estimate, TEstimate)
+    weak = TEstimate(0.05 * estimate.effect, estimate.variance, estimate.dof)
     return GroupContrast(weak, group.mask)
 
 
@@ -133,7 +134,7 @@ def test_the_smallest_cluster_kept_has_what_nilearn_calls_the_cluster_threshold(
 
 def fixed_z(volume: Any) -> GroupContrast:
     """Build a group whose z is `volume`: t with very many degrees of freedom."""
-    estimate = ContrastEstimate(volume.ravel(), np.ones(volume.size), 1e9)
+    estimate = TEstimate(volume.ravel(), np.ones(volume.size), 1e9)
     return GroupContrast(estimate, np.ones(volume.shape, bool))
 
 

@@ -8,18 +8,18 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from maps import combine
 from nilearn.glm.contrasts import compute_contrast
 from nilearn.glm.first_level import FirstLevelModel, run_glm
 
 from twolevel.files.run_data import read_run
-from twolevel.stats.maps.fixed import combine_runs
 from twolevel.stats.run.design import frame_times_of, make_design_matrix
 from twolevel.stats.run.fit import fit_run, percent_signal_change
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from twolevel.stats.estimates import ContrastEstimate
+    from twolevel.stats.estimates import TEstimate
 
 # nilearn warns that it will change defaults which these tests state explicitly or do not use.
 pytestmark = [
@@ -88,11 +88,9 @@ def nilearn_maps(model: Any, contrast: Any, mask: Any) -> dict[str, Any]:
     return {ours: maps[theirs].get_fdata()[mask] for ours, theirs in names.items()}
 
 
-def assert_equals_nilearn(ours: ContrastEstimate, theirs: dict[str, Any], rtol: float) -> None:
+def assert_equals_nilearn(ours: TEstimate, theirs: dict[str, Any], rtol: float) -> None:
     for name, expected in theirs.items():
-        np.testing.assert_allclose(
-            getattr(ours, name), expected, rtol=rtol, atol=rtol, err_msg=name
-        )
+        np.testing.assert_allclose(ours.maps()[name], expected, rtol=rtol, atol=rtol, err_msg=name)
 
 
 @pytest.mark.parametrize("noise_model", ["ar1", "ols"])
@@ -155,7 +153,7 @@ def test_several_runs_in_one_nilearn_model_equal_the_combined_runs(shared, runs,
         for run, design in zip(runs, designs, strict=True)
     ]
     for name, expression in CONTRASTS.items():
-        ours = combine_runs([fit.estimates[name] for fit in fits])
+        ours = combine([fit.estimates[name] for fit in fits])
         theirs = nilearn_maps(model, [expression] * 3, mask)
         assert_equals_nilearn(ours, theirs, rtol=1e-6)
 
@@ -191,7 +189,7 @@ def test_superfluous_columns_change_no_estimate(deficient):
     with_them = fit_run(data, design, {"face": "face"}, noise_model="ols").estimates["face"]
     reduced = design[["face", "house", "constant"]]
     without = fit_run(data, reduced, {"face": "face"}, noise_model="ols").estimates["face"]
-    np.testing.assert_allclose(with_them.t, without.t, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(with_them.stat, without.stat, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("noise_model", ["ar1", "ols"])

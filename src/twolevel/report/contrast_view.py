@@ -98,13 +98,13 @@ def make_contrast_view(root: Path, result: ContrastResult, given: Atlas | None) 
             peaks[_voxel(result.maps, place)] = place
     index_of = {voxel: index for index, voxel in enumerate(peaks)}
     regions = [name_region(atlas, place) if atlas else "" for place in peaks.values()]
-    tests = []
+    tests, n = [], result.design.effective_n()
     for test in result.tests:
         shown = test.clusters.head(CLUSTERS_SHOWN).to_dict("records")
         rows = []
         for record, place in zip(shown, _places(test), strict=True):
             peak = index_of[_voxel(result.maps, place)]
-            d = float(cohens_d(record["t_at_peak"], result.n_subjects))
+            d = float(cohens_d(record["t_at_peak"], n))
             own = {str(key): value for key, value in record.items()}
             rows.append({**own, "region": regions[peak], "d": d, "peak": peak})
         tests.append(ShownTest(test, rows))

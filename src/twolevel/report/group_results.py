@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from twolevel.derivatives.designs import read_map_design
 from twolevel.derivatives.maps import entities_of
 from twolevel.files.images import read_map
 from twolevel.files.sidecars import read_json, sidecar_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twolevel.report.incomplete import Incomplete
+    from twolevel.stats.maps.design import MapDesign
 
 CORRECTED = ("permutationFWE", "parametricFWE")
 """Tests whose maps hold a corrected p in every voxel; the first one there is quoted."""
@@ -122,11 +124,7 @@ class ContrastResult:
     peak: Peak
     figures: dict[str, Path]
     tests: list[TestResult]
-
-    @property
-    def n_subjects(self) -> int:
-        """Number of subjects that have the contrast."""
-        return int(self.sidecar["NumberOfSubjects"])
+    design: MapDesign
 
     @property
     def space(self) -> str | None:
@@ -153,16 +151,19 @@ def read_contrasts(root: Path, stem: str, incomplete: Incomplete) -> list[Contra
     """
     # Labels of contrasts may look like numbers.
     table = read_tsv(root / "group" / f"{stem}_tests.tsv", dtype={"contrast": str, "test": str})
+    design = read_map_design(root / "group" / f"{stem}_design.tsv")
     read = [
         incomplete.attempt(
-            f"contrast {label}", partial(_read_contrast, root, stem, str(label), rows)
+            f"contrast {label}", partial(_read_contrast, root, stem, str(label), rows, design)
         )
         for label, rows in table.groupby("contrast", sort=False)
     ]
     return [contrast for contrast in read if contrast is not None]
 
 
-def _read_contrast(root: Path, stem: str, label: str, rows: pd.DataFrame) -> ContrastResult:
+def _read_contrast(
+    root: Path, stem: str, label: str, rows: pd.DataFrame, design: MapDesign
+) -> ContrastResult:
     start = f"{stem}_contrast-{label}_"
     paths = {
         (entities["stat"], entities.get("desc")): path
@@ -184,13 +185,13 @@ def _read_contrast(root: Path, stem: str, label: str, rows: pd.DataFrame) -> Con
         survives[test] = find_survivors(read_map(expected)[0], stat, row["threshold"])
     t, effect, variance = (read_map(paths[s, None])[0] for s in ("t", "effect", "variance"))
     maps = GroupMaps(z, t, effect, variance, affine, survives)
-    sides = int(rows["sides"].iloc[0])
+    sides, sidecar = int(rows["sides"].iloc[0]), read_json(sidecar_of(paths["z", None]))
     quoted = next((test for test in CORRECTED if ("logp", test) in paths), None)
     logp = read_map(paths["logp", quoted])[0] if quoted else None
     return ContrastResult(
         label,
         stem,
-        read_json(sidecar_of(paths["z", None])),
+        sidecar,
         read_json(sidecar_of(paths["effect", None]))["Units"],
         read_json(tests[0].table.with_suffix(".json"))["RandomSeed"],
         maps,
@@ -200,6 +201,7 @@ def _read_contrast(root: Path, stem: str, label: str, rows: pd.DataFrame) -> Con
             for path in sorted((root / "figures").glob(f"{start}desc-*_statmap.png"))
         },
         tests,
+        design.keep(sidecar["Subjects"]),
     )
 
 

@@ -116,7 +116,8 @@ def read_subject_effects(
         pass
     effect = contrast.maps.effect[mask]
     tolerance = ROUNDING * float(np.abs(effect).max())
-    if not np.allclose(maps.mean(axis=0, dtype=np.float64), effect, rtol=0, atol=tolerance):
+    estimated = np.einsum("r,rv->v", contrast.design.row_weights(), maps)
+    if not np.allclose(estimated, effect, rtol=0, atol=tolerance):
         return None
     distances = distance_to_others(maps)
     return SubjectEffects(

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from twolevel.derivatives.designs import ROWS
+from twolevel.stats.maps.design import INTERCEPT
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -29,6 +32,7 @@ FOREMOST = (
     *UNCORRECTED,
 )
 
+ESTIMATORS = {"ols": "ordinary least squares"}
 NILEARN = "Nilearn contributors. Nilearn. doi:10.5281/zenodo.8397156"
 PERMUTATION = (
     "Nichols TE, Holmes AP (2002). Nonparametric permutation tests for functional neuroimaging. "
@@ -241,7 +245,7 @@ def methods(derivatives: Derivatives, atlases: Sequence[str] = ()) -> list[str]:
         titles = " and ".join(dict.fromkeys(atlases))
         named = f" Regions at peaks are named by the {titles}." if titles else ""
         paragraphs.append(
-            "Effect sizes at peaks are Cohen's d of a one-sample model, t / sqrt(n); peaks are "
+            f"Effect sizes at peaks are Cohen's d {_effect_size(derivatives)}; peaks are "
             f"chosen for their size, which biases them upwards.{named} Everything random came "
             f"from seed {seed}."
         )
@@ -331,14 +335,24 @@ def _weights(subject: dict[str, Any]) -> str:
     return "equal weights" if equal else "weights by inverse variance"
 
 
+def _effect_size(derivatives: Derivatives) -> str:
+    """Say what the effect sizes of all contrasts are."""
+    if all(contrast.design.is_mean for contrast in derivatives.contrasts):
+        return "of a one-sample model, t / sqrt(n)"
+    return "of the model over subjects, t / sqrt(n) with n = 1 / (c inv(X'X) c') for a contrast c"
+
+
 def _group_sentences(group: dict[str, Any]) -> str:
     settings = group["Settings"]
     what = {"effect": "effects", "t": "t values", "z": "z values"}[settings["group_input"]]
     sides = "two-sided" if settings["sides"] == 2 else "one-sided (greater than 0)"
+    columns = [name for name in group["Columns"] if name != ROWS]
+    is_mean = columns == [INTERCEPT]
+    model = "one-sample model" if is_mean else f"linear model with {', '.join(columns)}"
     within = f" of {group['GroupMask']}" if "GroupMask" in group else ""
     return (
         f"The subjects' {what} ({_count(group['NumberOfSubjects'], 'subject')}) entered a "
-        f"one-sample model by ordinary least squares in the voxels{within} that all subjects "
+        f"{model} by {ESTIMATORS[group['Estimator']]} in the voxels{within} that all subjects "
         f"cover; all tests are {sides}."
     )
 

@@ -132,6 +132,8 @@ def test_methods_tell_of_the_mask_of_the_group_and_tell_groups_apart():
         "Software": {"Version": "1.2.3", "Libraries": {}},
         "Settings": settings,
         "NumberOfSubjects": 5,
+        "Estimator": "ols",
+        "Columns": {"subject": "label of the subject", "intercept": "1: the mean of the group"},
     }
     groups = [
         GroupLevel("task-a", {**sidecar, "GroupMask": "roi.nii.gz"}, [], None),

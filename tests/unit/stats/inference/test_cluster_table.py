@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twolevel.stats.estimates import ContrastEstimate
+from twolevel.stats.estimates import TEstimate
 from twolevel.stats.inference.cluster_extent import cluster_extent
 from twolevel.stats.inference.cluster_table import cluster_table
 from twolevel.stats.inference.parametric_fwe import parametric_fwe
@@ -38,7 +38,7 @@ def group():
     t[1, 0, :2] = [-5.0, -7.0]
     mask = np.ones(t.shape, bool)
     mask[2] = False
-    estimate = ContrastEstimate(0.5 * t[mask], np.full(mask.sum(), 0.25), 1e9)
+    estimate = TEstimate(0.5 * t[mask], np.full(mask.sum(), 0.25), 1e9)
     return GroupContrast(estimate, mask)
 
 
@@ -72,7 +72,7 @@ def test_clusters_of_one_size_come_by_their_peak(group):
     group.estimate.effect[group.estimate.effect == 4.5] = 2.0
     effect = group.estimate.effect.copy()
     effect[0], effect[2] = 0.0, 0.0  # the first cluster shrinks to its peak, t = 6
-    smaller = GroupContrast(ContrastEstimate(effect, group.estimate.variance, 1e9), group.mask)
+    smaller = GroupContrast(TEstimate(effect, group.estimate.variance, 1e9), group.mask)
     assert table_of(smaller)["t_at_peak"].tolist() == [-7.0, 6.0, 4.0]
 
 
@@ -80,7 +80,7 @@ def test_a_test_that_gives_p_lists_it_at_the_peak(group):
     test = parametric_fwe(group)
     table = cluster_table(group, test, AFFINE)
     assert table["logp_at_peak"].tolist() == [
-        pytest.approx(test.map_values[np.flatnonzero(group.estimate.t == t)[0]], rel=1e-12)
+        pytest.approx(test.map_values[np.flatnonzero(group.estimate.stat == t)[0]], rel=1e-12)
         for t in table["t_at_peak"]
     ]
     np.testing.assert_allclose(
@@ -96,7 +96,7 @@ def test_clusters_are_joined_as_the_test_joins_them():
     mask = np.ones((2, 2, 2), bool)
     effect = np.zeros((2, 2, 2))
     effect[0, 0, 0] = effect[1, 1, 1] = 5.0  # they share a corner
-    group = GroupContrast(ContrastEstimate(effect.ravel(), np.ones(8), 1e9), mask)
+    group = GroupContrast(TEstimate(effect.ravel(), np.ones(8), 1e9), mask)
     by_faces = cluster_extent(group, min_voxels=1)
     by_corners = replace(by_faces, connectivity=26)
     assert cluster_table(group, by_faces, AFFINE)["n_voxels"].tolist() == [1, 1]

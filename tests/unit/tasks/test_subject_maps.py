@@ -7,17 +7,13 @@ import numpy as np
 import pytest
 
 from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
+from twolevel.derivatives.maps import subject_entities
 from twolevel.model.read import presets, read_model
 from twolevel.model.spec import stage_of
-from twolevel.stats.estimates import ContrastEstimate
-from twolevel.tasks.combine_runs import (
-    SubjectRuns,
-    exclusions_of,
-    runs_record,
-    save_subject,
-    subject_entities,
-)
+from twolevel.stats.estimates import TEstimate
 from twolevel.tasks.design_run import EXCLUSIONS
+from twolevel.tasks.run_rows import RunRow
+from twolevel.tasks.subject_maps import exclusions_of, runs_record, save_subject
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,18 +67,15 @@ def test_a_contrast_tells_of_its_own_runs(tmp_path):
     model = read_model(presets()["balloon"])
     names = [run(ses=s, run=r) for s in ("a", "b") for r in ("1", "2")]
     mask = np.ones((2, 2, 2), bool)
-    one = ContrastEstimate(np.ones(8), np.ones(8), 20.0)
-    runs = SubjectRuns(
-        "01",
-        names,
-        [mask] * 4,
-        np.eye(4),
-        {"cash": dict.fromkeys(range(4), one), "pumps": {0: one, 1: one}, "explode": {}},
-        {"cash": [], "pumps": [], "explode": []},
-        ["bids::sub-01/ses-a/func/any"],
-        [Exclusion("run", "no events", "01", "c", "1")],
-    )
-    save_subject(runs, stage_of(model, "run"), stage_of(model, "subject"), tmp_path)
+    one = TEstimate(np.ones(8), np.ones(8), 20.0)
+    everywhere = dict.fromkeys(("cash", "pumpsMinusControl", "controlMinusPumps"), ["bids::a"])
+    has = [{**everywhere, "pumps": ["bids::b"]}] * 2 + [everywhere] * 2
+    rows = [
+        RunRow(entities, mask, np.eye(4), ["bids::any"], sources, lambda _label, _mask: one)
+        for entities, sources in zip(names, has, strict=True)
+    ]
+    stages = stage_of(model, "run"), stage_of(model, "subject")
+    save_subject("01", rows, *stages, tmp_path, [Exclusion("run", "no events", "01", "c", "1")])
 
     def sidecar(ending: str) -> dict[str, Any]:
         stem = "sub-01_task-t_space-MNI152NLin2009cAsym_res-2"
