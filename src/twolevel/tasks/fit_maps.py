@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ def fit_map_files(
     (table,) = design.rglob("*_design.tsv")
     level_mask, affine = read_mask(mask_path)
     own_masks = (read_mask(f["mask"])[0] for f in files.values())
-    mask = covered_by_all([*load_limit(design), *own_masks])
+    mask = covered_by_all(chain(load_limit(design), own_masks))
     if not mask.any():
         raise AnalysisError("no voxel is covered by all subjects that have the contrast")
     of_rows, estimator = read_map_design(table).keep(subjects), estimator_of(spec.stage.node)

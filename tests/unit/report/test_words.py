@@ -143,6 +143,19 @@ def test_methods_tell_of_the_mask_of_the_group_and_tell_groups_apart():
     assert any(w.startswith("task-a: ") and "voxels of roi.nii.gz that all" in w for w in words)
     assert any(w.startswith("task-b: ") and "voxels that all" in w for w in words)
     assert all("one-sided (greater than 0)" in w for w in words if w.startswith("task-"))
+    assert all("one-sample model by ordinary" in w for w in words if w.startswith("task-"))
+
+
+def test_methods_tell_the_columns_of_another_design():
+    sidecar = {
+        "Software": {"Version": "1.2.3", "Libraries": {}},
+        "Settings": {"group_input": "effect", "sides": 2},
+        "NumberOfSubjects": 5,
+        "Estimator": "ols",
+        "Columns": {"subject": "label", "intercept": "1", "age": "of the table"},
+    }
+    words = methods(derivatives([], [GroupLevel("task-a", sidecar, [], None)]))
+    assert any("a linear model with intercept, age by ordinary least squares" in w for w in words)
 
 
 @pytest.mark.parametrize(

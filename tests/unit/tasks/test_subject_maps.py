@@ -68,7 +68,8 @@ def test_a_contrast_tells_of_its_own_runs(tmp_path):
     names = [run(ses=s, run=r) for s in ("a", "b") for r in ("1", "2")]
     mask = np.ones((2, 2, 2), bool)
     one = TEstimate(np.ones(8), np.ones(8), 20.0)
-    everywhere = dict.fromkeys(("cash", "pumpsMinusControl", "controlMinusPumps"), ["bids::a"])
+    labels = "cash", "pumpsMinusControl", "controlMinusPumps"
+    everywhere = {label: ["bids::any"] for label in labels}
     has = [{**everywhere, "pumps": ["bids::b"]}] * 2 + [everywhere] * 2
     rows = [
         RunRow(entities, mask, np.eye(4), ["bids::any"], sources, lambda _label, _mask: one)
