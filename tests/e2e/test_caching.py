@@ -31,7 +31,7 @@ def test_second_run_computes_nothing(dataset: Path, analysed: Analysis):
     )
     assert jobs(text, "done") == set()
     assert "6 runs (6 cached), 3 subjects (3 cached)" in text
-    assert "5 contrasts (5 cached), 45 tests (45 cached)" in text
+    assert "5 contrasts (5 cached), 45 tests (45 cached), 51 drawings (51 cached)" in text
     assert contents(analysed.output_dir) == before
 
 
@@ -83,7 +83,39 @@ def test_options_of_the_group_leave_subjects_alone(copied: tuple[Path, Analysis]
         "z",
     )
     assert "6 runs (6 cached), 3 subjects (3 cached)" in text
-    assert "5 contrasts (5 done), 45 tests (45 done)" in text
+    assert "5 contrasts (5 done), 45 tests (45 done), 51 drawings (51 done)" in text
+
+
+def test_figures_and_report_come_and_go_by_themselves(
+    dataset: Path, analysed: Analysis, tmp_path: Path
+):
+    results = tmp_path / "results"
+    words = ["run", dataset, results, "all", "-m", "balloon", "-w", tmp_path / "work"]
+    pictures = {p.name: p.read_bytes() for p in (analysed.output_dir / "figures").iterdir()}
+    text = call(*words, "--no-figures", "--no-report")
+    assert "5 contrasts (5 done), 45 tests (45 done) in" in text
+    assert f"report        not made: `twolevel report {results}` makes it" in text
+    assert "figures       none drawn\n" in text
+    assert not (results / "figures").exists()
+    assert not (results / "report.html").exists()
+    numbers = contents(results)
+    assert without_records(numbers) == without_records(contents(analysed.output_dir))
+    text = call(*words)
+    assert "5 contrasts (5 cached), 45 tests (45 cached), 51 drawings (51 done)" in text
+    assert {job for job in jobs(text, "done") if not job.startswith("drawing ")} == set()
+    assert {p.name: p.read_bytes() for p in (results / "figures").iterdir()} == pictures
+    assert without_records(contents(results)) == without_records(numbers)
+    assert "No figures are shown" not in (results / "report.html").read_text(encoding="utf-8")
+    text = call(*words, "--no-figures", "--no-report")
+    assert f"figures       none drawn; {len(pictures)} of an earlier call removed\n" in text
+    assert "note: report.html there is of an earlier call, and shows nothing of this one" in text
+    assert list((results / "figures").iterdir()) == []
+    assert contents(results) == numbers
+
+
+def without_records(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Leave out the records of what was published, which list the figures too."""
+    return {name: held for name, held in files.items() if not name.startswith(".twolevel/group_")}
 
 
 def test_edited_code_recomputes(dataset: Path, tmp_path: Path):

@@ -210,6 +210,22 @@ def test_a_report_is_made_where_the_maps_of_the_subjects_are_gone(results: Path)
     assert "Survives: " in page.text or "Nothing survives" in page.text
 
 
+def test_a_report_without_figures_says_so_once_and_leaves_no_gap(results: Path):
+    with_figures = report_of(results)
+    shutil.rmtree(results / "figures")
+    page = report_of(results)
+    said = "No figures are shown: they were left out with --no-figures , or removed since."
+    assert page.text.count(said) == 1
+    assert "No figures are shown" not in with_figures.text
+    assert with_figures.text.count("The tests, on the same scale") == 5
+    assert "The tests, on the same scale" not in page.text
+    assert page.text.count("Explore ") == 5
+    assert len(page.sources) == 6  # of the runs
+    html = (results / "report.html").read_text(encoding="utf-8")
+    assert re.search(r"</h3>\s*(</section>|<h[23]>)", html) is None
+    assert "Not complete" not in page.text
+
+
 def test_what_failed_is_told_on_top_until_it_works(results: Path):
     of_subject, of_group = (Publication(who, {"task": "x"}, {}) for who in ("sub-04", GROUP))
     record_failure(results, of_subject, "FitRun of sub-04 run-1: <b>no voxel</b> is left")

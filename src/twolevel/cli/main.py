@@ -56,7 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command in DRAWING:
         _find_place_for_matplotlib()
     if getattr(arguments, "worker", "") == "cf":
-        start_server()  # beside this process, which has as much to import
+        draws = getattr(arguments, "analysis_level", "all") != "participant"
+        # Beside this process, which has as much to import.
+        start_server(draws=draws and not arguments.no_figures)
     try:
         return int(_import(COMMANDS[arguments.command]).execute(arguments))
     except InputError as error:

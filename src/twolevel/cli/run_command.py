@@ -285,6 +285,7 @@ class _Run:
         figures = not self.arguments.no_figures
         if figures:  # one step for the subjects' coverage, and one for each contrast and test
             totals["drawing"] = 1 + n_contrasts + n_contrasts * n_tests
+        earlier = self._figures()
         prepare_kernels(self.console)
         shares = partial(unfinished_shares, self.cache_root.parent / UNFINISHED)
         with StageProgress(self.console, "group level", totals, self.log, shares) as progress:
@@ -301,15 +302,19 @@ class _Run:
             return SOME_FAILED
         (tests,) = [path for path in outcome.files if path.name.endswith("_tests.tsv")]
         _show_tests(self.console, tests)
-        drawn = f"{self.output_dir}/figures" if figures else "none, as --no-figures asks"
+        removed = len(earlier - self._figures())
+        without = f"none drawn{f'; {removed} of an earlier call removed' * bool(removed)}"
         for what, where in (
             ("group maps", f"{self.output_dir}/group"),
-            ("figures", drawn),
+            ("figures", f"{self.output_dir}/figures" if figures else without),
             ("tests", tests),
             ("left out", self.output_dir / "excluded.tsv"),
         ):
             self.say(f"{what:<13} {where}")
         return DONE
+
+    def _figures(self) -> set[Path]:
+        return set((self.output_dir / "figures").glob("*_statmap.*"))
 
     def report(self, atlas: Atlas | None) -> int:
         """Make the report, unless it is left out; no failure of it loses what was computed."""

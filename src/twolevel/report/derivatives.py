@@ -50,6 +50,11 @@ class GroupLevel:
     contrasts: list[ContrastResult]
     coverage_figure: Path | None
 
+    @property
+    def has_figures(self) -> bool:
+        """Whether any figure of it is there: a run need not draw them."""
+        return self.coverage_figure is not None or any(c.figures for c in self.contrasts)
+
 
 @dataclass(frozen=True)
 class Derivatives:

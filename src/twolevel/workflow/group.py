@@ -19,51 +19,13 @@ from twolevel.tasks.permute_group import PermuteGroup, permutation_spec
 # `drawing` is None. No step that computes gets to know it.
 
 
-@workflow.define(outputs={"out": Directory, "figures": Directory | None})
-def TestLevel(
-    spec: GroupSpec,
-    contrast: ContrastName,
-    test: TestSettings,
-    fitted: Directory,
-    permutations: Directory,
-    software: str,
-    drawing: str | None,
-):
-    """Carry out one test of one contrast, and draw it."""
-    tested = workflow.add(
-        ApplyTest(
-            spec=spec,
-            contrast=contrast,
-            test=test,
-            fitted=fitted,
-            permutations=permutations,
-            software=software,
-        )
-    )
-    if drawing is None:
-        return tested.out, None
-    foremost = foremost_test(t.test for t in spec.stage.node.group_settings.tests)
-    drawn = workflow.add(
-        DrawTest(
-            entities=dict(spec.entities),
-            contrast=contrast,
-            test=test,
-            fitted=fitted,
-            tested=tested.out,
-            through_the_brain=test.test == foremost,
-            drawing=drawing,
-        )
-    )
-    return tested.out, drawn.out
-
-
 @workflow.define(
     outputs={
         "fit": Directory,
         "permutations": Directory,
         "tests": list[Directory],
         "figures": Directory | None,
-        "figures_of_tests": list[Directory | None],
+        "figures_of_tests": list[Directory],
     }
 )
 def ContrastLevel(
@@ -96,31 +58,33 @@ def ContrastLevel(
             software=software,
         )
     )
-    levels = workflow.add(
-        TestLevel(
+    tested = workflow.add(
+        ApplyTest(
             spec=spec,
             contrast=contrast,
             fitted=fit.out,
             permutations=permuted.out,
             software=software,
-            drawing=drawing,
         )
         .split("test", test=tests)
         .combine("test")
     )
-    figures = None
-    if drawing is not None:
-        drawn = workflow.add(
-            DrawContrast(
-                entities=dict(spec.entities),
-                contrast=contrast,
-                fitted=fit.out,
-                maps=fit.maps,
-                drawing=drawing,
-            )
+    if drawing is None:
+        return fit.out, described.out, tested.out, None, []
+    common = {"entities": dict(spec.entities), "contrast": contrast, "drawing": drawing}
+    drawn = workflow.add(DrawContrast(fitted=fit.out, maps=fit.maps, **common))
+    foremost = foremost_test(test.test for test in tests)
+    drawn_tests = workflow.add(
+        DrawTest(fitted=fit.out, **common)
+        .split(
+            ("test", "tested", "through_the_brain"),
+            test=tests,
+            tested=tested.out,
+            through_the_brain=[test.test == foremost for test in tests],
         )
-        figures = drawn.out
-    return fit.out, described.out, levels.out, figures, levels.figures
+        .combine("test")
+    )
+    return fit.out, described.out, tested.out, drawn.out, drawn_tests.out
 
 
 @workflow.define(
@@ -132,7 +96,7 @@ def ContrastLevel(
         "comparison": Directory,
         "figures": Directory | None,
         "figures_of_contrasts": list[Directory | None],
-        "figures_of_tests": list[list[Directory | None]],
+        "figures_of_tests": list[list[Directory]],
     }
 )
 def GroupLevel(

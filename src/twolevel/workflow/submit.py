@@ -37,7 +37,7 @@ from twolevel.workflow.subject import (
     Participants,
     SubjectLevel,
 )
-from twolevel.workflow.workers.process import ProcessWorker, SerialWorker
+from twolevel.workflow.workers.table import WORKERS
 
 WITHOUT_CONTRAST = "left out of the group: no map of the contrast"
 
@@ -52,8 +52,8 @@ class Execution:
         The engine's cache.
     output_dir : Path
         Where results are published.
-    worker : {"cf", "debug"}
-        A pool of processes, or this process alone.
+    worker : str
+        One of `WORKERS`.
     n_procs : int
         Size of the pool.
     listener : Listener
@@ -342,10 +342,8 @@ def _submitter(
     # A loop of our own: newer Pythons do not make one for the asking.
     asyncio.set_event_loop(asyncio.new_event_loop())
     # Workers as objects: keyword arguments would be stored with every job.
-    worker = (
-        ProcessWorker(n_procs=execution.n_procs, listener=listener, supervisor=publisher)
-        if execution.worker == "cf"
-        else SerialWorker(listener=listener, supervisor=publisher)
+    worker = WORKERS[execution.worker].make(
+        n_procs=execution.n_procs, listener=listener, supervisor=publisher
     )
     return Submitter(cache_root=execution.cache_root, worker=worker)
 
@@ -355,13 +353,15 @@ def _submit(submitter: Submitter, task: Any) -> Any:
     logger = logging.getLogger("pydra.submitter")
     level = logger.level
     logger.setLevel(logging.CRITICAL)  # it prints what is reported below, in its own words
-    by_loop = isinstance(submitter.worker, ProcessWorker)
     try:
-        with interrupted_between_steps(submitter.loop) if by_loop else nullcontext():
+        with (
+            interrupted_between_steps(submitter.loop)
+            if submitter.worker.is_async
+            else nullcontext()
+        ):
             return submitter(task, raise_errors=False)
     except BaseException:
-        if isinstance(submitter.worker, ProcessWorker):
-            submitter.worker.kill()
+        submitter.worker.kill()
         _drain(submitter.loop)
         raise
     finally:

@@ -64,6 +64,26 @@ def test_a_fetch_needs_a_job(refusal, words, said):
     assert refusal(*FETCH, *words) == f"twolevel fetch: error: {said}"
 
 
+@pytest.mark.parametrize("command", [[*RUN, "all"], ["demo"]])
+@pytest.mark.parametrize("option", ["--open", "--atlas"])
+def test_options_of_the_report_do_not_go_without_one(refusal, tmp_path, command, option):
+    atlas = tmp_path / "atlas.nii.gz"
+    atlas.touch()
+    words = [option, str(atlas)] if option == "--atlas" else [option]
+    said = f"{option} is about the report, which --no-report leaves out"
+    name = f"twolevel {command[0]}"
+    assert refusal(*command, "--no-report", *words) == f"{name}: error: {said}"
+    assert parse([*command, "--no-figures", *words]).no_figures is True
+
+
+def test_figures_and_report_are_made_unless_they_are_left_out():
+    for command in ([*RUN, "all"], ["demo"]):
+        arguments = parse(command)
+        assert (arguments.no_figures, arguments.no_report) == (False, False)
+        arguments = parse([*command, "--no-figures", "--no_report"])
+        assert (arguments.no_figures, arguments.no_report) == (True, True)
+
+
 @pytest.mark.parametrize("level", ["participant", "all"])
 def test_options_of_downloads_go_with_fetch(level):
     arguments = parse([*RUN, level, "--fetch", "--drop", "--jobs", "3"])

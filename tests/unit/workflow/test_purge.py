@@ -19,7 +19,7 @@ from twolevel.files.sealed import SEAL
 from twolevel.workflow.cache import forget_damaged, locked_work_dir, purge
 from twolevel.workflow.events import JobEvent
 from twolevel.workflow.work_dir import make_work_dir
-from twolevel.workflow.workers.process import SerialWorker
+from twolevel.workflow.workers.serial import SerialWorker
 
 DIGEST, HASH = "0a1b2c3d" * 4, "0a1b2c3d" * 16
 

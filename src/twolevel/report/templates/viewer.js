@@ -121,10 +121,11 @@ function tell(mm) {
   const inside = voxel.every((v, i) => v >= 0 && v < contrast.shape[i]);
   const index = voxel[0] + contrast.shape[0] * (voxel[1] + contrast.shape[1] * voxel[2]);
   const analysed = inside && (survives[index] >> contrast.tests.length) & 1;
-  const value = analysed ? `${contrast.quantity} = ${(values[index] * step).toPrecision(3)}` : "not analysed";
+  const value = analysed
+    ? `${contrast.quantity} = ${(values[index] * step).toPrecision(3)}`
+    : "not analysed";
   const region = inside && labels ? (names[labels[index] - 1] ?? "") : "";
-  where.textContent =
-    `${contrast.name} at (${point.map((v) => v.toFixed(1)).join(", ")}) mm` +
+  where.textContent = `${contrast.name} at (${point.map((v) => v.toFixed(1)).join(", ")}) mm` +
     (region ? `, ${region}` : "") + `: ${value}`;
 }
 
@@ -138,7 +139,9 @@ function drawEffects(peak) {
     return;
   }
   const rows = contrast.subjects.map((name, i) => [
-    name, contrast.values[peak][i], contrast.halves?.[peak][i] ?? 0,
+    name,
+    contrast.values[peak][i],
+    contrast.halves?.[peak][i] ?? 0,
   ]);
   const all = [...rows, ["group", here.mean, here.half]];
   const low = Math.min(0, ...all.map(([, v, h]) => v - h));
@@ -174,7 +177,11 @@ function drawEffects(peak) {
     dot.append(label);
   });
   for (const value of [low, 0, high]) {
-    add("text", { x: x(value), y: height - 18, "text-anchor": "middle" }, Number(value.toPrecision(2)));
+    add(
+      "text",
+      { x: x(value), y: height - 18, "text-anchor": "middle" },
+      Number(value.toPrecision(2)),
+    );
   }
   add("text", { x: left + width / 2, y: height - 3, "text-anchor": "middle" }, contrast.units);
   const heading = document.createElement("p");
@@ -216,7 +223,7 @@ document.addEventListener("click", (event) => {
     document.querySelector("tr.chosen")?.classList.remove("chosen");
     row.classList.add("chosen");
     go(Number(row.dataset.contrast), Number(row.dataset.peak), row.dataset.test).then(() =>
-      viewer.scrollIntoView({ block: "nearest" }),
+      viewer.scrollIntoView({ block: "nearest" })
     );
   }
 });

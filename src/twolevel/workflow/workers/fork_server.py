@@ -14,15 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PRELOADED = ["twolevel.workflow.workers.preloaded"]
+TO_DRAW = ["twolevel.workflow.workers.preloaded_to_draw"]
 
 
-def start_server() -> None:
+def start_server(*, draws: bool = True) -> None:
     """Start the server from which processes are forked; it imports what they need meanwhile.
 
     It forks from a clean state: no thread of this process (progress display) can hold a lock
     there, and the libraries are imported once. A server that runs already is left as it is.
+
+    Parameters
+    ----------
+    draws : bool
+        Its processes will draw figures too, and need what takes longest to import.
     """
-    forkserver.set_forkserver_preload(PRELOADED)
+    forkserver.set_forkserver_preload([*TO_DRAW, *PRELOADED] if draws else PRELOADED)
     forkserver.ensure_running()
 
 

@@ -9,8 +9,6 @@ gc.disable()  # nothing of what imports make is garbage, and looking for it take
 import nilearn.glm.first_level  # noqa: E402
 import nilearn.interfaces.fmriprep  # noqa: E402, F401
 
-import twolevel.report.carpet  # noqa: E402
-import twolevel.report.figures  # noqa: E402
 import twolevel.tasks.apply_test  # noqa: E402
 import twolevel.tasks.fit_maps  # noqa: E402
 import twolevel.tasks.fit_run  # noqa: E402
