@@ -151,7 +151,7 @@ def test_clusters_join_by_faces_only_and_never_across_signs():
 @pytest.mark.parametrize("sides", [1, 2])
 def test_the_parametric_p_is_that_of_t_times_the_number_of_voxels(group, sides):
     result = parametric_fwe(group, alpha=0.05, sides=sides)
-    tail = stats.t.sf(np.abs(group.estimate.t) if sides == 2 else group.estimate.t, df=11)
+    tail = stats.t.sf(np.abs(group.estimate.stat) if sides == 2 else group.estimate.stat, df=11)
     theirs = sides * tail
     corrected = np.minimum(theirs * group.n_voxels, 1)
     np.testing.assert_allclose(result.map_values, -np.log10(corrected), rtol=1e-9, atol=1e-12)
