@@ -6,6 +6,8 @@ from .files.run_data import read_run
 from .model.read import read_model
 from .report.view import ViewerPage, view
 from .simulate.dataset import simulate_dataset
+from .space.grid import Grid
+from .space.mask import Mask
 from .stats.estimates import ContrastEstimate, p_from_t, z_from_t
 from .stats.inference.cluster_extent import cluster_extent
 from .stats.inference.cluster_table import cluster_table
@@ -16,15 +18,19 @@ from .stats.inference.permutation_fwe import permutation_fwe
 from .stats.inference.result import GroupContrast, GroupTest
 from .stats.maps.fixed import combine_runs
 from .stats.maps.ols import fit_group
-from .stats.permute.loop import PermutationSettings, Permuted, permute_group
+from .stats.permute.loop import permute_group
 from .stats.permute.model import PermutationModel, make_permutation_model
+from .stats.permute.result import Permuted
+from .stats.permute.settings import PermutationSettings
 from .stats.run.design import frame_times_of, make_design_matrix
 from .stats.run.fit import RunFit, fit_run, percent_signal_change
 
 __all__ = [
     "ContrastEstimate",
+    "Grid",
     "GroupContrast",
     "GroupTest",
+    "Mask",
     "PermutationModel",
     "PermutationSettings",
     "Permuted",

@@ -21,7 +21,7 @@ from twolevel.stats.inference.parametric_fwe import parametric_fwe
 from twolevel.stats.inference.permutation_fdr import permutation_fdr
 from twolevel.stats.inference.permutation_fwe import permutation_fwe
 from twolevel.stats.inference.result import GroupContrast, GroupTest
-from twolevel.stats.permute.loop import Permuted
+from twolevel.stats.permute.result import Permuted
 from twolevel.tasks.describe_permutations import permutation_record
 from twolevel.tasks.group_data import load_group
 from twolevel.tasks.permute_group import BY_PERMUTATION

@@ -15,7 +15,7 @@ from twolevel.derivatives.maps import folder_of, write_statmap
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
 from twolevel.model.spec import ContrastName, GroupSpec
-from twolevel.stats.permute.loop import Permuted
+from twolevel.stats.permute.result import Permuted
 from twolevel.tasks.group_data import load_group
 from twolevel.tasks.permuted_data import has_permuted, load_permuted
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from twolevel.files.images import read_map
 from twolevel.files.sidecars import read_json, write_json
 from twolevel.files.stack import StackedMaps, stack_maps
-from twolevel.stats.permute.loop import PermutationSettings, Permuted
+from twolevel.stats.permute.result import Permuted
+from twolevel.stats.permute.settings import PermutationSettings
 
 MAPS, MASK = "maps.npy", "mask.npy"
 RECORD = "record.json"

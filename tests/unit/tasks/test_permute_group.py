@@ -12,8 +12,10 @@ from twolevel.files.checkpoint import Checkpoint, unfinished_shares
 from twolevel.files.images import write_image
 from twolevel.model.spec import ContrastName, GroupSettings, TestSettings
 from twolevel.stats.permute import loop as permutation
-from twolevel.stats.permute.loop import PermutationSettings, Permuted, permute_group
+from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import make_permutation_model
+from twolevel.stats.permute.result import Permuted
+from twolevel.stats.permute.settings import PermutationSettings
 from twolevel.tasks.permute_group import PermutationSpec, permutation_spec, permute_group_files
 from twolevel.tasks.permuted_data import (
     load_for_permutations,

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from twolevel.errors import InputError, Problem
+from twolevel.space.mask import Mask
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -21,12 +24,34 @@ class GroupContrast:
     ----------
     estimate : ContrastEstimate
         The group's; no voxel has zero variance over subjects.
-    mask : ndarray of shape (x, y, z), bool
-        True in `n_voxels` voxels, in the order of ``array[mask]``.
+    mask : Mask
+        Where the `n_voxels` voxels are.
+
+    Raises
+    ------
+    InputError
+        The mask is not a `Mask`, or holds another number of voxels than the estimate.
     """
 
     estimate: ContrastEstimate
-    mask: NDArray[np.bool_]
+    mask: Mask
+
+    def __post_init__(self) -> None:
+        """Refuse a mask that does not say where the voxels of the estimate are."""
+        if not isinstance(self.mask, Mask) or self.mask.n_points != self.n_voxels:
+            found = (
+                f"{self.mask.n_points} voxels"
+                if isinstance(self.mask, Mask)
+                else type(self.mask).__name__
+            )
+            raise InputError(
+                Problem(
+                    "mask of a group contrast",
+                    found,
+                    f"a Mask of {self.n_voxels} voxels, as the estimate has",
+                    "give Mask(Grid(shape, affine), array), or the mask of read_run",
+                )
+            )
 
     @property
     def n_voxels(self) -> int:
