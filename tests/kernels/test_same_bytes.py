@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twolevel.files.images import write_image
-from twolevel.files.run_data import RunBlocks, read_run, run_blocks
+from twolevel.files.nifti import write_image
+from twolevel.files.run_data import read_run, run_blocks
+from twolevel.files.series import RunBlocks
 from twolevel.numerics.resources import Resources
 from twolevel.stats.run import noise, unit
 from twolevel.stats.run.fit import fit_blocks, fit_run

@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from twolevel.files.images import write_image
+from twolevel.files.nifti import write_image
 from twolevel.files.run_data import run_blocks
 from twolevel.numerics.resources import UNLIMITED, Resources
 from twolevel.stats.run.fit import RunFit, fit_blocks, percent_signal_change

@@ -11,13 +11,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from twolevel.files.images import (
-    check_length,
-    open_volumes,
-    read_header,
-    read_volumes,
-    write_image,
-)
+from twolevel.files.maps import read_volumes
+from twolevel.files.nifti import check_length, open_volumes, read_header, write_image
 from twolevel.files.run_data import read_run
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from nilearn.maskers import NiftiMasker
 
-from twolevel.files.run_data import downsampled_affine, read_run
+from twolevel.files.run_data import read_run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -60,7 +60,7 @@ class Mask:
         """Return a mask as it is, and an array as a mask on a grid of voxels of 1 mm."""
         if isinstance(mask, Mask):
             return mask
-        return cls(Grid(np.shape(mask), np.eye(4)), mask)  # type: ignore[arg-type]
+        return cls(Grid(np.shape(mask), np.eye(4)), mask)
 
     def __eq__(self, other: object) -> bool:
         """Compare space and points, to the last bit."""

@@ -91,10 +91,9 @@ def apply_test(
         {**names, "stat": result.statistic, "desc": result.test},
         result.map_values,
         data.contrast.mask,
-        data.affine,
         {"Units": "1", **record},
     )
-    clusters = cluster_table(data.contrast, result, data.affine)
+    clusters = cluster_table(data.contrast, result)
     path = (
         folder / folder_of(names) / build_name({**names, "desc": result.test}, "clusters", ".tsv")
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import and_
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from fileformats.generic import Directory
-from numpy.typing import NDArray
 from pydra.compose import python
 
 from twolevel.bids.entities import RUN_ENTITIES, build_name, describe, other_entities
@@ -23,9 +24,10 @@ from twolevel.derivatives.maps import (
     write_mask,
 )
 from twolevel.errors import AnalysisError
-from twolevel.files.images import read_map, read_mask
+from twolevel.files.maps import read_map, read_mask
 from twolevel.files.sidecars import read_json, sidecar_of
 from twolevel.model.spec import Stage
+from twolevel.space.mask import Mask
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.stats.maps.fixed import combine_runs
 from twolevel.tasks.design_run import EXCLUSIONS
@@ -72,11 +74,10 @@ def combine_run_files(
     Path
         `folder`.
     """
-    masks, names, mask_uris, affine = [], [], [], np.eye(4)
+    masks, names, mask_uris = [], [], []
     for run in runs:
         (path,) = run.rglob("*_desc-analysis_mask.nii.gz")
-        mask, affine = read_mask(path)
-        masks.append(mask)
+        masks.append(read_mask(path))
         names.append(entities_of(path))
         mask_uris.append(f"bids::{path.relative_to(run).as_posix()}")
     subject_names = subject_entities(names)
@@ -86,15 +87,14 @@ def combine_run_files(
         label = contrast.label
         inside = [i for i, r in enumerate(runs) if _find(r, names[i], label, "effect").is_file()]
         estimates[label] = {
-            i: _load(runs[i], names[i], label, _all([masks[j] for j in inside])) for i in inside
+            i: _load(runs[i], names[i], label, reduce(and_, [masks[j] for j in inside]))
+            for i in inside
         }
         sources[label] = [
             uri for i in inside for uri in _sources(runs[i], names[i], label, subject_names)
         ]
     exclusions = [*left_out, *exclusions_of(names, runs)]
-    runs_of_subject = SubjectRuns(
-        subject, names, masks, affine, estimates, sources, mask_uris, exclusions
-    )
+    runs_of_subject = SubjectRuns(subject, names, masks, estimates, sources, mask_uris, exclusions)
     return save_subject(runs_of_subject, run_stage, stage, folder)
 
 
@@ -127,9 +127,8 @@ class SubjectRuns:
         Label.
     names : sequence of mapping of str to str
         Entities of the runs.
-    masks : sequence of ndarray of shape (x, y, z), bool
+    masks : sequence of Mask
         One per run.
-    affine : ndarray of shape (4, 4)
     estimates : mapping of label to mapping of run index to ContrastEstimate
         Over the voxels that all runs of that contrast cover.
     sources : mapping of label to sequence of str
@@ -142,8 +141,7 @@ class SubjectRuns:
 
     subject: str
     names: Sequence[Mapping[str, str]]
-    masks: Sequence[NDArray[np.bool_]]
-    affine: NDArray[np.float64]
+    masks: Sequence[Mask]
     estimates: Mapping[str, Mapping[int, ContrastEstimate]]
     sources: Mapping[str, Sequence[str]]
     mask_sources: Sequence[str]
@@ -166,8 +164,8 @@ def save_subject(runs: SubjectRuns, run_stage: Stage, stage: Stage, folder: Path
         `folder`.
     """
     settings = stage.node.subject_settings
-    common = _all(runs.masks)
-    if not common.any():
+    common = reduce(and_, runs.masks)
+    if not common.n_points:
         raise AnalysisError(
             f"sub-{runs.subject}: no voxel is covered by all {len(runs.masks)} runs"
         )
@@ -178,26 +176,26 @@ def save_subject(runs: SubjectRuns, run_stage: Stage, stage: Stage, folder: Path
     }
     record = {**made, **runs_record(runs.names), "Sources": list(runs.mask_sources)}
     entities = subject_entities(runs.names)
-    write_mask(folder, entities, common, runs.affine, record)
+    write_mask(folder, entities, common, record)
     exclusions = list(runs.exclusions)
     for label, by_run in runs.estimates.items():
         if not by_run:
             reason = "no run of this subject determines it: the group leaves the subject out"
             exclusions.append(Exclusion("contrast", reason, subject=runs.subject, contrast=label))
             continue
-        mask = _all([runs.masks[i] for i in by_run])
+        mask = reduce(and_, [runs.masks[i] for i in by_run])
         names = {**entities, "contrast": label}
         own = {
             **made,
             **runs_record([runs.names[i] for i in by_run]),
             "Sources": record["Sources"],
         }
-        if not np.array_equal(mask, common):
-            write_mask(folder, names, mask, runs.affine, own)
+        if not np.array_equal(mask.inside, common.inside):
+            write_mask(folder, names, mask, own)
         combined = combine_runs(list(by_run.values()), weighting=settings.fixed_effects)
         maps = {**map_record(run_stage, label, combined.dof), **own}
         maps["Sources"] = list(runs.sources[label])
-        write_estimate(folder, names, combined, mask, runs.affine, maps)
+        write_estimate(folder, names, combined, mask, maps)
     write_exclusions(folder / EXCLUSIONS, exclusions)
     return folder
 
@@ -216,13 +214,6 @@ def runs_record(names: Sequence[Mapping[str, str]]) -> dict[str, Any]:
         "Runs": [describe(entities, RUN_ENTITIES) for entities in names],
         **({"SessionsAveraged": averaged} if averaged else {}),
     }
-
-
-def _all(masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
-    if not masks:
-        return np.zeros((0, 0, 0), bool)
-    shared: NDArray[np.bool_] = np.logical_and.reduce(masks)
-    return shared
 
 
 def _map_name(entities: Mapping[str, str], label: str, stat: str) -> str:
@@ -252,11 +243,9 @@ def _sources(
     ]
 
 
-def _load(
-    run: Path, entities: Mapping[str, str], label: str, mask: NDArray[np.bool_]
-) -> ContrastEstimate:
+def _load(run: Path, entities: Mapping[str, str], label: str, mask: Mask) -> ContrastEstimate:
     effect, variance = (
-        read_map(_find(run, entities, label, stat))[0][mask].astype(np.float64)
+        mask.take(read_map(_find(run, entities, label, stat))[0]).astype(np.float64)
         for stat in ("effect", "variance")
     )
     sidecar = _find(run, entities, label, "effect")

@@ -75,7 +75,7 @@ def describe_permutations(
     data, permuted = load_group(fitted), load_permuted(permutations)
     names = {**dict(spec.entities), "contrast": contrast.label}
     record = {"Units": "1", **permutation_record(permuted, spec.seed), **data.record}
-    mask, affine = data.contrast.mask, data.affine
+    mask = data.contrast.mask
     uncorrected = {
         "Description": "-log10 of the p of each voxel by itself: the share of relabelings under "
         "which its t is at least the observed one"
@@ -85,12 +85,11 @@ def describe_permutations(
         {**names, "stat": "logp", "desc": UNCORRECTED},
         -np.log10(permuted.p_uncorrected) + 0.0,  # + 0.0 turns -0.0 into 0.0
         mask,
-        affine,
         {**record, **uncorrected},
     )
     if "tfce" in permuted.observed:
         tfce = {**names, "stat": "tfce"}
-        write_statmap(folder, tfce, permuted.observed["tfce"], mask, affine, record)
+        write_statmap(folder, tfce, permuted.observed["tfce"], mask, record)
     path = folder / folder_of(names) / build_name({**names, "desc": "permutation"}, "null", ".tsv")
     columns = {LARGEST[name][0]: values for name, values in permuted.largest.items()}
     write_tsv(path, pd.DataFrame({"permutation": np.arange(1, permuted.n_used + 1), **columns}))

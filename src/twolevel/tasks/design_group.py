@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import reduce
+from operator import and_
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from pydra.compose import python
 from twolevel.bids.entities import build_name
 from twolevel.derivatives.maps import folder_of, model_record, write_mask
 from twolevel.errors import AnalysisError
-from twolevel.files.images import read_mask
+from twolevel.files.maps import read_mask
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
 from twolevel.model.spec import GroupSpec
@@ -38,10 +40,9 @@ def design_group(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
     """
     entities = dict(spec.entities)
     loaded = {name: read_mask(path) for name, path in masks.items()}
-    mask = np.logical_and.reduce([array for array, _ in loaded.values()])
-    affine = next(iter(loaded.values()))[1]
+    mask = reduce(and_, loaded.values())
     subjects = [name for name in masks if name.startswith("sub-")]
-    if not mask.any():
+    if not mask.n_points:
         raise AnalysisError(f"no voxel is covered by all {len(subjects)} subjects")
     record = {
         **model_record(spec.stage),
@@ -63,9 +64,9 @@ def design_group(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
             **record,
         },
     )
-    write_mask(folder, entities, mask, affine, record)
+    write_mask(folder, entities, mask, record)
     if "group mask" in loaded:
-        np.save(folder / GROUP_MASK, loaded["group mask"][0])
+        np.save(folder / GROUP_MASK, loaded["group mask"].inside)
     return folder
 
 

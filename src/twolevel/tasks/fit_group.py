@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import and_
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ from pydra.compose import python
 from twolevel.derivatives.exclusions import Exclusion, write_exclusions
 from twolevel.derivatives.maps import model_record, write_mask, write_statmap
 from twolevel.errors import AnalysisError
-from twolevel.files.images import read_mask
+from twolevel.files.maps import read_mask
 from twolevel.files.stack import StackedMaps
 from twolevel.model.spec import ContrastName, GroupSettings, GroupSpec
 from twolevel.numerics.relabeled_statistics import WHOLE
+from twolevel.space.mask import Mask
 from twolevel.stats.estimates import ContrastEstimate, p_from_t
 from twolevel.stats.inference.result import GroupContrast
 from twolevel.stats.maps.ols import fit_group
@@ -83,8 +86,8 @@ def fit_group_files(
             "excluded.tsv says why the others do not"
         )
     (mask_path,) = design.rglob("*_desc-analysis_mask.nii.gz")
-    level_mask, affine = read_mask(mask_path)
-    mask = _mask_of_contrast([f["mask"] for f in files.values()], design)
+    level_mask = read_mask(mask_path)
+    mask = _mask_of_contrast([f["mask"] for f in files.values()], level_mask, design)
     group, n_flat = _fit_where_subjects_vary([f["map"] for f in files.values()], mask, data)
     if not group.n_voxels:
         raise AnalysisError(f'contrast "{contrast.name}": no voxel varies between subjects')
@@ -96,10 +99,10 @@ def fit_group_files(
         **group_record(spec, contrast, subjects),
         "Sources": [f"bids::{subject}/func/{f['map'].name}" for subject, f in files.items()],
     }
-    if not np.array_equal(group.mask, level_mask):
-        write_mask(folder, names, group.mask, affine, record)
-    _write_group_maps(folder, names, group, affine, record, spec.stage.node.group_settings)
-    save_group(folder, GroupData(group, affine, record))
+    if group.mask != level_mask:
+        write_mask(folder, names, group.mask, record)
+    _write_group_maps(folder, names, group, record, spec.stage.node.group_settings)
+    save_group(folder, GroupData(group, record))
     flat = Exclusion(
         "voxel", "no variance between subjects", contrast=contrast.label, count=n_flat
     )
@@ -108,7 +111,7 @@ def fit_group_files(
 
 
 def _fit_where_subjects_vary(
-    paths: list[Path], mask: NDArray[np.bool_], data: Path
+    paths: list[Path], mask: Mask, data: Path
 ) -> tuple[GroupContrast, int]:
     """Fit the group, without voxels in which all subjects are equal: they have no t.
 
@@ -121,9 +124,7 @@ def _fit_where_subjects_vary(
     varies = estimate.dof * estimate.variance > 10 * WHOLE * estimate.effect**2
     n_flat = int(np.count_nonzero(~varies))
     if n_flat:
-        smaller = np.zeros_like(mask)
-        smaller[mask] = varies
-        mask = smaller
+        mask = mask.keep(varies)
         stack_for_permutations(data, paths, mask)
         estimate = ContrastEstimate(
             estimate.effect[varies], estimate.variance[varies], estimate.dof
@@ -149,7 +150,6 @@ def _write_group_maps(
     folder: Path,
     names: dict[str, str],
     group: GroupContrast,
-    affine: NDArray[np.float64],
     record: dict[str, Any],
     settings: GroupSettings,
 ) -> None:
@@ -166,17 +166,17 @@ def _write_group_maps(
     }
     for stat, (values, own) in maps.items():
         entities = {**names, "stat": stat}
-        write_statmap(folder, entities, values, group.mask, affine, {**own, **record})
+        write_statmap(folder, entities, values, group.mask, {**own, **record})
 
 
-def _mask_of_contrast(paths: list[Path], design: Path) -> NDArray[np.bool_]:
+def _mask_of_contrast(paths: list[Path], level_mask: Mask, design: Path) -> Mask:
     """Intersect the subjects' masks; a mask for the group that a user gave counts too."""
-    masks = [read_mask(path)[0] for path in paths]
+    mask = reduce(and_, [read_mask(path) for path in paths])
+    mask = Mask(level_mask.space, mask.inside)
     limit = design / GROUP_MASK
     if limit.is_file():
-        masks.append(np.load(limit))
-    mask: NDArray[np.bool_] = np.logical_and.reduce(masks)
-    if not mask.any():
+        mask &= Mask(mask.space, np.load(limit))
+    if not mask.n_points:
         raise AnalysisError("no voxel is covered by all subjects that have the contrast")
     return mask
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from fileformats.generic import Directory, File
-from numpy.typing import NDArray
 from pydra.compose import python
 
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
 from twolevel.derivatives.maps import model_record, write_mask, write_statmap
 from twolevel.model.spec import Stage
+from twolevel.space.mask import Mask
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fitted_run import FittedRun, fit_image, load_design
@@ -47,8 +46,7 @@ def write_estimate(
     folder: Path,
     entities: dict[str, str],
     estimate: ContrastEstimate,
-    mask: NDArray[np.bool_],
-    affine: NDArray[np.float64],
+    mask: Mask,
     record: dict[str, Any],
     units: str = UNITS,
 ) -> None:
@@ -58,8 +56,6 @@ def write_estimate(
     ----------
     entities : dict of str to str
         With ``contrast``.
-    mask : ndarray of shape (x, y, z), bool
-    affine : ndarray of shape (4, 4)
     record : dict
         Common part of the sidecars.
     units : str
@@ -80,7 +76,6 @@ def write_estimate(
             {**entities, "stat": stat},
             values,
             mask,
-            affine,
             {"Units": unit, **sided, **record},
         )
 
@@ -110,7 +105,7 @@ def fit_run_files(
     run = fit_image(stage, files, loaded)
     entities = dict(spec.entities)
     record = {**model_record(stage), "Sources": list(spec.sources)}
-    write_mask(folder, entities, run.mask, run.affine, record)
+    write_mask(folder, entities, run.mask, record)
     record |= percent_record(run.fit, loaded[1])
     for label, estimate in run.fit.estimates.items():
         write_estimate(
@@ -118,7 +113,6 @@ def fit_run_files(
             {**entities, "contrast": label},
             estimate,
             run.mask,
-            run.affine,
             {**map_record(stage, label, run.fit.dof), **record},
         )
     save_quality(spec, stage, run, loaded, files.get("confounds"), folder)

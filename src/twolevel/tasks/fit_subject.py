@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import and_
 from pathlib import Path
 
-import numpy as np
 from fileformats.generic import Directory, File
 from pydra.compose import python
 
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.derivatives.exclusions import Exclusion
-from twolevel.files.images import read_mask
+from twolevel.files.maps import read_mask
 from twolevel.model.spec import Stage
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.tasks.combine_runs import (
@@ -60,8 +61,8 @@ def fit_subject_files(
     Path
         `folder`.
     """
-    every = (slice(None, None, run_stage.node.run_settings.downsample),) * 3
-    common = np.logical_and.reduce([read_mask(f["mask"])[0][every] for f in files])
+    step = run_stage.node.run_settings.downsample
+    common = reduce(and_, [read_mask(f["mask"]).every(step) for f in files])
     names = [dict(spec.entities) for spec in specs]
     exclusions = [*left_out, *exclusions_of(names, designs)]
     runs = []
@@ -71,19 +72,18 @@ def fit_subject_files(
         save_quality(spec, run_stage, run, loaded, paths.get("confounds"), folder)
         exclusions.extend(run_exclusions(spec, run))
         runs.append(run)
-    usable = np.logical_and.reduce([run.mask for run in runs])
+    usable = reduce(and_, [run.mask for run in runs])
     estimates: dict[str, dict[int, ContrastEstimate]] = {
         c.label: {} for c in run_stage.node.contrasts
     }
     for index, run in enumerate(runs):
-        for label, estimate in run.fit.within(usable[run.mask]).estimates.items():
+        for label, estimate in run.fit.within(run.mask.take(usable.inside)).estimates.items():
             estimates[label][index] = estimate
     sources = [uri for spec in specs for uri in spec.sources]
     runs_of_subject = SubjectRuns(
         subject,
         names,
         [usable] * len(runs),
-        runs[0].affine,
         estimates,
         dict.fromkeys(estimates, sources),
         sources,

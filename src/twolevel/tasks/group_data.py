@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twolevel.files.sidecars import read_json, write_json
+from twolevel.space.grid import Grid
+from twolevel.space.mask import Mask
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.stats.inference.result import GroupContrast
 
@@ -19,17 +21,15 @@ RECORD = "record.json"
 
 @dataclass(frozen=True)
 class GroupData:
-    """A contrast at the group level, with its place in space.
+    """A contrast at the group level.
 
     Attributes
     ----------
-    affine : ndarray of shape (4, 4)
     record : dict
         What the sidecars of its maps have in common.
     """
 
     contrast: GroupContrast
-    affine: NDArray[np.float64]
     record: dict[str, Any]
 
 
@@ -38,11 +38,11 @@ def save_group(folder: Path, data: GroupData) -> None:
     (folder / FOLDER).mkdir(parents=True)
     estimate = data.contrast.estimate
     arrays: dict[str, NDArray[Any]] = {
-        "mask": data.contrast.mask,
+        "mask": data.contrast.mask.inside,
         "effect": estimate.effect,
         "variance": estimate.variance,
         "dof": np.array(estimate.dof),
-        "affine": data.affine,
+        "affine": data.contrast.mask.space.affine,
     }
     for name, array in arrays.items():
         np.save(folder / FOLDER / f"{name}.npy", array)
@@ -55,4 +55,5 @@ def load_group(folder: Path) -> GroupData:
     a = {name: np.load(folder / FOLDER / f"{name}.npy") for name in names}
     estimate = ContrastEstimate(a["effect"], a["variance"], float(a["dof"]))
     record = read_json(folder / FOLDER / RECORD)
-    return GroupData(GroupContrast(estimate, a["mask"]), a["affine"], record)
+    mask = Mask(Grid(a["mask"].shape, a["affine"]), a["mask"])
+    return GroupData(GroupContrast(estimate, mask), record)

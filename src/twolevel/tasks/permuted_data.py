@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twolevel.files.images import read_map
+from twolevel.files.maps import read_map
 from twolevel.files.sidecars import read_json, write_json
 from twolevel.files.stack import StackedMaps, stack_maps
+from twolevel.space.mask import Mask
 from twolevel.stats.permute.result import Permuted
 from twolevel.stats.permute.settings import PermutationSettings
 
@@ -28,21 +29,19 @@ SCALARS = (
 )
 
 
-def stack_for_permutations(
-    folder: Path, paths: Sequence[Path], mask: NDArray[np.bool_]
-) -> StackedMaps:
+def stack_for_permutations(folder: Path, paths: Sequence[Path], mask: Mask) -> StackedMaps:
     """Write the subjects' maps of a contrast into one file, without holding them all.
 
     Parameters
     ----------
     paths : sequence of Path
         Map of each subject.
-    mask : ndarray of shape (x, y, z), bool
+    mask : Mask
     """
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / MASK, mask)
-    shape = (len(paths), int(mask.sum()))
-    stack_maps(folder / MAPS, (read_map(path)[0][mask] for path in paths), shape)
+    np.save(folder / MASK, mask.inside)
+    shape = (len(paths), mask.n_points)
+    stack_maps(folder / MAPS, (mask.take(read_map(path)[0]) for path in paths), shape)
     return StackedMaps(folder / MAPS)
 
 

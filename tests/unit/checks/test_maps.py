@@ -12,7 +12,7 @@ from twolevel.checks.maps import find_subject_maps
 from twolevel.derivatives.maps import model_record, write_mask, write_statmap
 from twolevel.derivatives.records import Publication, record_failure
 from twolevel.errors import InputError
-from twolevel.files.images import write_image
+from twolevel.files.nifti import write_image
 from twolevel.files.sidecars import write_json
 from twolevel.model.override import override
 from twolevel.model.read import presets, read_model

@@ -14,14 +14,8 @@ from hypothesis import strategies as st
 from nilearn.masking import load_mask_img
 
 from twolevel.errors import InputError
-from twolevel.files.images import (
-    check_length,
-    read_header,
-    read_map,
-    read_mask,
-    read_volumes,
-    write_image,
-)
+from twolevel.files.maps import read_map, read_mask, read_volumes
+from twolevel.files.nifti import check_length, read_header, write_image
 
 AFFINE = np.array([[-2.0, 0.1, 0, 90], [0, 2.5, 0.2, -126], [0.3, 0, 3.0, -72], [0, 0, 0, 1]])
 SHAPE = (5, 4, 3, 7)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from twolevel.files.checkpoint import Checkpoint, unfinished_shares
-from twolevel.files.images import write_image
+from twolevel.files.nifti import write_image
 from twolevel.model.spec import ContrastName, GroupSettings, TestSettings
 from twolevel.stats.permute import loop as permutation
 from twolevel.stats.permute.loop import permute_group

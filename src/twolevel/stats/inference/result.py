@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from twolevel.errors import InputError, Problem
-from twolevel.space.mask import Mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from twolevel.space.mask import Mask
     from twolevel.stats.estimates import ContrastEstimate
 
 
@@ -38,12 +38,9 @@ class GroupContrast:
 
     def __post_init__(self) -> None:
         """Refuse a mask that does not say where the voxels of the estimate are."""
-        if not isinstance(self.mask, Mask) or self.mask.n_points != self.n_voxels:
-            found = (
-                f"{self.mask.n_points} voxels"
-                if isinstance(self.mask, Mask)
-                else type(self.mask).__name__
-            )
+        n_points = getattr(self.mask, "n_points", None)  # None of an array
+        if n_points != self.n_voxels:
+            found = type(self.mask).__name__ if n_points is None else f"{n_points} voxels"
             raise InputError(
                 Problem(
                     "mask of a group contrast",
