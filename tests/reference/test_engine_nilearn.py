@@ -221,9 +221,7 @@ def engine_fit(
         n_threads=resources.n_threads,
         seed=0,
     )
-    usable = blocks.brain.copy()
-    usable[blocks.brain] = blocks.usable
-    return fit.within(blocks.usable), usable
+    return fit.within(blocks.usable), blocks.brain.keep(blocks.usable).inside
 
 
 def differences(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:

@@ -78,10 +78,10 @@ def assert_read_as_nibabel(path: Path, mask: tuple[np.ndarray, Path]) -> None:
     # Not only are the files alike: there is something to be read in every one of them.
     assert expected.std() > 1
     run = read_run(path, mask[1])
-    np.testing.assert_array_equal(run.mask, mask[0])
+    np.testing.assert_array_equal(run.mask.inside, mask[0])
     assert (np.abs(run.data - expected[mask[0]].T) <= bound[mask[0]].T).all()
     assert run.data.shape == (N_VOLUMES, mask[0].sum())
-    np.testing.assert_allclose(run.affine, nib.load(path).affine, rtol=0, atol=0)
+    np.testing.assert_allclose(run.mask.space.affine, nib.load(path).affine, rtol=0, atol=0)
     volumes = np.stack(list(read_volumes(path)), axis=-1)
     assert volumes.dtype == np.float32
     assert (np.abs(volumes - expected) <= bound).all()

@@ -9,6 +9,7 @@ import pytest
 from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
 from twolevel.model.read import presets, read_model
 from twolevel.model.spec import stage_of
+from twolevel.space.mask import Mask
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.tasks.combine_runs import (
     SubjectRuns,
@@ -70,13 +71,12 @@ def test_sidecars_name_the_runs_and_say_when_sessions_are_averaged(runs, record)
 def test_a_contrast_tells_of_its_own_runs(tmp_path):
     model = read_model(presets()["balloon"])
     names = [run(ses=s, run=r) for s in ("a", "b") for r in ("1", "2")]
-    mask = np.ones((2, 2, 2), bool)
+    mask = Mask.of(np.ones((2, 2, 2), bool))
     one = ContrastEstimate(np.ones(8), np.ones(8), 20.0)
     runs = SubjectRuns(
         "01",
         names,
         [mask] * 4,
-        np.eye(4),
         {"cash": dict.fromkeys(range(4), one), "pumps": {0: one, 1: one}, "explode": {}},
         {"cash": [], "pumps": [], "explode": []},
         ["bids::sub-01/ses-a/func/any"],

@@ -11,6 +11,7 @@ import pytest
 from twolevel.files.checkpoint import Checkpoint, unfinished_shares
 from twolevel.files.nifti import write_image
 from twolevel.model.spec import ContrastName, GroupSettings, TestSettings
+from twolevel.space.mask import Mask
 from twolevel.stats.permute import loop as permutation
 from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import make_permutation_model
@@ -38,7 +39,7 @@ def data(tmp_path):
         path = tmp_path / f"map-{number}.nii.gz"
         volume = rng.normal(0.4, 1, mask.shape).astype(np.float32)
         paths.append(write_image(path, volume, np.eye(4)))
-    stack_for_permutations(tmp_path / "maps", paths, mask)
+    stack_for_permutations(tmp_path / "maps", paths, Mask.of(mask))
     return tmp_path / "maps"
 
 
