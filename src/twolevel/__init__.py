@@ -6,10 +6,10 @@ The stages as plain functions, usable without the command line and without the w
     design = twolevel.make_design_matrix(events, frame_times, high_pass_hz=1 / 128)
     fit = twolevel.fit_run(data.data, design, {"faces": "face - house"}, percent=True)
     subject = twolevel.combine_runs([fit.estimates["faces"], ...])
-    group = twolevel.GroupContrast(twolevel.fit_group(maps), mask)
+    group = twolevel.GroupContrast(twolevel.fit_group(maps), data.mask)
     result = twolevel.height_control(group, method="fdr")
     relabeled = twolevel.make_permutation_model(design, contrast, n_perm=5000)
-    permuted = twolevel.permute_group(maps, mask, relabeled)
+    permuted = twolevel.permute_group(maps, data.mask, relabeled)
     result = twolevel.permutation_fwe(permuted, test="tfceFWE")
 
 Everything is imported when it is first used, so that importing the package costs nothing.

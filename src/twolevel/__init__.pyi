@@ -23,7 +23,9 @@ from .stats.permute.model import PermutationModel, make_permutation_model
 from .stats.permute.result import Permuted
 from .stats.permute.settings import PermutationSettings
 from .stats.run.design import frame_times_of, make_design_matrix
-from .stats.run.fit import RunFit, fit_run, percent_signal_change
+from .stats.run.fit import fit_run
+from .stats.run.percent import percent_signal_change
+from .stats.run.result import RunFit
 
 __all__ = [
     "ContrastEstimate",

@@ -22,7 +22,7 @@ from twolevel.stats.run.unit import unit_width
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from twolevel.stats.run.fit import RunFit
+    from twolevel.stats.run.result import RunFit
 
 SHAPE, N_ROWS = (14, 15, 13), 40
 AFFINE = np.diag([3.0, 3.0, 3.5, 1.0])

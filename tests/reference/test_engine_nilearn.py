@@ -21,8 +21,10 @@ from threadpoolctl import threadpool_limits
 from twolevel.files.nifti import write_image
 from twolevel.files.run_data import run_blocks
 from twolevel.numerics.resources import UNLIMITED, Resources
-from twolevel.stats.run.fit import RunFit, fit_blocks, percent_signal_change
+from twolevel.stats.run.fit import fit_blocks
 from twolevel.stats.run.noise import truncated, yule_walker
+from twolevel.stats.run.percent import percent_signal_change
+from twolevel.stats.run.result import RunFit
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,8 @@ from nilearn.glm.first_level import FirstLevelModel, run_glm
 from twolevel.files.run_data import read_run
 from twolevel.stats.maps.fixed import combine_runs
 from twolevel.stats.run.design import frame_times_of, make_design_matrix
-from twolevel.stats.run.fit import fit_run, percent_signal_change
+from twolevel.stats.run.fit import fit_run
+from twolevel.stats.run.percent import percent_signal_change
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from twolevel.model.spec import Stage
     from twolevel.space.mask import Mask
-    from twolevel.stats.run.fit import RunFit
+    from twolevel.stats.run.result import RunFit
 
 
 def load_design(design: Path) -> tuple[pd.DataFrame, NDArray[np.intp]]:

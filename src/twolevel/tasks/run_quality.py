@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from twolevel.bids.run_inputs import RunSpec
     from twolevel.model.spec import Stage
-    from twolevel.stats.run.fit import RunFit
+    from twolevel.stats.run.result import RunFit
     from twolevel.tasks.fitted_run import FittedRun
 
 Rows = list[tuple[str, str, float]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -10,8 +10,9 @@ from threadpoolctl import threadpool_limits
 from twolevel.errors import AnalysisError
 from twolevel.stats.contrasts import estimable_contrasts
 from twolevel.stats.estimates import ContrastEstimate
-from twolevel.stats.run.fit import Diagnostics, RunFit, percent_signal_change, require_mean
 from twolevel.stats.run.noise import noise_order, yule_walker
+from twolevel.stats.run.percent import percent_signal_change, require_mean
+from twolevel.stats.run.result import Diagnostics, RunFit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,20 +78,20 @@ def fit_blocks_as_nilearn(
     with threadpool_limits(limits=1):
         labels, results = run_glm(series, X, noise_model=noise_model, random_state=seed)
         dof = int(next(iter(results.values())).df_residuals)
-        per_rank = (len(X) - X.shape[1]) / dof
-        estimates = {}
-        for name, vector in vectors.items():
-            contrast = compute_contrast(labels, results, vector, stat_type="t")
-            estimates[name] = ContrastEstimate(
-                _spread(contrast.effect, usable),
-                _spread(contrast.variance * per_rank, usable),
-                float(dof),
-            )
+        found = {
+            name: compute_contrast(labels, results, vector, stat_type="t")
+            for name, vector in vectors.items()
+        }
         residuals = series - X @ (np.linalg.pinv(X) @ series)
-    autocorrelation = np.empty(series.shape[1])
-    for label, result in results.items():
-        final = result.whitened_residuals
-        autocorrelation[labels == label] = _lagged(final, 1) / _lagged(final, 0)
+    per_rank = (len(X) - X.shape[1]) / dof
+    estimates = {
+        name: ContrastEstimate(
+            _spread(contrast.effect, usable),
+            _spread(contrast.variance * per_rank, usable),
+            float(dof),
+        )
+        for name, contrast in found.items()
+    }
     products = np.array([_lagged(residuals, k) for k in range(order + 1)])
     centred = series - series.mean(axis=0)
     diagnostics = Diagnostics(
@@ -100,10 +101,21 @@ def fit_blocks_as_nilearn(
         tsnr=_spread(mean / deviation, usable),
         r_squared=_spread(1 - _lagged(residuals, 0) / _lagged(centred, 0), usable),
         noise_coefficients=_spread(yule_walker(products, len(X)), usable),
-        residual_autocorrelation=_spread(autocorrelation, usable),
+        residual_autocorrelation=_spread(_autocorrelation(labels, results), usable),
         dvars=np.r_[np.nan, np.sqrt((np.diff(series, axis=0) ** 2).mean(axis=1))],
     )
     return RunFit(estimates, not_estimable, dof, diagnostics)
+
+
+def _autocorrelation(
+    labels: NDArray[np.generic], results: Mapping[Any, Any]
+) -> NDArray[np.float64]:
+    """Return that of the whitened residuals of each voxel, at a lag of one row."""
+    autocorrelation = np.empty(len(labels))
+    for label, result in results.items():
+        final = result.whitened_residuals
+        autocorrelation[labels == label] = _lagged(final, 1) / _lagged(final, 0)
+    return autocorrelation
 
 
 def _lagged(series: NDArray[np.float64], lag: int) -> NDArray[np.float64]:
