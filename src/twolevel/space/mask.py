@@ -107,7 +107,7 @@ class Mask:
         values: NDArray[Any] = array[self.inside]
         return values
 
-    def spread(self, values: NDArray[Any], outside: complex = np.nan) -> NDArray[Any]:
+    def spread(self, values: NDArray[Any], outside: float = np.nan) -> NDArray[Any]:
         """Put values at their points.
 
         Parameters
