@@ -6,12 +6,12 @@ The stages as plain functions, usable without the command line and without the w
     design = twolevel.make_design_matrix(events, frame_times, high_pass_hz=1 / 128)
     fit = twolevel.fit_run(data.data, design, {"faces": "face - house"}, percent=True)
     subject = twolevel.fit_maps(effects, variances=variances, dofs=dofs, estimator="fixed")
-    group = twolevel.GroupContrast(twolevel.fit_maps(maps), mask)
+    group = twolevel.GroupContrast(twolevel.fit_maps(maps), data.mask)
     result = twolevel.height_control(group, method="fdr")
     design = twolevel.make_map_design(subjects, ["1", "age"], table)
     older = twolevel.fit_maps(maps, design, "age")
     relabeled = twolevel.make_permutation_model(design.matrix, design.weights("age"), n_perm=5000)
-    permuted = twolevel.permute_group(maps, mask, relabeled)
+    permuted = twolevel.permute_group(maps, data.mask, relabeled)
     result = twolevel.permutation_fwe(permuted, test="tfceFWE")
 
 Everything is imported when it is first used, so that importing the package costs nothing.

@@ -6,6 +6,8 @@ from .files.run_data import read_run
 from .model.read import read_model
 from .report.view import ViewerPage, view
 from .simulate.dataset import simulate_dataset
+from .space.grid import Grid
+from .space.mask import Mask
 from .stats.estimates import (
     Estimate,
     FEstimate,
@@ -24,17 +26,23 @@ from .stats.inference.permutation_fwe import permutation_fwe
 from .stats.inference.result import GroupContrast, GroupTest
 from .stats.maps.design import MapDesign, make_map_design
 from .stats.maps.fit import fit_maps
-from .stats.permute.loop import PermutationSettings, Permuted, permute_group
+from .stats.permute.loop import permute_group
 from .stats.permute.model import PermutationModel, make_permutation_model
+from .stats.permute.result import Permuted
+from .stats.permute.settings import PermutationSettings
 from .stats.run.design import frame_times_of, make_design_matrix
-from .stats.run.fit import RunFit, fit_run, percent_signal_change
+from .stats.run.fit import fit_run
+from .stats.run.percent import percent_signal_change
+from .stats.run.result import RunFit
 
 __all__ = [
     "Estimate",
     "FEstimate",
+    "Grid",
     "GroupContrast",
     "GroupTest",
     "MapDesign",
+    "Mask",
     "PermutationModel",
     "PermutationSettings",
     "Permuted",

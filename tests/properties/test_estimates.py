@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from maps import combine
 
+from twolevel.space.grid import Grid
+from twolevel.space.mask import Mask
 from twolevel.stats.contrasts import is_estimable
 from twolevel.stats.estimates import TEstimate, p_from_t, z_from_t
 from twolevel.stats.inference.cluster_extent import cluster_extent
@@ -127,10 +129,11 @@ def test_z_is_strictly_between_zero_and_t(t, dof):
 def test_cluster_sizes_sum_to_the_survivors(seed, height, min_voxels):
     rng = np.random.default_rng(seed)
     mask = rng.random((6, 7, 5)) < 0.8
+    grid = Grid(mask.shape, np.diag([2.0, 2.0, 3.0, 1.0]))
     z = rng.normal(size=int(mask.sum()))
-    group = GroupContrast(TEstimate(z, np.ones_like(z), 1e9), mask)
+    group = GroupContrast(TEstimate(z, np.ones_like(z), 1e9), Mask(grid, mask))
     test = cluster_extent(group, height=height, min_voxels=min_voxels)
-    table = cluster_table(group, test, np.diag([2.0, 2.0, 3.0, 1.0]))
+    table = cluster_table(group, test)
     assert table["n_voxels"].sum() == test.surviving.sum()
     assert (table["n_voxels"] >= min_voxels).all()
     assert (table["z_at_peak"].abs() >= height - 1e-6).all()

@@ -14,7 +14,8 @@ from nilearn.glm.first_level import FirstLevelModel, run_glm
 
 from twolevel.files.run_data import read_run
 from twolevel.stats.run.design import frame_times_of, make_design_matrix
-from twolevel.stats.run.fit import fit_run, percent_signal_change
+from twolevel.stats.run.fit import fit_run
+from twolevel.stats.run.percent import percent_signal_change
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,7 +109,7 @@ def test_a_real_run_equals_nilearn(shared, runs, designs, noise_model, sample_ma
     assert fit.dof == len(rows) - design.shape[1]
     assert fit.not_estimable == ()
     for name, expression in CONTRASTS.items():
-        expected = nilearn_maps(model, expression, run.mask)
+        expected = nilearn_maps(model, expression, run.mask.inside)
         assert_equals_nilearn(fit.estimates[name], expected, rtol=1e-6)
 
 
@@ -119,7 +120,7 @@ def test_nilearn_reading_the_file_differs_by_its_single_precision_only(shared, r
     model.fit(str(files["bold"]), design_matrices=[design])
     fit = fit_run(percent_signal_change(run.data), design, CONTRASTS, noise_model="ols")
     for name, expression in CONTRASTS.items():
-        expected = nilearn_maps(model, expression, run.mask)["effect"]
+        expected = nilearn_maps(model, expression, run.mask.inside)["effect"]
         np.testing.assert_allclose(fit.estimates[name].effect, expected, rtol=1e-5, atol=5e-5)
 
 
@@ -143,13 +144,13 @@ def test_synthetic_data_with_strong_autocorrelation_equal_nilearn(noise_model):
 
 
 def test_several_runs_in_one_nilearn_model_equal_the_combined_runs(shared, runs, designs):
-    mask = np.logical_and.reduce([run.mask for run in runs])
-    mask_img = nib.Nifti1Image(mask.astype(np.uint8), runs[0].affine)
+    mask = np.logical_and.reduce([run.mask.inside for run in runs])
+    mask_img = nib.Nifti1Image(mask.astype(np.uint8), runs[0].mask.space.affine)
     model = nilearn_model(mask_img, "ar1")
     images = [in_double(haxby_files(shared, run)["bold"]) for run in (1, 2, 3)]
     model.fit(images, design_matrices=designs)
     fits = [
-        fit_run(percent_signal_change(run.data[:, mask[run.mask]]), design, CONTRASTS)
+        fit_run(percent_signal_change(run.data[:, mask[run.mask.inside]]), design, CONTRASTS)
         for run, design in zip(runs, designs, strict=True)
     ]
     for name, expression in CONTRASTS.items():

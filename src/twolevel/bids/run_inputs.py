@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twolevel.bids.entities import RUN_ENTITIES, describe
 from twolevel.errors import InputError, Problem
 from twolevel.files.annex import is_absent, real_path
-from twolevel.files.images import read_header
+from twolevel.files.nifti import read_header
 from twolevel.files.sidecars import read_json
 
 if TYPE_CHECKING:

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from twolevel.bids.entities import is_common_space
 from twolevel.bids.folders import missing_folders, no_images
 from twolevel.bids.layout import averaged_sessions, iter_subjects
@@ -32,13 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from twolevel.bids.layout import RunFiles
     from twolevel.bids.wanted import Selection
     from twolevel.checks.checked import CheckedRun, CheckedTables
     from twolevel.derivatives.exclusions import Exclusion
     from twolevel.model.spec import Node, StatsModel
+    from twolevel.space.mask import Mask
 
 
 @dataclass(frozen=True)
@@ -258,10 +255,10 @@ def _check_together(checked: Sequence[CheckedRun], *, same_grid: bool) -> list[P
 
 def _check_masks(checked: Sequence[CheckedRun]) -> list[Problem]:
     """Refuse subjects whose runs have no voxel in common."""
-    shared: dict[str, tuple[list[str], NDArray[np.bool_]]] = {}
+    shared: dict[str, tuple[list[str], Mask]] = {}
     for run in checked:
         names, mask = shared.get(run.tables.files.entities["sub"], ([], run.mask))
-        if mask.shape == run.mask.shape:
+        if mask.space.matches(run.mask.space):
             shared[run.tables.files.entities["sub"]] = (
                 [*names, run.tables.files.name],
                 mask & run.mask,
@@ -274,7 +271,7 @@ def _check_masks(checked: Sequence[CheckedRun]) -> list[Problem]:
             "look at the masks; leave out a run (--run-label)",
         )
         for subject, (names, mask) in shared.items()
-        if not mask.any()
+        if not mask.n_points
     ]
 
 
@@ -295,15 +292,12 @@ def _check_grids(checked: Sequence[CheckedRun], *, same_grid: bool) -> list[Prob
         first = reference.setdefault(
             run.tables.files.entities["sub"] if not same_grid else "", run
         )
-        same = first.header.shape[:3] == run.header.shape[:3] and np.allclose(
-            first.header.affine, run.header.affine, atol=1e-3
-        )
-        if not same:
+        if not first.header.grid.matches(run.header.grid):
             problems.append(
                 Problem(
                     f"{run.tables.files.bold}: grid",
-                    describe_grid(run.header),
-                    f"that of {first.tables.files.bold}: {describe_grid(first.header)}",
+                    describe_grid(run.header.grid),
+                    f"that of {first.tables.files.bold}: {describe_grid(first.header.grid)}",
                     "analyse runs that were resampled to one grid",
                 )
             )

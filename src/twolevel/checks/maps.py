@@ -8,15 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from twolevel.bids.entities import build_name, is_common_space
 from twolevel.checks.output import selection_in_words
 from twolevel.derivatives.maps import common_entities, entities_of
 from twolevel.derivatives.records import read_publications
 from twolevel.errors import InputError, Problem, Problems
-from twolevel.files.images import read_header, read_mask
-from twolevel.files.run_data import downsampled_affine
+from twolevel.files.maps import read_mask
+from twolevel.files.nifti import read_header
 from twolevel.files.sidecars import read_json, sidecar_of
 from twolevel.model.spec import Scope, stage_of
 from twolevel.notes import Note
@@ -324,9 +322,7 @@ def _check_maps(
             found.append(f"made of {selection_in_words(stated['selection'])}")
             expected.append(f"maps of {selection_in_words(asked)}")
         header = read_header(path)
-        if header.shape != reference.shape or not np.allclose(
-            header.affine, reference.affine, atol=1e-3
-        ):
+        if header.shape != reference.shape or not header.grid.matches(reference.grid):
             found.append(f"grid {header.shape}, origin {header.affine[:3, 3].round(3).tolist()}")
             expected.append(f"that of {first.name}: {reference.shape}")
         if found:
@@ -408,16 +404,15 @@ def check_group_mask(group_mask: Path | None, like: Path | None, downsample: int
         raise InputError(Problem(where, "no such file", "a 3-D image", "check the path"))
     if like is not None:
         header, reference = read_header(group_mask), read_header(like)
-        shape = tuple(-(-n // downsample) for n in reference.shape[:3])
-        affine = downsampled_affine(reference.affine, downsample)
-        if header.shape[:3] != shape or not np.allclose(header.affine, affine, atol=1e-3):
+        grid = reference.grid.every(downsample)
+        if not header.grid.matches(grid):
             raise InputError(
                 Problem(
                     where,
                     f"shape {header.shape}, affine {header.affine.tolist()}",
-                    f"the grid of the maps: {shape}, {affine.tolist()}",
+                    f"the grid of the maps: {grid.shape}, {grid.affine.tolist()}",
                     "resample the mask to the grid of the maps",
                 )
             )
-    if not read_mask(group_mask)[0].any():
+    if not read_mask(group_mask).n_points:
         raise InputError(Problem(where, "no voxel", "a mask", "give another mask"))

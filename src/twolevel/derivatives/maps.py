@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twolevel.bids.entities import build_name, parse_name
-from twolevel.files.images import write_image
+from twolevel.files.nifti import write_image
 from twolevel.files.sidecars import sidecar_of, write_json
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twolevel.model.spec import Contrast, ContrastName, Stage
+    from twolevel.space.grid import Grid
+    from twolevel.space.mask import Mask
     from twolevel.stats.estimates import Estimate
 
 UNITS = "percent signal change"
@@ -87,13 +89,12 @@ def map_record(contrast: Contrast | ContrastName, dof: float, fwhm_mm: float) ->
 
 
 def spatial_record(
-    entities: Mapping[str, str], affine: NDArray[np.float64], sources: Sequence[str]
+    entities: Mapping[str, str], grid: Grid, sources: Sequence[str]
 ) -> dict[str, str]:
     """Describe grid and space, as far as the standard asks for it.
 
     Parameters
     ----------
-    affine : ndarray of shape (4, 4)
     sources : sequence of str
         BIDS URIs; the first one is on the same grid.
 
@@ -105,8 +106,8 @@ def spatial_record(
     """
     record = {}
     if "res" in entities:
-        size = np.sqrt(np.sum(affine[:3, :3] ** 2, axis=0))
-        record["Resolution"] = f"voxels of {' x '.join(f'{v:g}' for v in size.round(3))} mm"
+        size = grid.voxel_size.round(3)
+        record["Resolution"] = f"voxels of {' x '.join(f'{v:g}' for v in size)} mm"
     if "space" in entities and not entities["space"].startswith("MNI"):
         record["SpatialReference"] = sources[0]
     return record
@@ -115,8 +116,7 @@ def spatial_record(
 def write_mask(
     folder: Path,
     entities: Mapping[str, str],
-    mask: NDArray[np.bool_],
-    affine: NDArray[np.float64],
+    mask: Mask,
     sidecar: Mapping[str, Any],
 ) -> Path:
     """Write an analysis mask and its sidecar.
@@ -127,8 +127,6 @@ def write_mask(
         The tree that is being made.
     entities : mapping of str to str
         Without ``desc``; with ``contrast`` for a mask of one contrast only.
-    mask : ndarray of shape (x, y, z), bool
-    affine : ndarray of shape (4, 4)
     sidecar : mapping
         What is common to the level; with ``Sources``.
     """
@@ -140,19 +138,19 @@ def write_mask(
     content = {
         "Description": "Voxels that were analysed",
         "Type": "ROI",
-        **spatial_record(entities, affine, sidecar["Sources"]),
-        "NumberOfVoxels": int(mask.sum()),
+        **spatial_record(entities, mask.space, sidecar["Sources"]),
+        "NumberOfVoxels": mask.n_points,
         **sidecar,
     }
     write_json(sidecar_of(path), content)
-    return write_image(path, mask, affine)
+    return write_image(path, mask.inside, mask.space.affine)
 
 
 def write_mean_bold(
     folder: Path,
     entities: Mapping[str, str],
     volume: NDArray[np.float32],
-    affine: NDArray[np.float64],
+    grid: Grid,
     sidecar: Mapping[str, Any],
 ) -> Path:
     """Write the mean of some volumes of a run, to see where its mask lies.
@@ -163,8 +161,7 @@ def write_mean_bold(
         The tree that is being made.
     entities : mapping of str to str
         Without ``desc``.
-    volume : ndarray of shape (x, y, z), float32
-    affine : ndarray of shape (4, 4)
+    volume : ndarray of the shape of the grid, float32
     sidecar : mapping
         What is common to the level; with ``Sources``.
     """
@@ -176,19 +173,18 @@ def write_mean_bold(
     content = {
         "Description": "Mean over at most 10 of the volumes that enter the fit, evenly spaced: "
         "the whole field of view, not smoothed, in the units of the image",
-        **spatial_record(entities, affine, sidecar["Sources"]),
+        **spatial_record(entities, grid, sidecar["Sources"]),
         **sidecar,
     }
     write_json(sidecar_of(path), content)
-    return write_image(path, volume, affine)
+    return write_image(path, volume, grid.affine)
 
 
 def write_statmap(
     folder: Path,
     entities: Mapping[str, str],
     values: NDArray[np.floating],
-    mask: NDArray[np.bool_],
-    affine: NDArray[np.float64],
+    mask: Mask,
     sidecar: Mapping[str, Any],
 ) -> Path:
     """Write a statistical map and its sidecar; NaN outside the mask.
@@ -200,31 +196,27 @@ def write_statmap(
     entities : mapping of str to str
         With ``contrast`` and ``stat``.
     values : ndarray of shape (n_voxels,)
-        In the order of ``array[mask]``; stored as float32.
-    mask : ndarray of shape (x, y, z), bool
-    affine : ndarray of shape (4, 4)
+        Over the mask; stored as float32.
+    mask : Mask
     sidecar : mapping
         Comes after what is the same for every map of that statistic; with ``Sources``.
     """
     path = folder / folder_of(entities) / build_name(entities, "statmap", ".nii.gz")
-    volume = np.full(mask.shape, np.nan, np.float32)
-    volume[mask] = values
     content = {
         "Description": MEANINGS[entities["stat"].rstrip("0123456789")],
         "StatisticalMap": entities["stat"],
-        **spatial_record(entities, affine, sidecar["Sources"]),
+        **spatial_record(entities, mask.space, sidecar["Sources"]),
         **sidecar,
     }
     write_json(sidecar_of(path), content)
-    return write_image(path, volume, affine)
+    return write_image(path, mask.spread(values.astype(np.float32)), mask.space.affine)
 
 
 def write_estimate(
     folder: Path,
     entities: Mapping[str, str],
     estimate: Estimate,
-    mask: NDArray[np.bool_],
-    affine: NDArray[np.float64],
+    mask: Mask,
     record: Mapping[str, Any],
     units: str = UNITS,
     sides: int | None = None,
@@ -237,9 +229,8 @@ def write_estimate(
         The tree that is being made.
     entities : mapping of str to str
         With ``contrast``.
-    mask : ndarray of shape (x, y, z), bool
+    mask : Mask
         Where the points of the estimate are.
-    affine : ndarray of shape (4, 4)
     record : mapping
         Common part of the sidecars.
     units : str
@@ -257,7 +248,7 @@ def write_estimate(
     for stat, values in maps.items():
         own = {"Units": unit_of.get(stat, "1"), **sidedness.get(stat, {})}
         names = {**entities, "stat": stat}
-        write_statmap(folder, names, values, mask, affine, {**own, **record})
+        write_statmap(folder, names, values, mask, {**own, **record})
 
 
 def in_words(sides: int) -> str:

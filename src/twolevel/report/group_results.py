@@ -11,9 +11,10 @@ import pandas as pd
 
 from twolevel.derivatives.designs import read_map_design
 from twolevel.derivatives.maps import entities_of
-from twolevel.files.images import read_map
+from twolevel.files.maps import read_map
 from twolevel.files.sidecars import read_json, sidecar_of
 from twolevel.files.tables import read_tsv
+from twolevel.space.mask import Mask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twolevel.report.incomplete import Incomplete
+    from twolevel.space.grid import Grid
     from twolevel.stats.maps.design import MapDesign
 
 CORRECTED = ("permutationFWE", "parametricFWE")
@@ -36,10 +38,10 @@ class GroupMaps:
 
     Attributes
     ----------
-    z, t, effect, variance : ndarray of shape (x, y, z), float32
+    z, t, effect, variance : ndarray of the shape of the grid, float32
         NaN outside the mask.
-    affine : ndarray of shape (4, 4)
-    survives : dict of str to ndarray of shape (x, y, z), bool
+    grid : Grid
+    survives : dict of str to ndarray of the shape of the grid, bool
         By test.
     """
 
@@ -47,14 +49,13 @@ class GroupMaps:
     t: NDArray[np.float32]
     effect: NDArray[np.float32]
     variance: NDArray[np.float32]
-    affine: NDArray[np.float64]
+    grid: Grid
     survives: dict[str, NDArray[np.bool_]]
 
     @property
-    def mask(self) -> NDArray[np.bool_]:
+    def mask(self) -> Mask:
         """The voxels that were analysed."""
-        inside: NDArray[np.bool_] = np.isfinite(self.z)
-        return inside
+        return Mask(self.grid, np.isfinite(self.z))
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ def _read_contrast(
         expected = root / "group" / f"{start}stat-{stat}_statmap.nii.gz"
         paths.setdefault((stat, None), expected)  # reading says that it is missing
     tests, survives = [], {}
-    z, affine = read_map(paths["z", None])
+    z, grid = read_map(paths["z", None])
     for record in rows.to_dict("records"):
         row = {str(k): None if pd.isna(value) else value for k, value in record.items()}
         test = str(row["test"])
@@ -184,7 +185,7 @@ def _read_contrast(
         expected = root / "group" / f"{start}stat-{stat}_desc-{test}_statmap.nii.gz"
         survives[test] = find_survivors(read_map(expected)[0], stat, row["threshold"])
     t, effect, variance = (read_map(paths[s, None])[0] for s in ("t", "effect", "variance"))
-    maps = GroupMaps(z, t, effect, variance, affine, survives)
+    maps = GroupMaps(z, t, effect, variance, grid, survives)
     sides, sidecar = int(rows["sides"].iloc[0]), read_json(sidecar_of(paths["z", None]))
     quoted = next((test for test in CORRECTED if ("logp", test) in paths), None)
     logp = read_map(paths["logp", quoted])[0] if quoted else None
@@ -226,15 +227,14 @@ def _find_peak(
     maps: GroupMaps, sides: int, logp: NDArray[np.float32] | None, test: str | None
 ) -> Peak:
     compared = np.nan_to_num(np.abs(maps.z) if sides == 2 else maps.z, nan=-np.inf)
-    i, j, k = np.unravel_index(int(np.argmax(compared)), compared.shape)
-    voxel = (int(i), int(j), int(k))
-    x, y, z = maps.affine[:3, :3] @ voxel + maps.affine[:3, 3]
+    point = int(np.argmax(compared))
+    x, y, z = maps.grid.coordinates(np.array([point]))[0].tolist()
     return Peak(
-        float(x),
-        float(y),
-        float(z),
-        float(maps.z[voxel]),
-        float(maps.t[voxel]),
-        None if logp is None else float(10.0 ** -float(logp[voxel])),
+        x,
+        y,
+        z,
+        float(maps.z.flat[point]),
+        float(maps.t.flat[point]),
+        None if logp is None else float(10.0 ** -float(logp.flat[point])),
         test,
     )

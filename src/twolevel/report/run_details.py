@@ -10,7 +10,7 @@ from nibabel.orientations import apply_orientation, io_orientation
 
 from twolevel.bids.entities import RUN_ENTITIES, describe
 from twolevel.derivatives.maps import entities_of
-from twolevel.files.images import read_map
+from twolevel.files.maps import read_map
 from twolevel.files.sidecars import read_json
 from twolevel.files.tables import read_tsv
 from twolevel.report.pictures import diverging, gray, photo_uri, pixel_uri
@@ -196,8 +196,10 @@ def _motion(volumes: pd.DataFrame, n_volumes: int, column: str, name: str, units
 def _anatomy(mean: Path, tsnr: Path) -> tuple[str | None, float]:
     if not (mean.is_file() and tsnr.is_file()):
         return None, 0.0
-    ratio, affine = read_map(tsnr)
-    orientation = io_orientation(affine)  # to the left hemisphere on the left, whatever is stored
+    ratio, grid = read_map(tsnr)
+    orientation = io_orientation(
+        grid.affine
+    )  # to the left hemisphere on the left, whatever is stored
     bold, ratio = (apply_orientation(volume, orientation) for volume in (read_map(mean)[0], ratio))
     inside = np.isfinite(ratio)  # the mask of the run
     low, high = (f(np.argwhere(inside), axis=0) for f in (np.min, np.max))

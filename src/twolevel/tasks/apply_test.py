@@ -21,7 +21,7 @@ from twolevel.stats.inference.parametric_fwe import parametric_fwe
 from twolevel.stats.inference.permutation_fdr import permutation_fdr
 from twolevel.stats.inference.permutation_fwe import permutation_fwe
 from twolevel.stats.inference.result import GroupContrast, GroupTest
-from twolevel.stats.permute.loop import Permuted
+from twolevel.stats.permute.result import Permuted
 from twolevel.tasks.describe_permutations import permutation_record
 from twolevel.tasks.map_handoff import load_fitted, load_permuted
 from twolevel.tasks.permute_group import BY_PERMUTATION
@@ -90,10 +90,9 @@ def apply_test(
         {**names, "stat": result.statistic, "desc": result.test},
         result.map_values,
         data.contrast.mask,
-        data.affine,
         {"Units": "1", **record},
     )
-    clusters = cluster_table(data.contrast, result, data.affine)
+    clusters = cluster_table(data.contrast, result)
     path = (
         folder / folder_of(names) / build_name({**names, "desc": result.test}, "clusters", ".tsv")
     )

@@ -15,7 +15,7 @@ from twolevel.derivatives.maps import folder_of, in_words, write_statmap
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
 from twolevel.model.spec import ContrastName, GroupSpec
-from twolevel.stats.permute.loop import Permuted
+from twolevel.stats.permute.result import Permuted
 from twolevel.tasks.map_handoff import has_permuted, load_fitted, load_permuted
 
 UNCORRECTED = "permutationUncorrected"  # the `desc` of p that no test corrects
@@ -74,7 +74,7 @@ def describe_permutations(
     data, permuted = load_fitted(fitted), load_permuted(permutations)
     names = {**dict(spec.entities), "contrast": contrast.label}
     record = {"Units": "1", **permutation_record(permuted, spec.seed), **data.record}
-    mask, affine = data.contrast.mask, data.affine
+    mask = data.contrast.mask
     uncorrected = {
         "Description": "-log10 of the p of each voxel by itself: the share of relabelings under "
         "which its t is at least the observed one"
@@ -84,12 +84,11 @@ def describe_permutations(
         {**names, "stat": "logp", "desc": UNCORRECTED},
         -np.log10(permuted.p_uncorrected) + 0.0,  # + 0.0 turns -0.0 into 0.0
         mask,
-        affine,
         {**record, **uncorrected},
     )
     if "tfce" in permuted.observed:
         tfce = {**names, "stat": "tfce"}
-        write_statmap(folder, tfce, permuted.observed["tfce"], mask, affine, record)
+        write_statmap(folder, tfce, permuted.observed["tfce"], mask, record)
     path = folder / folder_of(names) / build_name({**names, "desc": "permutation"}, "null", ".tsv")
     columns = {LARGEST[name][0]: values for name, values in permuted.largest.items()}
     write_tsv(path, pd.DataFrame({"permutation": np.arange(1, permuted.n_used + 1), **columns}))

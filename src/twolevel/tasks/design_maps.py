@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
+from functools import reduce
+from operator import and_
 from pathlib import Path
 
-import numpy as np
 from fileformats.generic import Directory, File
-from numpy.typing import NDArray
 from pydra.compose import python
 
 from twolevel.derivatives.designs import write_map_design
 from twolevel.derivatives.maps import model_record, write_mask
 from twolevel.errors import AnalysisError
-from twolevel.files.images import read_mask
+from twolevel.files.maps import read_mask
 from twolevel.model.spec import GroupSpec, Node
 from twolevel.stats.maps.design import MapDesign, make_map_design
 from twolevel.tasks.map_handoff import save_limit
@@ -36,15 +36,6 @@ def estimator_of(node: Node) -> str:
     return "ols"
 
 
-def covered_by_all(masks: Iterable[NDArray[np.bool_]]) -> NDArray[np.bool_]:
-    """Return the voxels that all masks have, of which there is one at least; two are held."""
-    rest = iter(masks)
-    shared = next(rest).copy()
-    for mask in rest:
-        shared &= mask
-    return shared
-
-
 def design_maps(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
     """Save the design matrix and the analysis mask of a dataset node.
 
@@ -62,10 +53,9 @@ def design_maps(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
     """
     entities, node = dict(spec.entities), spec.stage.node
     subjects = [name for name in masks if name != GIVEN]
-    mask = covered_by_all(read_mask(path)[0] for path in masks.values())
-    if not mask.any():
+    mask = reduce(and_, map(read_mask, masks.values()))
+    if not mask.n_points:
         raise AnalysisError(f"no voxel is covered by all {len(subjects)} subjects")
-    _, affine = read_mask(next(iter(masks.values())))
     record = {
         **model_record(spec.stage),
         "Settings": asdict(node.settings),
@@ -75,9 +65,9 @@ def design_maps(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
     }
     sidecar = {"Estimator": estimator_of(node), **record}
     write_map_design(folder, entities, design_of(node, subjects), sidecar)
-    write_mask(folder, entities, mask, affine, record)
+    write_mask(folder, entities, mask, record)
     if GIVEN in masks:
-        save_limit(folder, read_mask(masks[GIVEN])[0])
+        save_limit(folder, read_mask(masks[GIVEN]))
     return folder
 
 

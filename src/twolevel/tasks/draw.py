@@ -11,7 +11,7 @@ from pydra.compose import python
 
 from twolevel.bids.entities import build_name, is_mni152
 from twolevel.derivatives.maps import folder_of
-from twolevel.files.images import read_map, read_mask
+from twolevel.files.maps import read_map, read_mask
 from twolevel.files.sidecars import read_json
 from twolevel.model.spec import ContrastName, TestSettings
 from twolevel.report.group_results import find_survivors
@@ -45,8 +45,8 @@ def draw_design(entities: dict[str, str], masks: dict[str, Path], folder: Path) 
     loaded = [read_mask(path) for name, path in masks.items() if name.startswith("sub-")]
     plot_coverage(
         figure_path(folder, entities, "coverage"),
-        np.sum([mask for mask, _ in loaded], axis=0),
-        loaded[0][1],
+        np.sum([mask.inside for mask in loaded], axis=0),
+        loaded[0].space,
         n_subjects=len(loaded),
         space=entities.get("space"),
     )
@@ -79,12 +79,10 @@ def draw_contrast(
     data = load_fitted(fitted)
     estimate, mask = data.contrast.estimate, data.contrast.mask
     names, subjects = {**entities, "contrast": contrast.label}, data.record["Subjects"]
-    volume = np.full(mask.shape, np.nan)
-    volume[mask] = estimate.z
     plot_slices(
         figure_path(folder, names, "unthresholded"),
-        volume,
-        data.affine,
+        mask.spread(estimate.z),
+        mask.space,
         top=float(np.abs(estimate.z).max()),
         label="z",
         title=f"{contrast.name}: z, unthresholded (n = {len(subjects)})",
@@ -142,14 +140,14 @@ def draw_test(
     of_test = build_name({**names, "stat": stat, "desc": row["test"]}, "statmap", ".nii.gz")
     values, _ = read_map(tested / folder_of(names) / of_test)
     z, mask = data.contrast.estimate.z, data.contrast.mask
-    volume = np.full(mask.shape, np.nan)
-    volume[mask] = np.where(find_survivors(values[mask], stat, row["threshold"]), z, 0)
+    survives = find_survivors(mask.take(values), stat, row["threshold"])
+    volume = mask.spread(np.where(survives, z, 0))
     top, title = float(np.abs(z).max()), _title(contrast, row)
     path = figure_path(folder, names, row["test"])
-    plot_slices(path, volume, data.affine, top=top, label="z", title=title, space=space)
+    plot_slices(path, volume, mask.space, top=top, label="z", title=title, space=space)
     if through_the_brain and is_mni152(space):
         path = figure_path(folder, names, "glassbrain")
-        plot_glass_brain(path, volume, data.affine, top=top, label="z", title=title)
+        plot_glass_brain(path, volume, mask.space, top=top, label="z", title=title)
     return folder
 
 

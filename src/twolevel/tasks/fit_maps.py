@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
+from functools import reduce
+from operator import and_
 from pathlib import Path
 
 import numpy as np
 from fileformats.generic import Directory, File
-from numpy.typing import NDArray
 from pydra.compose import python
 
 from twolevel.derivatives.designs import read_map_design
@@ -21,13 +21,14 @@ from twolevel.derivatives.maps import (
     write_mask,
 )
 from twolevel.errors import AnalysisError
-from twolevel.files.images import read_mask
+from twolevel.files.maps import read_mask
 from twolevel.model.spec import ContrastName, GroupSpec
 from twolevel.numerics.relabeled_statistics import WHOLE
+from twolevel.space.mask import Mask
 from twolevel.stats.inference.result import GroupContrast
 from twolevel.stats.maps.design import MapDesign
 from twolevel.stats.maps.fit import fit_maps
-from twolevel.tasks.design_maps import covered_by_all, estimator_of
+from twolevel.tasks.design_maps import estimator_of
 from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.map_handoff import FittedMaps, load_limit, save_fitted, stack_rows
 
@@ -68,10 +69,11 @@ def fit_map_files(
         )
     (mask_path,) = design.rglob("*_desc-analysis_mask.nii.gz")
     (table,) = design.rglob("*_design.tsv")
-    level_mask, affine = read_mask(mask_path)
-    own_masks = (read_mask(f["mask"])[0] for f in files.values())
-    mask = covered_by_all(chain(load_limit(design), own_masks))
-    if not mask.any():
+    level_mask = read_mask(mask_path)
+    mask = reduce(and_, (read_mask(f["mask"]) for f in files.values()))
+    for limit in load_limit(design):
+        mask = mask.keep(mask.take(limit))
+    if not mask.n_points:
         raise AnalysisError("no voxel is covered by all subjects that have the contrast")
     of_rows, estimator = read_map_design(table).keep(subjects), estimator_of(spec.stage.node)
     paths = [f["map"] for f in files.values()]
@@ -90,14 +92,12 @@ def fit_map_files(
         **model_record(spec.stage),
         "Sources": [f"bids::{subject}/func/{f['map'].name}" for subject, f in files.items()],
     }
-    if not np.array_equal(group.mask, level_mask):
-        write_mask(folder, names, group.mask, affine, record)
+    if group.mask != level_mask:
+        write_mask(folder, names, group.mask, record)
     source = settings.group_input
     units = UNITS if source == "effect" else f"{source} of the subjects"
-    write_estimate(
-        folder, names, group.estimate, group.mask, affine, record, units, settings.sides
-    )
-    save_fitted(folder, FittedMaps(group, affine, record))
+    write_estimate(folder, names, group.estimate, group.mask, record, units, settings.sides)
+    save_fitted(folder, FittedMaps(group, record))
     flat = Exclusion(
         "voxel", "no variance between subjects", contrast=contrast.label, count=n_flat
     )
@@ -107,7 +107,7 @@ def fit_map_files(
 
 def _fit_where_rows_vary(
     paths: Sequence[Path],
-    mask: NDArray[np.bool_],
+    mask: Mask,
     design: MapDesign,
     estimator: str,
     data: Path,
@@ -122,9 +122,7 @@ def _fit_where_rows_vary(
     varies = estimate.varies(10 * WHOLE)
     n_flat = int(np.count_nonzero(~varies))
     if n_flat:
-        smaller = np.zeros_like(mask)
-        smaller[mask] = varies
-        mask = smaller
+        mask = mask.keep(varies)
         stack_rows(data, paths, mask, design)
         estimate = estimate.keep(varies)
     return GroupContrast(estimate, mask), n_flat

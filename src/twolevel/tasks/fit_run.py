@@ -41,7 +41,7 @@ def fit_run_files(
     run = fit_image(stage, files, loaded)
     entities = dict(spec.entities)
     record = {**model_record(stage), "Sources": list(spec.sources)}
-    write_mask(folder, entities, run.mask, run.affine, record)
+    write_mask(folder, entities, run.mask, record)
     record |= percent_record(run.fit, loaded[1])
     smoothing = stage.node.run_settings.smoothing_fwhm_mm
     contrasts = {contrast.label: contrast for contrast in stage.node.contrasts}
@@ -51,7 +51,6 @@ def fit_run_files(
             {**entities, "contrast": label},
             estimate,
             run.mask,
-            run.affine,
             {**map_record(contrasts[label], run.fit.dof, smoothing), **record},
         )
     save_quality(spec, stage, run, loaded, files.get("confounds"), folder)

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twolevel.files.images import read_map
+from twolevel.files.maps import read_map
 from twolevel.files.sidecars import read_json, write_json
 from twolevel.files.stack import StackedMaps, stack_maps
+from twolevel.space.grid import Grid
+from twolevel.space.mask import Mask
 from twolevel.stats.estimates import Estimate, FEstimate, TEstimate
 from twolevel.stats.inference.result import GroupContrast
 from twolevel.stats.maps.design import Exchangeability, MapDesign
-from twolevel.stats.permute.loop import PermutationSettings, Permuted
+from twolevel.stats.permute.result import Permuted
+from twolevel.stats.permute.settings import PermutationSettings
 
 LIMIT = "_group_mask.npy"
 FITTED = "_group"
@@ -33,9 +36,9 @@ SCALARS = (
 )
 
 
-def save_limit(folder: Path, mask: NDArray[np.bool_]) -> None:
+def save_limit(folder: Path, mask: Mask) -> None:
     """Save the mask that a user gave for the group, beside the design."""
-    np.save(folder / LIMIT, mask)
+    np.save(folder / LIMIT, mask.inside)
 
 
 def load_limit(folder: Path) -> list[NDArray[np.bool_]]:
@@ -46,17 +49,15 @@ def load_limit(folder: Path) -> list[NDArray[np.bool_]]:
 
 @dataclass(frozen=True)
 class FittedMaps:
-    """A contrast at the group level, with its place in space.
+    """A contrast at the group level.
 
     Attributes
     ----------
-    affine : ndarray of shape (4, 4)
     record : dict
         What the sidecars of its maps have in common.
     """
 
     contrast: GroupContrast
-    affine: NDArray[np.float64]
     record: dict[str, Any]
 
 
@@ -64,7 +65,8 @@ def save_fitted(folder: Path, data: FittedMaps) -> None:
     """Save the group's numbers beside the maps."""
     (folder / FITTED).mkdir(parents=True)
     estimate = data.contrast.estimate
-    arrays = {"mask": data.contrast.mask, "affine": data.affine, "kind": estimate.kind}
+    mask = data.contrast.mask
+    arrays = {"mask": mask.inside, "affine": mask.space.affine, "kind": estimate.kind}
     of_kind = {f.name: getattr(estimate, f.name) for f in fields(estimate)}  # type: ignore[arg-type]
     for name, array in {**arrays, **of_kind}.items():
         np.save(folder / FITTED / f"{name}.npy", array)
@@ -81,29 +83,28 @@ def load_fitted(folder: Path) -> FittedMaps:
     kind: type[TEstimate | FEstimate] = TEstimate if load("kind") == "t" else FEstimate
     estimate: Estimate = kind(**{field.name: load(field.name) for field in fields(kind)})
     record = read_json(folder / FITTED / RECORD)
-    return FittedMaps(GroupContrast(estimate, load("mask")), load("affine"), record)
+    inside = load("mask")
+    mask = Mask(Grid(inside.shape, load("affine")), inside)
+    return FittedMaps(GroupContrast(estimate, mask), record)
 
 
-def stack_rows(
-    folder: Path, paths: Sequence[Path], mask: NDArray[np.bool_], design: MapDesign
-) -> StackedMaps:
+def stack_rows(folder: Path, paths: Sequence[Path], mask: Mask, design: MapDesign) -> StackedMaps:
     """Write the maps of the rows of a design into one file, without holding them all.
 
     Parameters
     ----------
     paths : sequence of Path
         Map of each row.
-    mask : ndarray of shape (x, y, z), bool
     """
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / MASK, mask)
+    np.save(folder / MASK, mask.inside)
     content = asdict(design) | {
         "matrix": design.matrix.tolist(),
         "contrasts": {name: weights.tolist() for name, weights in design.contrasts.items()},
     }
     write_json(folder / DESIGN, content)
-    shape = (len(paths), int(mask.sum()))
-    stack_maps(folder / MAPS, (read_map(path)[0][mask] for path in paths), shape)
+    shape = (len(paths), mask.n_points)
+    stack_maps(folder / MAPS, (mask.take(read_map(path)[0]) for path in paths), shape)
     return StackedMaps(folder / MAPS)
 
 

@@ -11,8 +11,9 @@ from pydra.compose import python
 from twolevel.files.checkpoint import Checkpoint
 from twolevel.model.spec import ContrastName, GroupSettings
 from twolevel.stats.inference.permutation_fwe import STATISTIC_OF
-from twolevel.stats.permute.loop import STATISTICS, PermutationSettings, permute_group
+from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import make_permutation_model
+from twolevel.stats.permute.settings import STATISTICS, PermutationSettings
 from twolevel.tasks.map_handoff import load_rows, save_permuted
 from twolevel.tasks.resources import allowed, unfinished_folder
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from twolevel.bids.run_inputs import RunSpec
     from twolevel.model.spec import Stage
-    from twolevel.stats.run.fit import RunFit
+    from twolevel.stats.run.result import RunFit
     from twolevel.tasks.fitted_run import FittedRun
 
 Rows = list[tuple[str, str, float]]
@@ -67,7 +67,7 @@ def save_quality(
     write_volume_quality(folder, entities, volumes, record)
     rows: Rows = [
         ("n_voxels", "brain mask", run.n_brain),
-        ("n_voxels", "analysis mask", int(run.mask.sum())),
+        ("n_voxels", "analysis mask", run.mask.n_points),
         ("n_voxels", "left out, a value is not finite", run.n_not_finite),
         ("n_voxels", "left out, nothing changes over time", run.n_constant),
         ("n_voxels", LOW_MEAN, low),
@@ -87,7 +87,7 @@ def save_quality(
         *_inflation(matrix, stage),
     ]
     write_quality(folder, entities, rows, record)
-    write_mean_bold(folder, entities, run.mean_bold, run.affine, record)
+    write_mean_bold(folder, entities, run.mean_bold, run.mask.space, record)
     maps = {
         "tsnr": found.tsnr,
         "rsquared": found.r_squared,
@@ -102,7 +102,7 @@ def save_quality(
             "SmoothingFWHMUnits": "mm",
         }
         names = {**entities, "stat": stat}
-        write_statmap(folder, names, values, run.mask, run.affine, {**own, **record})
+        write_statmap(folder, names, values, run.mask, {**own, **record})
 
 
 def percent_record(fit: RunFit, kept: NDArray[np.intp]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from twolevel.bids.entities import build_name
 from twolevel.derivatives.maps import entities_of, folder_of, subject_entities
-from twolevel.files.images import read_map, read_mask
+from twolevel.files.maps import read_map, read_mask
 from twolevel.files.sidecars import read_json, sidecar_of
 from twolevel.stats.estimates import TEstimate
 
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from twolevel.model.spec import Stage
+    from twolevel.space.mask import Mask
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,7 @@ class RunRow:
     Attributes
     ----------
     entities : mapping of str to str
-    mask : ndarray of shape (x, y, z), bool
-    affine : ndarray of shape (4, 4)
+    mask : Mask
     mask_sources : sequence of str
         BIDS URIs of what the mask comes from.
     sources : mapping of str to sequence of str
@@ -41,11 +39,10 @@ class RunRow:
     """
 
     entities: Mapping[str, str]
-    mask: NDArray[np.bool_]
-    affine: NDArray[np.float64]
+    mask: Mask
     mask_sources: Sequence[str]
     sources: Mapping[str, Sequence[str]]
-    read: Callable[[str, NDArray[np.bool_]], TEstimate]
+    read: Callable[[str, Mask], TEstimate]
 
 
 def saved_rows(runs: Sequence[Path], run_stage: Stage) -> list[RunRow]:
@@ -70,9 +67,8 @@ def saved_rows(runs: Sequence[Path], run_stage: Stage) -> list[RunRow]:
             for label in labels
             if (run / _map_of(own, label, "effect")).is_file()
         }
-        mask, affine = read_mask(path)
         uri = f"bids::{path.relative_to(run).as_posix()}"
-        rows.append(RunRow(entities, mask, affine, [uri], sources, partial(_load, run, own)))
+        rows.append(RunRow(entities, read_mask(path), [uri], sources, partial(_load, run, own)))
     return rows
 
 
@@ -94,10 +90,8 @@ def _sources(run: Path, entities: Mapping[str, str], label: str, *, is_subject: 
     return [f"bids::{_map_of(entities, label, stat)}" for stat in ("effect", "variance")]
 
 
-def _load(
-    run: Path, entities: Mapping[str, str], label: str, mask: NDArray[np.bool_]
-) -> TEstimate:
+def _load(run: Path, entities: Mapping[str, str], label: str, mask: Mask) -> TEstimate:
     paths = [run / _map_of(entities, label, stat) for stat in ("effect", "variance")]
-    effect, variance = (read_map(path)[0][mask].astype(np.float64) for path in paths)
+    effect, variance = (mask.take(read_map(path)[0]).astype(np.float64) for path in paths)
     content = read_json(sidecar_of(paths[0]))
     return TEstimate(effect, variance, float(content["DegreesOfFreedom"]))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
+from operator import and_
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from fileformats.generic import Directory, File
-from numpy.typing import NDArray
 from pydra.compose import python
 
 from twolevel.bids.entities import RUN_ENTITIES, describe, other_entities
@@ -25,11 +25,12 @@ from twolevel.derivatives.maps import (
     write_mask,
 )
 from twolevel.errors import AnalysisError
-from twolevel.files.images import read_mask
+from twolevel.files.maps import read_mask
 from twolevel.model.spec import Stage
+from twolevel.space.mask import Mask
 from twolevel.stats.estimates import Estimate, TEstimate
 from twolevel.stats.maps.fit import fit_maps
-from twolevel.tasks.design_maps import covered_by_all, design_of, estimator_of
+from twolevel.tasks.design_maps import design_of, estimator_of
 from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fit_run import run_exclusions
 from twolevel.tasks.fitted_run import FittedRun, fit_image, load_design
@@ -64,8 +65,8 @@ def save_subject(
         `folder`.
     """
     settings = stage.node.subject_settings
-    common, affine = covered_by_all(row.mask for row in rows), rows[-1].affine
-    if not common.any():
+    common = reduce(and_, [row.mask for row in rows])
+    if not common.n_points:
         raise AnalysisError(f"sub-{subject}: no voxel is covered by all {len(rows)} runs")
     made = {
         **model_record(stage),
@@ -75,7 +76,7 @@ def save_subject(
     mask_sources = {"Sources": [uri for row in rows for uri in row.mask_sources]}
     entities = subject_entities([row.entities for row in rows])
     record = {**made, **runs_record([row.entities for row in rows]), **mask_sources}
-    write_mask(folder, entities, common, affine, record)
+    write_mask(folder, entities, common, record)
     without = []
     for contrast in run_stage.node.contrasts:
         label = contrast.label
@@ -84,15 +85,15 @@ def save_subject(
             reason = "no run of this subject determines it: the group leaves the subject out"
             without.append(Exclusion("contrast", reason, subject=subject, contrast=label))
             continue
-        mask, names = covered_by_all(row.mask for row in there), {**entities, "contrast": label}
+        mask, names = reduce(and_, [row.mask for row in there]), {**entities, "contrast": label}
         own = {**made, **runs_record([row.entities for row in there]), **mask_sources}
-        if not np.array_equal(mask, common):
-            write_mask(folder, names, mask, affine, own)
+        if mask != common:
+            write_mask(folder, names, mask, own)
         estimate = _fit([row.read(label, mask) for row in there], there, stage)
         fwhm = run_stage.node.run_settings.smoothing_fwhm_mm
         maps = {**map_record(contrast, float(estimate.dof), fwhm), **own}
         maps["Sources"] = [uri for row in there for uri in row.sources[label]]
-        write_estimate(folder, names, estimate, mask, affine, maps)
+        write_estimate(folder, names, estimate, mask, maps)
     write_exclusions(folder / EXCLUSIONS, [*exclusions, *without])
     return folder
 
@@ -211,8 +212,8 @@ def fit_subject_at_once(
     Path
         `folder`.
     """
-    every = (slice(None, None, run_stage.node.run_settings.downsample),) * 3
-    common = covered_by_all(read_mask(f["mask"])[0][every] for f in files)
+    step = run_stage.node.run_settings.downsample
+    common = reduce(and_, (read_mask(f["mask"]).every(step) for f in files))
     names = [dict(spec.entities) for spec in specs]
     exclusions = [*left_out, *exclusions_of(names, designs)]
     runs = []
@@ -222,12 +223,11 @@ def fit_subject_at_once(
         save_quality(spec, run_stage, run, loaded, paths.get("confounds"), folder)
         exclusions.extend(run_exclusions(spec, run))
         runs.append(run)
-    usable = covered_by_all(run.mask for run in runs)
+    usable = reduce(and_, [run.mask for run in runs])
     rows = [
         RunRow(
             entities,
             usable,
-            runs[0].affine,
             spec.sources,
             dict.fromkeys(run.fit.estimates, spec.sources),
             partial(_estimate_within, run),
@@ -237,8 +237,8 @@ def fit_subject_at_once(
     return save_subject(subject, rows, run_stage, stage, folder, exclusions)
 
 
-def _estimate_within(run: FittedRun, label: str, mask: NDArray[np.bool_]) -> TEstimate:
-    return run.fit.estimates[label].keep(mask[run.mask])
+def _estimate_within(run: FittedRun, label: str, mask: Mask) -> TEstimate:
+    return run.fit.estimates[label].keep(run.mask.take(mask.inside))
 
 
 @python.define(outputs={"out": Directory})

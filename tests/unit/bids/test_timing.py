@@ -18,7 +18,7 @@ from twolevel.bids.run_inputs import (
     start_time_source,
 )
 from twolevel.errors import InputError
-from twolevel.files.images import write_image
+from twolevel.files.nifti import write_image
 from twolevel.files.sidecars import write_json
 
 if TYPE_CHECKING:

@@ -12,11 +12,13 @@ from twolevel.checks.maps import find_subject_maps
 from twolevel.derivatives.maps import model_record, write_mask, write_statmap
 from twolevel.derivatives.records import Publication, record_failure
 from twolevel.errors import InputError
-from twolevel.files.images import write_image
+from twolevel.files.nifti import write_image
 from twolevel.files.sidecars import write_json
 from twolevel.model.override import override
 from twolevel.model.read import presets, read_model
 from twolevel.model.spec import Scope, stage_of
+from twolevel.space.grid import Grid
+from twolevel.space.mask import Mask
 
 if TYPE_CHECKING:
     from twolevel.checks.maps import GroupInputs
@@ -44,7 +46,7 @@ class Output:
         subject: str,
         *,
         affine: np.ndarray = AFFINE,
-        shape: tuple[int, ...] = SHAPE,
+        shape: tuple[int, int, int] = SHAPE,
         model: StatsModel | None = None,
         labels: tuple[str, ...] = LABELS,
         version: str | None = None,
@@ -61,16 +63,15 @@ class Output:
         }
         if version is not None:
             record["Software"]["Version"] = version
-        mask = np.ones(shape, bool)
-        write_mask(self.root, names, mask, affine, record)
+        mask = Mask(Grid(shape, affine), np.ones(shape, bool))
+        write_mask(self.root, names, mask, record)
         for label in labels:
             for stat in ("effect", "variance", "t", "z"):
                 write_statmap(
                     self.root,
                     {**names, "contrast": label, "stat": stat},
-                    np.zeros(mask.sum()),
+                    np.zeros(mask.n_points),
                     mask,
-                    affine,
                     record,
                 )
 
@@ -137,7 +138,8 @@ def test_a_group_without_a_map_of_any_contrast_is_refused(tmp_path, model):
 
 def test_a_contrast_with_a_mask_of_its_own_uses_it(output):
     names = {"sub": "01", "task": "x", "space": "MNI", "contrast": "cash"}
-    own = write_mask(output.root, names, np.zeros(SHAPE, bool), AFFINE, {"Sources": [""]})
+    empty = Mask(Grid(SHAPE, AFFINE), np.zeros(SHAPE, bool))
+    own = write_mask(output.root, names, empty, {"Sources": [""]})
     first, second = output.find().maps["cash"]
     assert first.mask == own
     assert second.mask == output.find().masks["02"]

@@ -29,6 +29,8 @@ from twolevel.derivatives.maps import (
 from twolevel.derivatives.publish import linked_datasets, write_dataset_files
 from twolevel.model.read import presets, read_model
 from twolevel.model.spec import stage_of
+from twolevel.space.grid import Grid
+from twolevel.space.mask import Mask
 
 AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
 SOURCES = ["bids::sub-01/func/a.nii.gz"]
@@ -116,32 +118,35 @@ def test_entities_of_a_path_are_those_of_its_name(tmp_path):
     ],
 )
 def test_grid_and_space_are_described_where_the_standard_asks_for_it(entities, record):
-    assert spatial_record(entities, AFFINE, ["bids::a.nii.gz", "bids::b.nii.gz"]) == record
+    assert (
+        spatial_record(entities, Grid((4, 5, 6), AFFINE), ["bids::a.nii.gz", "bids::b.nii.gz"])
+        == record
+    )
 
 
 @pytest.fixture
-def mask() -> np.ndarray:
-    return np.random.default_rng(0).random((4, 5, 6)) > 0.4
+def mask() -> Mask:
+    return Mask(Grid((4, 5, 6), AFFINE), np.random.default_rng(0).random((4, 5, 6)) > 0.4)
 
 
 def test_a_map_holds_its_values_inside_and_nan_outside_the_mask(tmp_path, mask):
-    values = np.random.default_rng(1).standard_normal(mask.sum())
+    values = np.random.default_rng(1).standard_normal(mask.n_points)
     values[0] = 0
     names = {**ENTITIES, "contrast": "cash", "stat": "t"}
-    path = write_statmap(tmp_path, names, values, mask, AFFINE, {"Units": "1", "Sources": SOURCES})
+    path = write_statmap(tmp_path, names, values, mask, {"Units": "1", "Sources": SOURCES})
     assert path == (
         tmp_path / "sub-01/func/sub-01_task-x_space-MNI_res-2_contrast-cash_stat-t_statmap.nii.gz"
     )
     volume = np.asarray(nib.load(path).dataobj)
     assert volume.dtype == np.float32
-    np.testing.assert_array_equal(np.isnan(volume), ~mask)
-    np.testing.assert_array_equal(volume[mask], values.astype(np.float32))
+    np.testing.assert_array_equal(np.isnan(volume), ~mask.inside)
+    np.testing.assert_array_equal(volume[mask.inside], values.astype(np.float32))
 
 
 def test_the_sidecar_of_a_map_says_what_it_is(tmp_path, mask):
     names = {"task": "x", "res": "2", "contrast": "cash", "stat": "logp", "desc": "tfceFWE"}
     path = write_statmap(
-        tmp_path, names, np.zeros(mask.sum()), mask, AFFINE, {"Units": "1", "Sources": SOURCES}
+        tmp_path, names, np.zeros(mask.n_points), mask, {"Units": "1", "Sources": SOURCES}
     )
     assert path.parent.name == "group"
     assert path.name == "task-x_res-2_contrast-cash_stat-logp_desc-tfceFWE_statmap.nii.gz"
@@ -157,14 +162,13 @@ def test_a_mask_and_its_sidecar_agree(tmp_path, mask):
         tmp_path,
         {**ENTITIES, "contrast": "cash"},
         mask,
-        AFFINE,
         {"Node": "run", "Sources": SOURCES},
     )
     assert path.name == "sub-01_task-x_space-MNI_res-2_contrast-cash_desc-analysis_mask.nii.gz"
-    np.testing.assert_array_equal(np.asarray(nib.load(path).dataobj), mask)
+    np.testing.assert_array_equal(np.asarray(nib.load(path).dataobj), mask.inside)
     sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
     assert sidecar["Type"] == "ROI"
-    assert sidecar["NumberOfVoxels"] == mask.sum()
+    assert sidecar["NumberOfVoxels"] == mask.n_points
     assert sidecar["Node"] == "run"
 
 

@@ -10,6 +10,7 @@ from scipy import stats
 
 from twolevel.report.group_results import ContrastResult, GroupMaps, Peak
 from twolevel.report.subject_effects import half_width, read_coverage, read_subject_effects
+from twolevel.space.grid import Grid
 from twolevel.stats.maps.design import make_map_design
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def make_group(root: Path, effects: np.ndarray, group_input: str = "effect") -> 
         "NumberOfSubjects": len(effects),
         "GroupInput": group_input,
     }
-    maps = GroupMaps(mean, mean, mean, mean, AFFINE, {})
+    maps = GroupMaps(mean, mean, mean, mean, Grid(SHAPE, AFFINE), {})
     peak = Peak(0, 0, 0, 0, 0, None, None)
     return ContrastResult(
         "a", "task-t", sidecar, "%", 0, maps, peak, {}, [], make_map_design(sidecar["Subjects"])

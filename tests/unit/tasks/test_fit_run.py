@@ -12,7 +12,8 @@ import pytest
 
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.derivatives.quality import LOW_MEAN, low_mean_notes
-from twolevel.files.images import read_map, write_image
+from twolevel.files.maps import read_map
+from twolevel.files.nifti import write_image
 from twolevel.files.tables import read_tsv, write_tsv
 from twolevel.model.read import read_model
 from twolevel.model.spec import stage_of

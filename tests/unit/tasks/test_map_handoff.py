@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twolevel.files.images import write_image
+from twolevel.files.nifti import write_image
 from twolevel.model.spec import ContrastName
+from twolevel.space.mask import Mask
 from twolevel.stats.estimates import FEstimate, TEstimate
 from twolevel.stats.inference.result import GroupContrast
 from twolevel.stats.maps.design import make_map_design
-from twolevel.stats.permute.loop import PermutationSettings, permute_group
+from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import make_permutation_model
+from twolevel.stats.permute.settings import PermutationSettings
 from twolevel.tasks.map_handoff import (
     FittedMaps,
     load_fitted,
@@ -25,7 +27,7 @@ from twolevel.tasks.map_handoff import (
 )
 from twolevel.tasks.permute_group import PermutationSpec, permute_group_files
 
-MASK = np.ones((2, 2, 1), bool)
+MASK = Mask.of(np.ones((2, 2, 1), bool))
 VALUES = np.array([1.0, 2.0, 1 / 3, 4.0])
 
 
@@ -39,15 +41,14 @@ VALUES = np.array([1.0, 2.0, 1 / 3, 4.0])
     ids=["t", "t with dof per point", "F"],
 )
 def test_an_estimate_is_found_again(tmp_path, estimate):
-    save_fitted(tmp_path, FittedMaps(GroupContrast(estimate, MASK), np.eye(4), {"Any": 1}))
+    save_fitted(tmp_path, FittedMaps(GroupContrast(estimate, MASK), {"Any": 1}))
     found = load_fitted(tmp_path)
     assert type(found.contrast.estimate) is type(estimate)
     assert vars(found.contrast.estimate).keys() == vars(estimate).keys()
     for name, value in vars(estimate).items():
         np.testing.assert_array_equal(getattr(found.contrast.estimate, name), value)
         assert np.ndim(getattr(found.contrast.estimate, name)) == np.ndim(value)
-    np.testing.assert_array_equal(found.contrast.mask, MASK)
-    np.testing.assert_array_equal(found.affine, np.eye(4))
+    assert found.contrast.mask == MASK
     assert found.record == {"Any": 1}
 
 
@@ -55,12 +56,12 @@ def test_the_mask_that_was_given_is_found_again(tmp_path):
     assert load_limit(tmp_path) == []
     save_limit(tmp_path, MASK)
     (limit,) = load_limit(tmp_path)
-    np.testing.assert_array_equal(limit, MASK)
+    np.testing.assert_array_equal(limit, MASK.inside)
 
 
 def test_relabelings_test_the_contrast_of_the_design_that_was_fitted(tmp_path):
     rng = np.random.default_rng(5)
-    maps = rng.normal(size=(9, *MASK.shape)).astype(np.float32)
+    maps = rng.normal(size=(9, *MASK.space.shape)).astype(np.float32)
     paths = [
         write_image(tmp_path / f"map-{number}.nii.gz", volume, np.eye(4))
         for number, volume in enumerate(maps)

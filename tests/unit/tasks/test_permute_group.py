@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 
 from twolevel.files.checkpoint import Checkpoint, unfinished_shares
-from twolevel.files.images import write_image
+from twolevel.files.nifti import write_image
 from twolevel.model.spec import ContrastName, GroupSettings, TestSettings
+from twolevel.space.mask import Mask
 from twolevel.stats.maps.design import make_map_design
 from twolevel.stats.permute import loop as permutation
-from twolevel.stats.permute.loop import PermutationSettings, Permuted, permute_group
+from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import make_permutation_model
+from twolevel.stats.permute.result import Permuted
+from twolevel.stats.permute.settings import PermutationSettings
 from twolevel.tasks.map_handoff import load_permuted, load_rows, save_permuted, stack_rows
 from twolevel.tasks.permute_group import PermutationSpec, permutation_spec, permute_group_files
 from twolevel.tasks.resources import keep_unfinished_in
@@ -32,7 +35,7 @@ def data(tmp_path):
         path = tmp_path / f"map-{number}.nii.gz"
         volume = rng.normal(0.4, 1, mask.shape).astype(np.float32)
         paths.append(write_image(path, volume, np.eye(4)))
-    stack_rows(tmp_path / "maps", paths, mask, make_map_design(16))
+    stack_rows(tmp_path / "maps", paths, Mask.of(mask), make_map_design(16))
     return tmp_path / "maps"
 
 

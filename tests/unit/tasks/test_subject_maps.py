@@ -10,6 +10,7 @@ from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_ex
 from twolevel.derivatives.maps import subject_entities
 from twolevel.model.read import presets, read_model
 from twolevel.model.spec import stage_of
+from twolevel.space.mask import Mask
 from twolevel.stats.estimates import TEstimate
 from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.run_rows import RunRow
@@ -66,13 +67,13 @@ def test_sidecars_name_the_runs_and_say_when_sessions_are_averaged(runs, record)
 def test_a_contrast_tells_of_its_own_runs(tmp_path):
     model = read_model(presets()["balloon"])
     names = [run(ses=s, run=r) for s in ("a", "b") for r in ("1", "2")]
-    mask = np.ones((2, 2, 2), bool)
+    mask = Mask.of(np.ones((2, 2, 2), bool))
     one = TEstimate(np.ones(8), np.ones(8), 20.0)
     labels = "cash", "pumpsMinusControl", "controlMinusPumps"
     everywhere = {label: ["bids::any"] for label in labels}
     has = [{**everywhere, "pumps": ["bids::b"]}] * 2 + [everywhere] * 2
     rows = [
-        RunRow(entities, mask, np.eye(4), ["bids::any"], sources, lambda _label, _mask: one)
+        RunRow(entities, mask, ["bids::any"], sources, lambda _label, _mask: one)
         for entities, sources in zip(names, has, strict=True)
     ]
     stages = stage_of(model, "run"), stage_of(model, "subject")
