@@ -101,7 +101,8 @@ def check_name_lengths(
 
 
 def _existing(path: Path) -> Path:
-    return next(p for p in (path, *path.parents) if p.is_dir())
+    # Path.is_dir raises where a path is longer than the system allows.
+    return next(p for p in (path, *path.parents) if os.path.isdir(p))  # noqa: PTH112
 
 
 def _n_bytes(name: str) -> int:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from twolevel.files.images import write_image
 
+from twolevel.files.nifti import write_image
 from twolevel.model.read import presets, read_model
 from twolevel.model.spec import ContrastName, GroupSpec, TestSettings, stage_of
 from twolevel.report import carpet, figures
