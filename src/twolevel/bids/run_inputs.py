@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from twolevel.bids.entities import RUN_ENTITIES, describe
+from twolevel.bids.entities import RUN_ENTITIES, Entities
 from twolevel.errors import InputError, Problem
 from twolevel.files.annex import is_absent, real_path
 from twolevel.files.images import read_header
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from twolevel.bids.layout import RunFiles
+    from twolevel.bids.runs import RunFiles
 
 HIGHEST = 1e12  # no number of seconds is larger, and every int below it is a float
 SHOWN = 60  # characters
@@ -36,7 +36,7 @@ class RunSpec:
 
     Attributes
     ----------
-    entities : tuple of (str, str)
+    entities : Entities
         Of the names of its outputs.
     repetition_time, start_time : float
         Seconds.
@@ -46,7 +46,7 @@ class RunSpec:
         What the start time comes from.
     """
 
-    entities: tuple[tuple[str, str], ...]
+    entities: Entities
     repetition_time: float
     start_time: float
     n_volumes: int
@@ -57,7 +57,7 @@ class RunSpec:
     def name(self) -> str:
         """The run in words: ``sub-01 run-1``."""
         keys = [key for key in ("sub", *RUN_ENTITIES) if key != "task"]
-        return describe(dict(self.entities), keys)
+        return self.entities.in_words(keys)
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ def _seconds(value: object, key: str, path: Path) -> float:
     )
 
 
-def output_entities(files: RunFiles, downsample: int) -> dict[str, str]:
+def output_entities(files: RunFiles, downsample: int) -> Entities:
     """Return the entities of the names of a run's outputs.
 
     Parameters
@@ -259,10 +259,9 @@ def output_entities(files: RunFiles, downsample: int) -> dict[str, str]:
     downsample : int
         Changes ``res``.
     """
-    entities = dict(files.entities)
-    if downsample > 1:
-        entities["res"] = f"{entities.get('res', '')}down{downsample}"
-    return entities
+    if downsample == 1:
+        return files.entities
+    return files.entities.with_(res=f"{files.entities.get('res', '')}down{downsample}")
 
 
 def gather(
@@ -291,10 +290,9 @@ def gather(
     """
     kinds = ["bold", "mask", "events", *(["confounds", "confounds_json"] if confounds else [])]
     there = {kind: path for kind in kinds if (path := getattr(files, kind)) is not None}
-    entities = output_entities(files, downsample)
     sidecars = [*files.raw_sidecars, *files.derivative_sidecars]
     spec = RunSpec(
-        entities=tuple(entities.items()),
+        entities=output_entities(files, downsample),
         repetition_time=repetition_time,
         start_time=start_time,
         n_volumes=read_header(there["bold"]).shape[3],

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twolevel.bids.entities import RUN_ENTITIES
-from twolevel.bids.layout import RunFiles, find_runs, iter_subjects, list_subjects
+from twolevel.bids.index import list_subjects
+from twolevel.bids.layout import find_runs
+from twolevel.bids.runs import RunFiles, iter_subjects
 from twolevel.bids.wanted import Selection
 from twolevel.errors import InputError, Problem, did_you_mean
 from twolevel.notes import Note

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from twolevel.bids.layout import RunFiles
     from twolevel.bids.run_inputs import RunInputs
+    from twolevel.bids.runs import RunFiles
     from twolevel.files.images import ImageHeader
     from twolevel.model.variables import RunVariables
     from twolevel.notes import Note

@@ -10,8 +10,8 @@ import numpy as np
 
 from twolevel.bids.entities import is_common_space
 from twolevel.bids.folders import missing_folders, no_images
-from twolevel.bids.layout import averaged_sessions, iter_subjects
 from twolevel.bids.run_inputs import RunInputs, dataset_links
+from twolevel.bids.runs import averaged_sessions, iter_subjects
 from twolevel.bids.selection import select_runs
 from twolevel.checks.absent import missing_files
 from twolevel.checks.left_out import left_out_runs, left_out_subjects, notes_on_left_out
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from twolevel.bids.layout import RunFiles
+    from twolevel.bids.runs import RunFiles
     from twolevel.bids.wanted import Selection
     from twolevel.checks.checked import CheckedRun, CheckedTables
     from twolevel.derivatives.exclusions import Exclusion

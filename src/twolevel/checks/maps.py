@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twolevel.bids.entities import build_name, is_common_space
+from twolevel.bids.entities import Entities, entities_of, is_common_space
 from twolevel.checks.output import selection_in_words
-from twolevel.derivatives.maps import common_entities, entities_of
 from twolevel.derivatives.records import read_publications
 from twolevel.errors import InputError, Problem, Problems
 from twolevel.files.images import read_header, read_mask
@@ -52,7 +51,7 @@ class GroupInputs:
 
     Attributes
     ----------
-    entities : dict of str to str
+    entities : Entities
         Of the names of its outputs: task, space, resolution.
     masks : dict of str to Path
         Analysis mask of each subject.
@@ -64,7 +63,7 @@ class GroupInputs:
         Subjects that were asked for and are not analysed, and why.
     """
 
-    entities: dict[str, str]
+    entities: Entities
     subjects: tuple[str, ...]
     masks: dict[str, Path]
     maps: dict[str, tuple[SubjectMap, ...]]
@@ -161,8 +160,7 @@ def find_subject_maps(
     problems.extend(mask_is_right.found)
     if problems:
         raise InputError(problems)
-    entities = common_entities(list(names.values()))
-    entities = {k: v for k, v in entities.items() if k not in {"sub", "desc"}}
+    entities = Entities.shared(list(names.values())).without("sub", "desc")
     made_of = _stated(_sidecar(next(iter(masks.values()))))["selection"]
     scope = Scope(json.dumps(made_of["Asked"], sort_keys=True), tuple(made_of["Derivatives"]))
     notes = _notes_on_runs(masks)
@@ -216,7 +214,7 @@ def _unusable(
             )
 
 
-def _check_space(names: Sequence[Mapping[str, str]], *, without_space: bool) -> list[Problem]:
+def _check_space(names: Sequence[Entities], *, without_space: bool) -> list[Problem]:
     """Refuse maps that lie in the space of single heads."""
     spaces = {
         entities.get("space", "")
@@ -252,7 +250,7 @@ def _find_masks(output_dir: Path, wanted: dict[str, str]) -> dict[str, Path]:
     for path in sorted(output_dir.glob(f"sub-*/func/*{MASK}")):
         entities = entities_of(path)
         level = _stated(_sidecar(path)).get("level", "subject")
-        of_subject = level == "subject" and not {"run", "contrast"} & set(entities)
+        of_subject = level == "subject" and not {"run", "contrast"} & entities.keys()
         if of_subject and all(entities.get(k) == v for k, v in wanted.items()):
             found.setdefault(entities["sub"], []).append(path)
     problems = [
@@ -271,13 +269,14 @@ def _find_masks(output_dir: Path, wanted: dict[str, str]) -> dict[str, Path]:
 
 
 def _maps_of(
-    masks: Mapping[str, Path], names: Mapping[str, Mapping[str, str]], label: str, stat: str
+    masks: Mapping[str, Path], names: Mapping[str, Entities], label: str, stat: str
 ) -> list[SubjectMap]:
     found = []
     for subject, mask in masks.items():
-        entities = {k: v for k, v in names[subject].items() if k != "desc"} | {"contrast": label}
-        path = mask.with_name(build_name({**entities, "stat": stat}, "statmap", ".nii.gz"))
-        own = mask.with_name(build_name({**entities, "desc": "analysis"}, "mask", ".nii.gz"))
+        entities = names[subject].with_(contrast=label)
+        of_map = entities.without("desc").with_(stat=stat).path("statmap", ".nii.gz")
+        path = mask.with_name(of_map.name)
+        own = mask.with_name(entities.path("mask", ".nii.gz").name)
         if path.is_file():
             found.append(SubjectMap(subject, path, own if own.is_file() else mask))
     return found

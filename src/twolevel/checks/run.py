@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from twolevel.bids.layout import RunFiles
+    from twolevel.bids.runs import RunFiles
     from twolevel.files.images import ImageHeader
     from twolevel.model.spec import Node
     from twolevel.model.variables import RunVariables

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from twolevel.bids.entities import normalised
 from twolevel.files.tables import read_tsv, write_tsv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from twolevel.bids.entities import Entities
 
 EXCLUDED = "excluded.tsv"
 EXCLUSION_COLUMNS = (
@@ -63,7 +64,7 @@ class Exclusion:
     @classmethod
     def in_run(
         cls,
-        entities: Mapping[str, str],
+        entities: Entities,
         kind: str,
         reason: str,
         *,
@@ -77,7 +78,7 @@ class Exclusion:
             reason,
             subject=entities["sub"],
             session=entities.get("ses", ""),
-            run=normalised(entities).get("run", ""),
+            run=entities.normalised().get("run", ""),
             contrast=contrast,
             item=item,
             count=count,

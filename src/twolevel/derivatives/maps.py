@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twolevel.bids.entities import build_name, parse_name
 from twolevel.files.images import write_image
 from twolevel.files.sidecars import sidecar_of, write_json
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from twolevel.bids.entities import Entities
     from twolevel.model.spec import Stage
 
 MEANINGS = {
@@ -35,20 +35,6 @@ MEANINGS = {
     "ar": "Autoregressive coefficient of the residuals of ordinary least squares, before it is "
     "cut off or grouped; the number in the name is the lag in volumes",
 }
-
-
-def folder_of(entities: Mapping[str, str]) -> str:
-    """Return the folder of an output: that of its subject, or ``group``.
-
-    Returns
-    -------
-    str
-        Relative to the output directory.
-    """
-    if "sub" not in entities:
-        return "group"
-    session = f"/ses-{entities['ses']}" if "ses" in entities else ""
-    return f"sub-{entities['sub']}{session}/func"
 
 
 def model_record(stage: Stage) -> dict[str, Any]:
@@ -71,7 +57,7 @@ def model_record(stage: Stage) -> dict[str, Any]:
 
 
 def spatial_record(
-    entities: Mapping[str, str], affine: NDArray[np.float64], sources: Sequence[str]
+    entities: Entities, affine: NDArray[np.float64], sources: Sequence[str]
 ) -> dict[str, str]:
     """Describe grid and space, as far as the standard asks for it.
 
@@ -98,7 +84,7 @@ def spatial_record(
 
 def write_mask(
     folder: Path,
-    entities: Mapping[str, str],
+    entities: Entities,
     mask: NDArray[np.bool_],
     affine: NDArray[np.float64],
     sidecar: Mapping[str, Any],
@@ -109,18 +95,14 @@ def write_mask(
     ----------
     folder : Path
         The tree that is being made.
-    entities : mapping of str to str
+    entities : Entities
         Without ``desc``; with ``contrast`` for a mask of one contrast only.
     mask : ndarray of shape (x, y, z), bool
     affine : ndarray of shape (4, 4)
     sidecar : mapping
         What is common to the level; with ``Sources``.
     """
-    path = (
-        folder
-        / folder_of(entities)
-        / build_name({**entities, "desc": "analysis"}, "mask", ".nii.gz")
-    )
+    path = folder / entities.with_(desc="analysis").path("mask", ".nii.gz")
     content = {
         "Description": "Voxels that were analysed",
         "Type": "ROI",
@@ -134,7 +116,7 @@ def write_mask(
 
 def write_mean_bold(
     folder: Path,
-    entities: Mapping[str, str],
+    entities: Entities,
     volume: NDArray[np.float32],
     affine: NDArray[np.float64],
     sidecar: Mapping[str, Any],
@@ -145,18 +127,14 @@ def write_mean_bold(
     ----------
     folder : Path
         The tree that is being made.
-    entities : mapping of str to str
+    entities : Entities
         Without ``desc``.
     volume : ndarray of shape (x, y, z), float32
     affine : ndarray of shape (4, 4)
     sidecar : mapping
         What is common to the level; with ``Sources``.
     """
-    path = (
-        folder
-        / folder_of(entities)
-        / build_name({**entities, "desc": "mean"}, "boldref", ".nii.gz")
-    )
+    path = folder / entities.with_(desc="mean").path("boldref", ".nii.gz")
     content = {
         "Description": "Mean over at most 10 of the volumes that enter the fit, evenly spaced: "
         "the whole field of view, not smoothed, in the units of the image",
@@ -169,7 +147,7 @@ def write_mean_bold(
 
 def write_statmap(
     folder: Path,
-    entities: Mapping[str, str],
+    entities: Entities,
     values: NDArray[np.floating],
     mask: NDArray[np.bool_],
     affine: NDArray[np.float64],
@@ -181,7 +159,7 @@ def write_statmap(
     ----------
     folder : Path
         The tree that is being made.
-    entities : mapping of str to str
+    entities : Entities
         With ``contrast`` and ``stat``.
     values : ndarray of shape (n_voxels,)
         In the order of ``array[mask]``; stored as float32.
@@ -190,7 +168,7 @@ def write_statmap(
     sidecar : mapping
         Comes after what is the same for every map of that statistic; with ``Sources``.
     """
-    path = folder / folder_of(entities) / build_name(entities, "statmap", ".nii.gz")
+    path = folder / entities.path("statmap", ".nii.gz")
     volume = np.full(mask.shape, np.nan, np.float32)
     volume[mask] = values
     content = {
@@ -201,15 +179,3 @@ def write_statmap(
     }
     write_json(sidecar_of(path), content)
     return write_image(path, volume, affine)
-
-
-def common_entities(names: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Return the entities that all names share."""
-    first, *others = names
-    return {k: v for k, v in first.items() if all(other.get(k) == v for other in others)}
-
-
-def entities_of(path: Path) -> dict[str, str]:
-    """Return the entities of an output's name."""
-    name = parse_name(path)
-    return dict(name.entities) if name else {}

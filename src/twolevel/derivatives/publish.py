@@ -13,16 +13,14 @@ from twolevel.derivatives.records import merge_exclusions, read_publications, wr
 from twolevel.errors import DamagedError, OutputError, Problem
 from twolevel.fetch.git import commit_of, origin_of
 from twolevel.files.atomic import write_bytes
-from twolevel.files.sealed import digest_file, is_whole, sealed_files
+from twolevel.files.sealed import PRIVATE, FileDigest, digest_file, is_whole, sealed_files
 from twolevel.files.sidecars import read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from twolevel.derivatives.records import Publication
-from twolevel.files.sealed import FileDigest
 
-PRIVATE = "_"  # what begins so stays in the work directory
 SHOWN = 5
 IGNORED = """\
 **/*_statmap.*

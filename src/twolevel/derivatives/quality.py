@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from twolevel.bids.confounds import DISPLACEMENT
-from twolevel.bids.entities import build_name
-from twolevel.derivatives.maps import entities_of, folder_of
+from twolevel.bids.entities import entities_of
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import read_tsv, write_tsv
 from twolevel.notes import Note
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
+
+    from twolevel.bids.entities import Entities
 
 RUN, VOLUMES = "run", "volumes"
 WARNING, ALARM = 5.0, 10.0
@@ -64,13 +65,13 @@ def inflation_level(value: float) -> str | None:
     return "warning" if value > WARNING else None
 
 
-def _path(folder: Path, entities: Mapping[str, str], desc: str) -> Path:
-    return folder / folder_of(entities) / build_name({**entities, "desc": desc}, "quality", ".tsv")
+def _path(folder: Path, entities: Entities, desc: str) -> Path:
+    return folder / entities.with_(desc=desc).path("quality", ".tsv")
 
 
 def write_quality(
     folder: Path,
-    entities: Mapping[str, str],
+    entities: Entities,
     rows: Sequence[tuple[str, str, float]],
     record: Mapping[str, Any],
 ) -> Path:
@@ -113,7 +114,7 @@ def write_quality(
 
 
 def write_volume_quality(
-    folder: Path, entities: Mapping[str, str], table: pd.DataFrame, record: Mapping[str, Any]
+    folder: Path, entities: Entities, table: pd.DataFrame, record: Mapping[str, Any]
 ) -> Path:
     """Write the quality of each volume.
 

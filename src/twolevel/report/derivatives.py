@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
-from twolevel.bids.entities import other_entities
-from twolevel.bids.layout import averaged_sessions
+from twolevel.bids.entities import OTHER_ENTITIES, entities_of
+from twolevel.bids.runs import averaged_sessions
 from twolevel.derivatives.calls import read_history
 from twolevel.derivatives.exclusions import EXCLUDED, EXCLUSION_COLUMNS
-from twolevel.derivatives.maps import entities_of
 from twolevel.errors import InputError, Problem
 from twolevel.files.sidecars import read_json
 from twolevel.files.tables import read_tsv
@@ -228,7 +227,7 @@ def _read_runs(root: Path, incomplete: Incomplete) -> pd.DataFrame:
                 "session": entities.get("ses", ""),
                 "task": entities.get("task", ""),
                 "run": entities.get("run", ""),
-                "other": other_entities(entities),
+                "other": entities.in_words(OTHER_ENTITIES),
                 "space": entities.get("space", ""),
                 "res": entities.get("res", ""),
                 "volumes": values["n_volumes", "fit"],

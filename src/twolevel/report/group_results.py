@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from twolevel.derivatives.maps import entities_of
+from twolevel.bids.entities import entities_of
 from twolevel.files.images import read_map
 from twolevel.files.sidecars import read_json, sidecar_of
 from twolevel.files.tables import read_tsv

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from nibabel.orientations import apply_orientation, io_orientation
 
-from twolevel.bids.entities import RUN_ENTITIES, describe
-from twolevel.derivatives.maps import entities_of
+from twolevel.bids.entities import RUN_ENTITIES, Entities, entities_of
 from twolevel.files.images import read_map
 from twolevel.files.sidecars import read_json
 from twolevel.files.tables import read_tsv
@@ -73,7 +72,7 @@ class RunDetails:
         White in that picture.
     """
 
-    entities: dict[str, str]
+    entities: Entities
     n_volumes: int
     left_out: list[int]
     outliers: list[int]
@@ -90,7 +89,7 @@ class RunDetails:
     @property
     def name(self) -> str:
         """The run within its subject, in words."""
-        return describe(self.entities, (*RUN_ENTITIES, "space", "res"))
+        return self.entities.in_words((*RUN_ENTITIES, "space", "res"))
 
 
 def read_run_details(quality: Path) -> RunDetails:

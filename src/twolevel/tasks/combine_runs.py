@@ -12,36 +12,18 @@ from fileformats.generic import Directory
 from numpy.typing import NDArray
 from pydra.compose import python
 
-from twolevel.bids.entities import RUN_ENTITIES, build_name, describe, other_entities
-from twolevel.bids.layout import averaged_sessions
-from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
-from twolevel.derivatives.maps import (
-    common_entities,
-    entities_of,
-    folder_of,
-    model_record,
-    write_mask,
-)
+from twolevel.bids.entities import OTHER_ENTITIES, RUN_ENTITIES, Entities, entities_of
+from twolevel.bids.runs import averaged_sessions
+from twolevel.derivatives.exclusions import Exclusion
+from twolevel.derivatives.maps import model_record, write_mask
 from twolevel.errors import AnalysisError
 from twolevel.files.images import read_map, read_mask
 from twolevel.files.sidecars import read_json, sidecar_of
 from twolevel.model.spec import Stage
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.stats.maps.fixed import combine_runs
-from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fit_run import map_record, write_estimate
-
-
-def subject_entities(names: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Return the entities of a subject's maps: those that its runs share, without run and session.
-
-    Parameters
-    ----------
-    names : sequence of mapping of str to str
-        Entities of the runs.
-    """
-    shared = common_entities(names)
-    return {k: v for k, v in shared.items() if k not in {"ses", "run", "desc"}}
+from twolevel.tasks.handoff import load_exclusions, save_exclusions
 
 
 def combine_run_files(
@@ -77,14 +59,16 @@ def combine_run_files(
         (path,) = run.rglob("*_desc-analysis_mask.nii.gz")
         mask, affine = read_mask(path)
         masks.append(mask)
-        names.append(entities_of(path))
+        names.append(entities_of(path).without("desc"))
         mask_uris.append(f"bids::{path.relative_to(run).as_posix()}")
-    subject_names = subject_entities(names)
+    subject_names = Entities.shared(names).without("ses", "run")
     estimates: dict[str, dict[int, ContrastEstimate]] = {}
     sources: dict[str, list[str]] = {}
     for contrast in run_stage.node.contrasts:
         label = contrast.label
-        inside = [i for i, r in enumerate(runs) if _find(r, names[i], label, "effect").is_file()]
+        inside = [
+            i for i, r in enumerate(runs) if (r / _map_of(names[i], label, "effect")).is_file()
+        ]
         estimates[label] = {
             i: _load(runs[i], names[i], label, _all([masks[j] for j in inside])) for i in inside
         }
@@ -98,21 +82,19 @@ def combine_run_files(
     return save_subject(runs_of_subject, run_stage, stage, folder)
 
 
-def exclusions_of(
-    names: Sequence[Mapping[str, str]], folders: Sequence[Path]
-) -> Iterator[Exclusion]:
+def exclusions_of(names: Sequence[Entities], folders: Sequence[Path]) -> Iterator[Exclusion]:
     """Read what was left out of the runs of a subject, told apart by more than their numbers.
 
     Parameters
     ----------
-    names : sequence of mapping of str to str
-        Entities of the runs.
+    names : sequence of Entities
+        Those of the runs.
     folders : sequence of Path
         Of their tables, in the same order.
     """
     for entities, folder in zip(names, folders, strict=True):
-        which = other_entities(entities)
-        for exclusion in read_exclusions(folder / EXCLUSIONS):
+        which = entities.in_words(OTHER_ENTITIES)
+        for exclusion in load_exclusions(folder):
             item = ": ".join(part for part in (which, exclusion.item) if part)
             yield replace(exclusion, item=item)
 
@@ -125,8 +107,8 @@ class SubjectRuns:
     ----------
     subject : str
         Label.
-    names : sequence of mapping of str to str
-        Entities of the runs.
+    names : sequence of Entities
+        Those of the runs.
     masks : sequence of ndarray of shape (x, y, z), bool
         One per run.
     affine : ndarray of shape (4, 4)
@@ -141,7 +123,7 @@ class SubjectRuns:
     """
 
     subject: str
-    names: Sequence[Mapping[str, str]]
+    names: Sequence[Entities]
     masks: Sequence[NDArray[np.bool_]]
     affine: NDArray[np.float64]
     estimates: Mapping[str, Mapping[int, ContrastEstimate]]
@@ -177,7 +159,7 @@ def save_subject(runs: SubjectRuns, run_stage: Stage, stage: Stage, folder: Path
         "FirstLevel": settings.first_level,
     }
     record = {**made, **runs_record(runs.names), "Sources": list(runs.mask_sources)}
-    entities = subject_entities(runs.names)
+    entities = Entities.shared(runs.names).without("ses", "run")
     write_mask(folder, entities, common, runs.affine, record)
     exclusions = list(runs.exclusions)
     for label, by_run in runs.estimates.items():
@@ -186,7 +168,7 @@ def save_subject(runs: SubjectRuns, run_stage: Stage, stage: Stage, folder: Path
             exclusions.append(Exclusion("contrast", reason, subject=runs.subject, contrast=label))
             continue
         mask = _all([runs.masks[i] for i in by_run])
-        names = {**entities, "contrast": label}
+        names = entities.with_(contrast=label)
         own = {
             **made,
             **runs_record([runs.names[i] for i in by_run]),
@@ -198,22 +180,22 @@ def save_subject(runs: SubjectRuns, run_stage: Stage, stage: Stage, folder: Path
         maps = {**map_record(run_stage, label, combined.dof), **own}
         maps["Sources"] = list(runs.sources[label])
         write_estimate(folder, names, combined, mask, runs.affine, maps)
-    write_exclusions(folder / EXCLUSIONS, exclusions)
+    save_exclusions(folder, exclusions)
     return folder
 
 
-def runs_record(names: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+def runs_record(names: Sequence[Entities]) -> dict[str, Any]:
     """Describe, for a sidecar, which runs a map of a subject combines.
 
     Parameters
     ----------
-    names : sequence of mapping of str to str
-        Entities of the runs.
+    names : sequence of Entities
+        Those of the runs.
     """
     averaged = averaged_sessions([[entities.get("ses", "") for entities in names]])
     return {
         "NumberOfRuns": len(names),
-        "Runs": [describe(entities, RUN_ENTITIES) for entities in names],
+        "Runs": [entities.in_words(RUN_ENTITIES) for entities in names],
         **({"SessionsAveraged": averaged} if averaged else {}),
     }
 
@@ -225,42 +207,28 @@ def _all(masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
     return shared
 
 
-def _map_name(entities: Mapping[str, str], label: str, stat: str) -> str:
-    names = {k: v for k, v in entities.items() if k != "desc"}
-    return build_name({**names, "contrast": label, "stat": stat}, "statmap", ".nii.gz")
+def _map_of(entities: Entities, label: str, stat: str) -> Path:
+    return entities.with_(contrast=label, stat=stat).path("statmap", ".nii.gz")
 
 
-def _find(run: Path, entities: Mapping[str, str], label: str, stat: str) -> Path:
-    return run / folder_of(entities) / _map_name(entities, label, stat)
-
-
-def _sources(
-    run: Path, entities: Mapping[str, str], label: str, subject_names: Mapping[str, str]
-) -> list[str]:
+def _sources(run: Path, entities: Entities, label: str, subject_names: Entities) -> list[str]:
     """Name the maps of a run that are combined.
 
     The only run of a subject, without a run entity, has the names of the subject's maps, which
     take its place: then it is what the run was computed from.
     """
-    if {k: v for k, v in entities.items() if k != "desc"} == dict(subject_names):
-        sidecar = _find(run, entities, label, "effect")
-        content = read_json(sidecar_of(sidecar))
+    if entities == subject_names:
+        content = read_json(sidecar_of(run / _map_of(entities, label, "effect")))
         return [str(uri) for uri in content["Sources"]]
-    folder = folder_of(entities)
-    return [
-        f"bids::{folder}/{_map_name(entities, label, stat)}" for stat in ("effect", "variance")
-    ]
+    return [f"bids::{_map_of(entities, label, stat)}" for stat in ("effect", "variance")]
 
 
-def _load(
-    run: Path, entities: Mapping[str, str], label: str, mask: NDArray[np.bool_]
-) -> ContrastEstimate:
+def _load(run: Path, entities: Entities, label: str, mask: NDArray[np.bool_]) -> ContrastEstimate:
     effect, variance = (
-        read_map(_find(run, entities, label, stat))[0][mask].astype(np.float64)
+        read_map(run / _map_of(entities, label, stat))[0][mask].astype(np.float64)
         for stat in ("effect", "variance")
     )
-    sidecar = _find(run, entities, label, "effect")
-    content = read_json(sidecar_of(sidecar))
+    content = read_json(sidecar_of(run / _map_of(entities, label, "effect")))
     return ContrastEstimate(effect, variance, float(content["DegreesOfFreedom"]))
 
 

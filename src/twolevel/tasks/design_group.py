@@ -10,15 +10,12 @@ import pandas as pd
 from fileformats.generic import Directory, File
 from pydra.compose import python
 
-from twolevel.bids.entities import build_name
-from twolevel.derivatives.maps import folder_of, model_record, write_mask
+from twolevel.derivatives.maps import model_record, write_mask
 from twolevel.errors import AnalysisError
 from twolevel.files.images import read_mask
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
-from twolevel.model.spec import GroupSpec
-
-GROUP_MASK = "_group_mask.npy"
+from twolevel.tasks.handoff import GroupSpec, save_group_mask
 
 
 def design_group(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
@@ -36,7 +33,6 @@ def design_group(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
     Path
         `folder`.
     """
-    entities = dict(spec.entities)
     loaded = {name: read_mask(path) for name, path in masks.items()}
     mask = np.logical_and.reduce([array for array, _ in loaded.values()])
     affine = next(iter(loaded.values()))[1]
@@ -50,7 +46,7 @@ def design_group(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
         **({"GroupMask": masks["group mask"].name} if "group mask" in masks else {}),
         "Sources": [f"bids::{s}/func/{masks[s].name}" for s in subjects],
     }
-    path = folder / folder_of(entities) / build_name(entities, "design", ".tsv")
+    path = folder / spec.entities.path("design", ".tsv")
     write_tsv(path, pd.DataFrame({"subject": subjects, "intercept": 1.0}))
     write_json(
         path.with_suffix(".json"),
@@ -63,9 +59,9 @@ def design_group(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
             **record,
         },
     )
-    write_mask(folder, entities, mask, affine, record)
+    write_mask(folder, spec.entities, mask, affine, record)
     if "group mask" in loaded:
-        np.save(folder / GROUP_MASK, loaded["group mask"][0])
+        save_group_mask(folder, loaded["group mask"][0])
     return folder
 
 

@@ -11,22 +11,20 @@ from fileformats.generic import Directory, File
 from pydra.compose import python
 
 from twolevel.bids.confounds import RunConfounds, confound_names, read_confounds
-from twolevel.bids.entities import build_name
 from twolevel.bids.events import RunEvents, events_of_run
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.checks.model import levels_of, not_taken
-from twolevel.derivatives.exclusions import Exclusion, write_exclusions
-from twolevel.derivatives.maps import folder_of, model_record
+from twolevel.derivatives.exclusions import Exclusion
+from twolevel.derivatives.maps import model_record
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import line_of, write_tsv
 from twolevel.model.spec import Stage
 from twolevel.model.variables import RunVariables, condition_events, resolve_variables
 from twolevel.stats.run.design import HighPass, frame_times_of, make_design_matrix, one_high_pass
+from twolevel.tasks.handoff import save_exclusions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-EXCLUSIONS = "_excluded.tsv"
 
 
 def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path) -> Path:
@@ -78,8 +76,7 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
     )
     kept = list(range(spec.n_volumes)) if confounds is None else [int(v) for v in confounds.kept]
     dropped = sorted(set(range(spec.n_volumes)) - set(kept))
-    entities = dict(spec.entities)
-    path = folder / folder_of(entities) / build_name(entities, "design", ".tsv")
+    path = folder / spec.entities.path("design", ".tsv")
     write_tsv(path, design.iloc[kept])
     write_json(
         path.with_suffix(".json"),
@@ -102,7 +99,7 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "Sources": list(spec.sources),
         },
     )
-    write_exclusions(folder / EXCLUSIONS, _exclusions(spec, stage, run_events, variables, dropped))
+    save_exclusions(folder, _exclusions(spec, stage, run_events, variables, dropped))
     return folder
 
 
@@ -153,7 +150,7 @@ def _describe(
 def _exclusions(
     spec: RunSpec, stage: Stage, run_events: RunEvents, variables: RunVariables, dropped: list[int]
 ) -> list[Exclusion]:
-    entities = dict(spec.entities)
+    entities = spec.entities
     exclusions = []
     if dropped:
         exclusions.append(
@@ -192,7 +189,7 @@ def _exclusions(
 def _of_events(spec: RunSpec, reason: str, rows: Iterable[int]) -> Exclusion:
     lines = [line_of(row) for row in rows]
     return Exclusion.in_run(
-        dict(spec.entities),
+        spec.entities,
         "event",
         reason,
         item="lines " + " ".join(map(str, lines)),

@@ -10,20 +10,20 @@ from fileformats.generic import Directory, File
 from numpy.typing import NDArray
 from pydra.compose import python
 
-from twolevel.derivatives.exclusions import Exclusion, write_exclusions
+from twolevel.bids.entities import Entities
+from twolevel.derivatives.exclusions import Exclusion
 from twolevel.derivatives.maps import model_record, write_mask, write_statmap
 from twolevel.errors import AnalysisError
 from twolevel.files.images import read_mask
 from twolevel.files.stack import StackedMaps
-from twolevel.model.spec import ContrastName, GroupSettings, GroupSpec
+from twolevel.model.spec import ContrastName, GroupSettings
 from twolevel.numerics.relabeled_statistics import WHOLE
 from twolevel.stats.estimates import ContrastEstimate, p_from_t
 from twolevel.stats.inference.result import GroupContrast
 from twolevel.stats.maps.ols import fit_group
-from twolevel.tasks.design_group import GROUP_MASK
-from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fit_run import UNITS
 from twolevel.tasks.group_data import GroupData, save_group
+from twolevel.tasks.handoff import GroupSpec, load_group_mask, save_exclusions
 from twolevel.tasks.permuted_data import stack_for_permutations
 
 FEWEST = 2
@@ -88,7 +88,7 @@ def fit_group_files(
     group, n_flat = _fit_where_subjects_vary([f["map"] for f in files.values()], mask, data)
     if not group.n_voxels:
         raise AnalysisError(f'contrast "{contrast.name}": no voxel varies between subjects')
-    names = {**dict(spec.entities), "contrast": contrast.label}
+    names = spec.entities.with_(contrast=contrast.label)
     record = {
         "DegreesOfFreedom": group.estimate.dof,
         "SmoothingFWHM": spec.smoothing_fwhm_mm,
@@ -103,7 +103,7 @@ def fit_group_files(
     flat = Exclusion(
         "voxel", "no variance between subjects", contrast=contrast.label, count=n_flat
     )
-    write_exclusions(folder / EXCLUSIONS, [flat] if n_flat else [])
+    save_exclusions(folder, [flat] if n_flat else [])
     return folder, data
 
 
@@ -147,7 +147,7 @@ def _units(settings: GroupSettings) -> str:
 
 def _write_group_maps(
     folder: Path,
-    names: dict[str, str],
+    names: Entities,
     group: GroupContrast,
     affine: NDArray[np.float64],
     record: dict[str, Any],
@@ -165,16 +165,15 @@ def _write_group_maps(
         "p": (p, {"Units": "1", **sided}),
     }
     for stat, (values, own) in maps.items():
-        entities = {**names, "stat": stat}
+        entities = names.with_(stat=stat)
         write_statmap(folder, entities, values, group.mask, affine, {**own, **record})
 
 
 def _mask_of_contrast(paths: list[Path], design: Path) -> NDArray[np.bool_]:
     """Intersect the subjects' masks; a mask for the group that a user gave counts too."""
     masks = [read_mask(path)[0] for path in paths]
-    limit = design / GROUP_MASK
-    if limit.is_file():
-        masks.append(np.load(limit))
+    if (given := load_group_mask(design)) is not None:
+        masks.append(given)
     mask: NDArray[np.bool_] = np.logical_and.reduce(masks)
     if not mask.any():
         raise AnalysisError("no voxel is covered by all subjects that have the contrast")

@@ -10,13 +10,14 @@ from fileformats.generic import Directory, File
 from numpy.typing import NDArray
 from pydra.compose import python
 
+from twolevel.bids.entities import Entities
 from twolevel.bids.run_inputs import RunSpec
-from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
+from twolevel.derivatives.exclusions import Exclusion
 from twolevel.derivatives.maps import model_record, write_mask, write_statmap
 from twolevel.model.spec import Stage
 from twolevel.stats.estimates import ContrastEstimate
-from twolevel.tasks.design_run import EXCLUSIONS
-from twolevel.tasks.fitted_run import FittedRun, fit_image, load_design
+from twolevel.tasks.fitted_run import FittedRun, fit_image
+from twolevel.tasks.handoff import load_design, load_exclusions, save_exclusions
 from twolevel.tasks.run_quality import percent_record, save_quality
 
 UNITS = "percent signal change"
@@ -45,7 +46,7 @@ def map_record(stage: Stage, label: str, dof: float) -> dict[str, Any]:
 
 def write_estimate(
     folder: Path,
-    entities: dict[str, str],
+    entities: Entities,
     estimate: ContrastEstimate,
     mask: NDArray[np.bool_],
     affine: NDArray[np.float64],
@@ -56,7 +57,7 @@ def write_estimate(
 
     Parameters
     ----------
-    entities : dict of str to str
+    entities : Entities
         With ``contrast``.
     mask : ndarray of shape (x, y, z), bool
     affine : ndarray of shape (4, 4)
@@ -77,7 +78,7 @@ def write_estimate(
         )
         write_statmap(
             folder,
-            {**entities, "stat": stat},
+            entities.with_(stat=stat),
             values,
             mask,
             affine,
@@ -108,28 +109,27 @@ def fit_run_files(
     """
     loaded = load_design(design)
     run = fit_image(stage, files, loaded)
-    entities = dict(spec.entities)
+    entities = spec.entities
     record = {**model_record(stage), "Sources": list(spec.sources)}
     write_mask(folder, entities, run.mask, run.affine, record)
     record |= percent_record(run.fit, loaded[1])
     for label, estimate in run.fit.estimates.items():
         write_estimate(
             folder,
-            {**entities, "contrast": label},
+            entities.with_(contrast=label),
             estimate,
             run.mask,
             run.affine,
             {**map_record(stage, label, run.fit.dof), **record},
         )
     save_quality(spec, stage, run, loaded, files.get("confounds"), folder)
-    exclusions = [*read_exclusions(design / EXCLUSIONS), *run_exclusions(spec, run)]
-    write_exclusions(folder / EXCLUSIONS, exclusions)
+    save_exclusions(folder, [*load_exclusions(design), *run_exclusions(spec, run)])
     return folder
 
 
 def run_exclusions(spec: RunSpec, run: FittedRun) -> list[Exclusion]:
     """List what the fit of a run left out."""
-    entities = dict(spec.entities)
+    entities = spec.entities
     counts = {
         "a value that is not finite": run.n_not_finite,
         "nothing changes over time": run.n_constant,

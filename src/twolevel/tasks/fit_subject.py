@@ -20,7 +20,8 @@ from twolevel.tasks.combine_runs import (
     save_subject,
 )
 from twolevel.tasks.fit_run import run_exclusions
-from twolevel.tasks.fitted_run import fit_image, load_design
+from twolevel.tasks.fitted_run import fit_image
+from twolevel.tasks.handoff import load_design
 from twolevel.tasks.run_quality import save_quality
 
 
@@ -62,7 +63,7 @@ def fit_subject_files(
     """
     every = (slice(None, None, run_stage.node.run_settings.downsample),) * 3
     common = np.logical_and.reduce([read_mask(f["mask"])[0][every] for f in files])
-    names = [dict(spec.entities) for spec in specs]
+    names = [spec.entities for spec in specs]
     exclusions = [*left_out, *exclusions_of(names, designs)]
     runs = []
     for spec, paths, design in zip(specs, files, designs, strict=True):

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from twolevel.files.sidecars import read_json, write_json
 from twolevel.stats.estimates import ContrastEstimate
 from twolevel.stats.inference.result import GroupContrast
+from twolevel.tasks.handoff import GROUP_DATA
 
-FOLDER = "_group"
 RECORD = "record.json"
 
 
@@ -35,7 +35,7 @@ class GroupData:
 
 def save_group(folder: Path, data: GroupData) -> None:
     """Save the group's numbers beside the maps; they stay in the work directory."""
-    (folder / FOLDER).mkdir(parents=True)
+    (folder / GROUP_DATA).mkdir(parents=True)
     estimate = data.contrast.estimate
     arrays: dict[str, NDArray[Any]] = {
         "mask": data.contrast.mask,
@@ -45,14 +45,14 @@ def save_group(folder: Path, data: GroupData) -> None:
         "affine": data.affine,
     }
     for name, array in arrays.items():
-        np.save(folder / FOLDER / f"{name}.npy", array)
-    write_json(folder / FOLDER / RECORD, data.record)
+        np.save(folder / GROUP_DATA / f"{name}.npy", array)
+    write_json(folder / GROUP_DATA / RECORD, data.record)
 
 
 def load_group(folder: Path) -> GroupData:
     """Load what `save_group` saved."""
     names = ("mask", "effect", "variance", "dof", "affine")
-    a = {name: np.load(folder / FOLDER / f"{name}.npy") for name in names}
+    a = {name: np.load(folder / GROUP_DATA / f"{name}.npy") for name in names}
     estimate = ContrastEstimate(a["effect"], a["variance"], float(a["dof"]))
-    record = read_json(folder / FOLDER / RECORD)
+    record = read_json(folder / GROUP_DATA / RECORD)
     return GroupData(GroupContrast(estimate, a["mask"]), a["affine"], record)

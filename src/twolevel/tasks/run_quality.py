@@ -49,7 +49,7 @@ def save_quality(
         The tree that is being made.
     """
     matrix, kept = design
-    entities = dict(spec.entities)
+    entities = spec.entities
     record = {
         **model_record(stage),
         "Sources": list(spec.sources),
@@ -101,7 +101,7 @@ def save_quality(
             "SmoothingFWHM": smoothing,
             "SmoothingFWHMUnits": "mm",
         }
-        names = {**entities, "stat": stat}
+        names = entities.with_(stat=stat)
         write_statmap(folder, names, values, run.mask, run.affine, {**own, **record})
 
 

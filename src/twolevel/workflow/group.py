@@ -5,7 +5,7 @@ from __future__ import annotations
 from fileformats.generic import Directory, File
 from pydra.compose import workflow
 
-from twolevel.model.spec import ContrastName, GroupSpec, TestSettings
+from twolevel.model.spec import ContrastName, TestSettings
 from twolevel.report.words import foremost_test
 from twolevel.tasks.apply_test import ApplyTest
 from twolevel.tasks.compare_tests import CompareTests
@@ -13,6 +13,7 @@ from twolevel.tasks.describe_permutations import DescribePermutations
 from twolevel.tasks.design_group import DesignGroup
 from twolevel.tasks.draw import DrawContrast, DrawDesign, DrawTest
 from twolevel.tasks.fit_group import FitGroup
+from twolevel.tasks.handoff import GroupSpec
 from twolevel.tasks.permute_group import PermuteGroup, permutation_spec
 
 # `software` identifies the code that numbers come from, `drawing` that of figures; without figures
@@ -45,7 +46,7 @@ def TestLevel(
     foremost = foremost_test(t.test for t in spec.stage.node.group_settings.tests)
     drawn = workflow.add(
         DrawTest(
-            entities=dict(spec.entities),
+            entities=spec.entities,
             contrast=contrast,
             test=test,
             fitted=fitted,
@@ -112,7 +113,7 @@ def ContrastLevel(
     if drawing is not None:
         drawn = workflow.add(
             DrawContrast(
-                entities=dict(spec.entities),
+                entities=spec.entities,
                 contrast=contrast,
                 fitted=fit.out,
                 maps=fit.maps,
@@ -165,9 +166,7 @@ def GroupLevel(
     )
     figures = None
     if drawing is not None:
-        drawn = workflow.add(
-            DrawDesign(entities=dict(spec.entities), masks=masks, drawing=drawing)
-        )
+        drawn = workflow.add(DrawDesign(entities=spec.entities, masks=masks, drawing=drawing))
         figures = drawn.out
     return (
         design.out,

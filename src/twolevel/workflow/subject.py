@@ -8,8 +8,8 @@ from typing import Any
 from fileformats.generic import Directory, File
 from pydra.compose import workflow
 
-from twolevel.bids.layout import RunFiles
 from twolevel.bids.run_inputs import RunSpec
+from twolevel.bids.runs import RunFiles
 from twolevel.derivatives.exclusions import Exclusion
 from twolevel.model.spec import Stage
 from twolevel.tasks.combine_runs import CombineRuns

@@ -11,6 +11,7 @@ from annexed import git
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twolevel.bids.entities import Entities
 from twolevel.derivatives.exclusions import (
     EXCLUSION_COLUMNS,
     Exclusion,
@@ -18,9 +19,6 @@ from twolevel.derivatives.exclusions import (
     write_exclusions,
 )
 from twolevel.derivatives.maps import (
-    common_entities,
-    entities_of,
-    folder_of,
     model_record,
     spatial_record,
     write_mask,
@@ -32,7 +30,7 @@ from twolevel.model.spec import stage_of
 
 AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
 SOURCES = ["bids::sub-01/func/a.nii.gz"]
-ENTITIES = {"sub": "01", "task": "x", "space": "MNI", "res": "2"}
+ENTITIES = Entities({"sub": "01", "task": "x", "space": "MNI", "res": "2"})
 words = st.text("abcXYZ 019.,:-", min_size=1).map(str.strip).filter(lambda w: w not in {"", "n/a"})
 maybe = st.one_of(st.just(""), words)
 exclusions = st.lists(
@@ -80,33 +78,6 @@ def test_what_is_empty_is_written_as_n_a(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("entities", "folder"),
-    [
-        ({"sub": "01", "task": "x"}, "sub-01/func"),
-        ({"sub": "01", "ses": "pre", "task": "x"}, "sub-01/ses-pre/func"),
-        ({"task": "x"}, "group"),
-    ],
-)
-def test_outputs_go_to_the_folder_of_their_subject_and_session(entities, folder):
-    assert folder_of(entities) == folder
-
-
-def test_common_entities_are_those_that_all_names_share():
-    names = [
-        {"sub": "01", "ses": "1", "task": "x", "run": "1"},
-        {"sub": "01", "ses": "2", "task": "x", "run": "1"},
-        {"sub": "01", "task": "x", "run": "1", "acq": "a"},
-    ]
-    assert common_entities(names) == {"sub": "01", "task": "x", "run": "1"}
-    assert common_entities(names[:1]) == names[0]
-
-
-def test_entities_of_a_path_are_those_of_its_name(tmp_path):
-    assert entities_of(tmp_path / "sub-01_task-x_bold.nii.gz") == {"sub": "01", "task": "x"}
-    assert entities_of(tmp_path / "README") == {}
-
-
-@pytest.mark.parametrize(
     ("entities", "record"),
     [
         ({"task": "x"}, {}),
@@ -116,7 +87,9 @@ def test_entities_of_a_path_are_those_of_its_name(tmp_path):
     ],
 )
 def test_grid_and_space_are_described_where_the_standard_asks_for_it(entities, record):
-    assert spatial_record(entities, AFFINE, ["bids::a.nii.gz", "bids::b.nii.gz"]) == record
+    assert (
+        spatial_record(Entities(entities), AFFINE, ["bids::a.nii.gz", "bids::b.nii.gz"]) == record
+    )
 
 
 @pytest.fixture
@@ -127,7 +100,7 @@ def mask() -> np.ndarray:
 def test_a_map_holds_its_values_inside_and_nan_outside_the_mask(tmp_path, mask):
     values = np.random.default_rng(1).standard_normal(mask.sum())
     values[0] = 0
-    names = {**ENTITIES, "contrast": "cash", "stat": "t"}
+    names = ENTITIES.with_(contrast="cash", stat="t")
     path = write_statmap(tmp_path, names, values, mask, AFFINE, {"Units": "1", "Sources": SOURCES})
     assert path == (
         tmp_path / "sub-01/func/sub-01_task-x_space-MNI_res-2_contrast-cash_stat-t_statmap.nii.gz"
@@ -141,7 +114,12 @@ def test_a_map_holds_its_values_inside_and_nan_outside_the_mask(tmp_path, mask):
 def test_the_sidecar_of_a_map_says_what_it_is(tmp_path, mask):
     names = {"task": "x", "res": "2", "contrast": "cash", "stat": "logp", "desc": "tfceFWE"}
     path = write_statmap(
-        tmp_path, names, np.zeros(mask.sum()), mask, AFFINE, {"Units": "1", "Sources": SOURCES}
+        tmp_path,
+        Entities(names),
+        np.zeros(mask.sum()),
+        mask,
+        AFFINE,
+        {"Units": "1", "Sources": SOURCES},
     )
     assert path.parent.name == "group"
     assert path.name == "task-x_res-2_contrast-cash_stat-logp_desc-tfceFWE_statmap.nii.gz"
@@ -155,7 +133,7 @@ def test_the_sidecar_of_a_map_says_what_it_is(tmp_path, mask):
 def test_a_mask_and_its_sidecar_agree(tmp_path, mask):
     path = write_mask(
         tmp_path,
-        {**ENTITIES, "contrast": "cash"},
+        ENTITIES.with_(contrast="cash"),
         mask,
         AFFINE,
         {"Node": "run", "Sources": SOURCES},

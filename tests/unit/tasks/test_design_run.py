@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from twolevel.bids.entities import Entities
 from twolevel.bids.run_inputs import RunSpec
-from twolevel.derivatives.exclusions import read_exclusions
 from twolevel.model.spec import Contrast, Instruction, Node, RunSettings, StatsModel, stage_of
-from twolevel.tasks.design_run import EXCLUSIONS, design_run
+from twolevel.tasks.design_run import design_run
+from twolevel.tasks.handoff import load_exclusions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,13 +31,11 @@ def design(tmp_path: Path):
             Instruction("Convolve", tuple(x), (("Model", "glover"),)),
         )
         node = Node("run", "run", ("run",), (*x, "1"), RunSettings(), steps, None, named)
-        spec = RunSpec((("sub", "01"), ("task", "t"), ("run", "1")), 2.0, 0.0, 50, ())
+        spec = RunSpec(Entities({"sub": "01", "task": "t", "run": "1"}), 2.0, 0.0, 50, ())
         stage = stage_of(StatsModel("m", (node,), ()), "run")
         folder = design_run(spec, stage, {"events": events}, tmp_path / "out")
         (table,) = folder.rglob("*_design.tsv")
-        left_out = [
-            (e.kind, e.item, e.count, e.reason) for e in read_exclusions(folder / EXCLUSIONS)
-        ]
+        left_out = [(e.kind, e.item, e.count, e.reason) for e in load_exclusions(folder)]
         columns = list(pd.read_csv(table, sep="\t"))
         return columns, json.loads(table.with_suffix(".json").read_text()), left_out
 

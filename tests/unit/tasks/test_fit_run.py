@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from twolevel.bids.entities import Entities
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.derivatives.quality import LOW_MEAN, low_mean_notes
 from twolevel.files.images import read_map, write_image
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHAPE, N_VOLUMES, REPETITION_TIME = (6, 5, 4), 60, 2.0
-SPEC = RunSpec((("sub", "01"), ("task", "x"), ("run", "1")), REPETITION_TIME, 0.0, N_VOLUMES, ())
+SPEC = RunSpec(
+    Entities({"sub": "01", "task": "x", "run": "1"}), REPETITION_TIME, 0.0, N_VOLUMES, ()
+)
 UNSTEADY = [0, 1]
 LOW = [(0, 0, 0), (5, 4, 3), (2, 2, 2)]  # voxels without a mean
 
