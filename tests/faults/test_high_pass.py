@@ -131,10 +131,10 @@ def test_a_cosine_under_another_name_is_refused(with_more_cosines, command, own_
 @pytest.mark.parametrize(
     ("cut_off_hz", "expected"),
     [
-        (1 / 128, ("the cosines among the confounds", None, [])),
-        (None, ("the cosines among the confounds", None, [])),
-        (0.02, ("the columns drift_*", 0.02, ["cosine00"])),
-        (0.035, ("the columns drift_*", 0.035, ["cosine00"])),
+        (1 / 128, ("cosines", None, [])),
+        (None, ("cosines", None, [])),
+        (0.02, ("drift", 0.02, ["cosine00"])),
+        (0.035, ("drift", 0.035, ["cosine00"])),
     ],
 )
 def test_the_sidecar_of_the_design_tells_its_high_pass(data, tmp_path, cut_off_hz, expected):

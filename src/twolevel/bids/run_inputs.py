@@ -22,12 +22,13 @@ SHOWN = 60  # characters
 TOLERANCE_S = 1e-3
 SPARE_S = 1e-6  # 1.501 - 1.5 is more than 0.001 in binary numbers
 LONGEST_S = 100.0  # no scan of a brain takes as long: such numbers are milliseconds
-STATED = "the sidecar of the image"
-ASSUMED = (
-    "half a repetition time, fMRIPrep's default reference: slice timing was corrected and no "
-    "StartTime is stated"
-)
-UNKNOWN = "0: neither a StartTime is stated nor that slice timing was corrected"
+STATED, ASSUMED, UNKNOWN = "stated", "assumed", "unknown"
+START_TIMES = {
+    STATED: "the sidecar of the image",
+    ASSUMED: "half a repetition time, fMRIPrep's default reference: slice timing was corrected "
+    "and no StartTime is stated",
+    UNKNOWN: "0: neither a StartTime is stated nor that slice timing was corrected",
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class RunSpec:
     sources : tuple of str
         BIDS URIs of the files it is computed from.
     start_time_from : str
-        What the start time comes from.
+        What the start time comes from: a key of `START_TIMES`.
     """
 
     entities: Entities

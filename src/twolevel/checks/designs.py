@@ -11,6 +11,7 @@ from twolevel.model.spec import INTERCEPT, is_wild
 from twolevel.model.variables import RunVariables, resolve_variables
 from twolevel.notes import Note
 from twolevel.stats.run.design import (
+    UNSTEADY,
     HighPass,
     cosines_among,
     frame_times_of,
@@ -101,7 +102,7 @@ def check_design(
             )
         )
     notes = _notes_on_design(files, node, variables, high_pass=confounds.high_pass) + more
-    unsteady = [c for c in confound_names(table) if c.startswith("non_steady_state_outlier")]
+    unsteady = [c for c in confound_names(table) if c.startswith(UNSTEADY)]
     if len(confounds.kept) == n_rows and not set(unsteady) & set(confounds.regressors):
         what = "volumes in a non-steady state are neither left out nor have a regressor"
         notes += [Note(what, files.name, ", ".join(unsteady))] if unsteady else []

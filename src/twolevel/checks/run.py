@@ -9,6 +9,7 @@ import numpy as np
 from twolevel.bids.events import RunEvents, events_of_run
 from twolevel.bids.run_inputs import (
     ASSUMED,
+    START_TIMES,
     gather,
     read_timing,
     start_time_source,
@@ -135,7 +136,8 @@ def _read_run(
 def _notes_on_start(files: RunFiles, start_time: float) -> list[Note]:
     if start_time_source(files) != ASSUMED:
         return []
-    return [Note(f"the start time is taken to be {ASSUMED}", files.name, f"{start_time:g} s")]
+    what = f"the start time is taken to be {START_TIMES[ASSUMED]}"
+    return [Note(what, files.name, f"{start_time:g} s")]
 
 
 def _notes_on_events(

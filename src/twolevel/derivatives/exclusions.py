@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from twolevel.bids.entities import OTHER_ENTITIES
 from twolevel.files.tables import read_tsv, write_tsv
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ EXCLUSION_COLUMNS = (
     "session",
     "task",
     "run",
+    "other",
     "space",
     "contrast",
     "kind",
@@ -40,6 +42,8 @@ class Exclusion:
         ``volume``, ``event``, ``voxel``, ``contrast``, ``run`` or ``subject``.
     subject, session, run : str
         Labels; empty where it concerns all.
+    other : str
+        What tells the run from others beside these: ``dir-AP``.
     task, space : str
         As the options name them; filled in from the record of what was published.
     contrast : str
@@ -55,6 +59,7 @@ class Exclusion:
     subject: str = ""
     session: str = ""
     run: str = ""
+    other: str = ""
     task: str = ""
     space: str = ""
     contrast: str = ""
@@ -79,6 +84,7 @@ class Exclusion:
             subject=entities["sub"],
             session=entities.get("ses", ""),
             run=entities.normalised().get("run", ""),
+            other=entities.in_words(OTHER_ENTITIES),
             contrast=contrast,
             item=item,
             count=count,

@@ -202,8 +202,8 @@ def _read_excluded(root: Path, incomplete: Incomplete) -> pd.DataFrame:
     if (root / EXCLUDED).is_file() and (merged := read(root / EXCLUDED)) is not None:
         told = merged["subject"].isin([path.parent.name.removeprefix("sub-") for path in paths])
         tables.append(merged[~told | (merged["kind"] == "subject")])
-    empty = pd.DataFrame(columns=list(EXCLUSION_COLUMNS))
-    return pd.concat(tables, ignore_index=True) if tables else empty
+    found = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return found.reindex(columns=list(EXCLUSION_COLUMNS))
 
 
 def _depth(path: Path) -> tuple[int, str]:

@@ -88,6 +88,8 @@ class TestResult:
         Its row of ``tests.tsv``; None for what is missing.
     table : Path
         That holds the clusters.
+    tail : {"gpd"} or None
+        Small p were read from a fitted tail.
     """
 
     __test__ = False  # not a test case, whatever its name suggests to pytest
@@ -95,6 +97,7 @@ class TestResult:
     row: dict[str, Any]
     clusters: pd.DataFrame
     table: Path
+    tail: str | None
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,8 @@ def _read_contrast(root: Path, stem: str, label: str, rows: pd.DataFrame) -> Con
         row = {str(k): None if pd.isna(value) else value for k, value in record.items()}
         test = str(row["test"])
         clusters = root / "group" / f"{start}desc-{test}_clusters.tsv"
-        tests.append(TestResult(row, read_tsv(clusters), clusters))
+        sidecar = read_json(clusters.with_suffix(".json"))
+        tests.append(TestResult(row, read_tsv(clusters), clusters, sidecar.get("Tail")))
         stat = "z" if row["statistic"] == "z" else "logp"
         expected = root / "group" / f"{start}stat-{stat}_desc-{test}_statmap.nii.gz"
         survives[test] = find_survivors(read_map(expected)[0], stat, row["threshold"])
@@ -196,7 +200,7 @@ def _read_contrast(root: Path, stem: str, label: str, rows: pd.DataFrame) -> Con
         maps,
         _find_peak(maps, sides, logp, quoted),
         {
-            path.name.removeprefix(f"{start}desc-").removesuffix("_statmap.png"): path
+            entities_of(path)["desc"]: path
             for path in sorted((root / "figures").glob(f"{start}desc-*_statmap.png"))
         },
         tests,

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from twolevel.report.subject_effects import Coverage
 
 UNCORRECTED = ("clusterExtent", "fpr")
-OTHER_ENTITIES = r"^((?:(?:acq|ce|rec|dir|echo|part)-\w+ ?)+)(?::|$)"  # in items of exclusions
 KINDS = ("subject", "run", "contrast", "volume", "event", "regressor", "voxel")  # of exclusions
+HIGH_PASS = {
+    "cosines": "the cosines among the confounds",
+    "drift": "the columns drift_*",
+    None: "none",
+}
 FOREMOST = (
     "permutationFWE",
     "tfceFWE",
@@ -164,9 +168,7 @@ def left_out(excluded: pd.DataFrame) -> str:
         rows = rows[~of_group]
         if rows.empty:
             continue
-        # What a run is called beyond its number stands before the item.
-        other = rows["item"].str.extract(OTHER_ENTITIES, expand=False)
-        runs = rows.assign(item=other)[["subject", "session", "run", "item"]].drop_duplicates()
+        runs = rows[["subject", "session", "run", "other"]].drop_duplicates()
         if kind in ("volume", "event", "regressor", "voxel"):
             counted = _count(int(rows["count"].astype(int).sum()), kind)
             parts.append(f"{counted} in {_count(len(runs), 'run')}")
@@ -255,7 +257,7 @@ def references(derivatives: Derivatives) -> list[str]:
     listed = [NILEARN] + [text for test, text in OF_TESTS.items() if test in names]
     if any(row["n_permutations"] is not None for row in rows):
         listed.append(PERMUTATION)
-    if any("tail fitted" in row["controls"] for row in rows):
+    if any(test.tail for contrast in derivatives.contrasts for test in contrast.tests):
         listed.append(TAIL)
     return listed
 
@@ -277,8 +279,8 @@ def _run_sentences(derivatives: Derivatives) -> str:
     strategy = settings["confound_strategy"]
     by = f' (strategy "{strategy}" of nilearn)' if strategy else ""
     times = " or ".join(f"{t:g}" for t in sorted({d["RepetitionTime"] for d in designs}))
-    n_confounds = _range([sum(_is(t, "confound") for t in d["Columns"].values()) for d in designs])
-    high_pass = " or ".join(dict.fromkeys(d["HighPass"] for d in designs))
+    n_confounds = _range([len(_columns(design, "confound")) for design in designs])
+    high_pass = " or ".join(dict.fromkeys(HIGH_PASS[d["HighPass"]] for d in designs))
     return (
         f"Data of {_count(len(derivatives.subjects), 'subject')} and "
         f"{_count(derivatives.n_runs, 'run')} (repetition time {times} s), "
@@ -297,18 +299,20 @@ def _run_sentences(derivatives: Derivatives) -> str:
 
 def _conditions(designs: Sequence[dict[str, Any]]) -> str:
     """List the conditions of all runs, by what they are convolved with."""
-    by_shape: dict[str, dict[str, None]] = {}
+    by_hrf: dict[str | None, dict[str, None]] = {}
     for design in designs:
-        for name, text in design["Columns"].items():
-            if _is(text, "condition"):
-                by_shape.setdefault(text.partition(", ")[2], {})[name] = None
-    return (
-        "; ".join(f"{', '.join(names)} ({shape})" for shape, names in by_shape.items()) or "none"
-    )
+        for name, column in _columns(design, "condition").items():
+            by_hrf.setdefault(column["HRF"], {})[name] = None
+    listed = [
+        f"{', '.join(names)} ({f'convolved with {hrf}' if hrf else 'as it is'})"
+        for hrf, names in by_hrf.items()
+    ]
+    return "; ".join(listed) or "none"
 
 
-def _is(description: str, kind: str) -> bool:
-    return description.startswith(kind)
+def _columns(design: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    """Return the columns of one kind with what the sidecar of a run's design says of them."""
+    return {name: c for name, c in design["Columns"].items() if c["Kind"] == kind}
 
 
 def _range(numbers: Sequence[int]) -> str:

@@ -41,6 +41,7 @@ exclusions = st.lists(
         subject=maybe,
         session=maybe,
         run=maybe,
+        other=maybe,
         contrast=maybe,
         item=maybe,
         count=st.integers(0, 10**9),
@@ -67,6 +68,14 @@ def test_labels_of_exclusions_keep_their_zeros(tmp_path):
     assert (back.subject, back.session, back.run, back.item) == ("01", "002", "1", "3 4")
 
 
+def test_what_tells_a_run_apart_beside_its_number_has_a_column(tmp_path):
+    run = Entities({"sub": "01", "dir": "AP", "acq": "mb", "task": "x", "run": "01"})
+    (back,) = read_exclusions(
+        write_exclusions(tmp_path / "e.tsv", [Exclusion.in_run(run, "r", "why")])
+    )
+    assert (back.run, back.other, back.item) == ("1", "acq-mb dir-AP", "")
+
+
 def test_a_table_without_exclusions_has_its_header(tmp_path):
     path = write_exclusions(tmp_path / "e.tsv", [])
     assert path.read_text() == "\t".join(EXCLUSION_COLUMNS) + "\n"
@@ -74,7 +83,10 @@ def test_a_table_without_exclusions_has_its_header(tmp_path):
 
 def test_what_is_empty_is_written_as_n_a(tmp_path):
     path = write_exclusions(tmp_path / "e.tsv", [Exclusion("voxel", "flat", count=3)])
-    assert path.read_text().splitlines()[1] == "n/a\tn/a\tn/a\tn/a\tn/a\tn/a\tvoxel\tn/a\t3\tflat"
+    assert (
+        path.read_text().splitlines()[1]
+        == "n/a\tn/a\tn/a\tn/a\tn/a\tn/a\tn/a\tvoxel\tn/a\t3\tflat"
+    )
 
 
 @pytest.mark.parametrize(
