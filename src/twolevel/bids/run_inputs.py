@@ -128,8 +128,18 @@ def read_timing(files: RunFiles) -> tuple[float, float]:
         No sidecar states the repetition time, two sources disagree, or the volumes are not
         equally spaced in time.
     """
-    where = f"repetition time of {files.name}"
     _refuse_volume_timing(files)
+    repetition_time = _repetition_time(files)
+    start_time = repetition_time / 2 if start_time_source(files) == ASSUMED else 0.0
+    for path in files.derivative_sidecars:
+        if "StartTime" in (content := read_json(path)):
+            start_time = _seconds(content["StartTime"], "StartTime", path)
+    return repetition_time, start_time
+
+
+def _repetition_time(files: RunFiles) -> float:
+    """Return the repetition time on which sidecars and header agree."""
+    where = f"repetition time of {files.name}"
     raw, prepared = _stated(files.raw_sidecars), _stated(files.derivative_sidecars)
     stated = [s for s in (raw, prepared) if s is not None]
     if not stated:
@@ -168,11 +178,7 @@ def read_timing(files: RunFiles) -> tuple[float, float]:
                 "find out which is right and correct the others",
             )
         )
-    start_time = repetition_time / 2 if start_time_source(files) == ASSUMED else 0.0
-    for path in files.derivative_sidecars:
-        if "StartTime" in (content := read_json(path)):
-            start_time = _seconds(content["StartTime"], "StartTime", path)
-    return repetition_time, start_time
+    return repetition_time
 
 
 def start_time_source(files: RunFiles) -> str:

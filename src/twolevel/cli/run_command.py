@@ -15,7 +15,8 @@ from twolevel.bids.entities import Entities, entities_of
 from twolevel.bids.index import list_subjects
 from twolevel.bids.run_inputs import output_entities
 from twolevel.bids.selection import EXCLUDED
-from twolevel.checks.maps import check_group_mask, find_subject_maps
+from twolevel.checks.group_mask import check_group_mask
+from twolevel.checks.maps import find_subject_maps
 from twolevel.checks.output import check_output
 from twolevel.cli.checks import (
     PlannedOutputs,

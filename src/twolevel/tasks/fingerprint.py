@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 ROOT = Path(twolevel.__file__).parent
 OF_NUMBERS = (
     "bids/**/*.py",
+    "checks/**/*.py",
+    "derivatives/**/*.py",
+    "files/**/*.py",
     "model/**/*.py",
     "numerics/**/*.py",
     "stats/**/*.py",

@@ -13,14 +13,12 @@ from twolevel.derivatives.calls import History
 from twolevel.derivatives.exclusions import EXCLUSION_COLUMNS
 from twolevel.report.derivatives import Derivatives, GroupLevel
 from twolevel.report.group_results import ContrastResult, GroupMaps, Peak, TestResult
+from twolevel.report.methods import TAIL, methods, references
 from twolevel.report.words import (
-    TAIL,
     absent_contrasts,
     foremost_test,
     hopeless_tests,
     left_out,
-    methods,
-    references,
 )
 
 WHY = "what is listed under Left out says why."
