@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from twolevel.bids.layout import RunFiles
     from twolevel.bids.run_inputs import RunInputs
+    from twolevel.bids.runs import RunFiles
     from twolevel.files.nifti import ImageHeader
     from twolevel.model.variables import RunVariables
     from twolevel.notes import Note

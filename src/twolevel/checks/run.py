@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from twolevel.bids.events import RunEvents, events_of_run
 from twolevel.bids.run_inputs import (
     ASSUMED,
+    START_TIMES,
     gather,
     read_timing,
     start_time_source,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from twolevel.bids.layout import RunFiles
+    from twolevel.bids.runs import RunFiles
     from twolevel.files.nifti import ImageHeader
     from twolevel.model.spec import Node
     from twolevel.model.variables import RunVariables
@@ -135,7 +136,8 @@ def _read_run(
 def _notes_on_start(files: RunFiles, start_time: float) -> list[Note]:
     if start_time_source(files) != ASSUMED:
         return []
-    return [Note(f"the start time is taken to be {ASSUMED}", files.name, f"{start_time:g} s")]
+    what = f"the start time is taken to be {START_TIMES[ASSUMED]}"
+    return [Note(what, files.name, f"{start_time:g} s")]
 
 
 def _notes_on_events(

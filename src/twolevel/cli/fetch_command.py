@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twolevel.bids.layout import list_subjects
+from twolevel.bids.index import list_subjects
 from twolevel.bids.selection import choose_subjects, runs_with_images, select_runs
 from twolevel.bids.wanted import parse_space
 from twolevel.cli.console import ReportConsole
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from twolevel.bids.entities import Entities
     from twolevel.model.spec import StatsModel
     from twolevel.notes import Note
 
@@ -121,7 +122,7 @@ def _choose(
     arguments: argparse.Namespace,
     clones: Clones,
     model: StatsModel | None,
-    space: dict[str, str] | None,
+    space: Entities | None,
 ) -> tuple[list[Path], tuple[Note, ...]]:
     """List the files that the selected runs need, and what is missing of others."""
     derivatives = [clones.derivatives]

@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from twolevel.bids.layout import list_subjects
+from twolevel.bids.entities import Entities, entities_of
+from twolevel.bids.index import list_subjects
 from twolevel.bids.run_inputs import output_entities
 from twolevel.bids.selection import EXCLUDED
-from twolevel.checks.maps import check_group_mask, find_subject_maps
+from twolevel.checks.group_mask import check_group_mask
+from twolevel.checks.maps import find_subject_maps
 from twolevel.checks.output import check_output
 from twolevel.cli.checks import (
     PlannedOutputs,
@@ -37,7 +39,6 @@ from twolevel.cli.options import JOBS
 from twolevel.cli.progress import StageProgress, format_seconds, show_notes
 from twolevel.cli.report_command import given_atlas, make_report
 from twolevel.derivatives.calls import RunRecord, write_run_record
-from twolevel.derivatives.maps import entities_of
 from twolevel.derivatives.publish import write_dataset_files
 from twolevel.derivatives.quality import inflation_notes, low_mean_notes
 from twolevel.derivatives.records import (
@@ -150,7 +151,7 @@ def _check_way(
         return None, []
     if group is not None:
         record = Publication(GROUP, kind_of(group.entities), request.model.scope.record)
-        planned = PlannedOutputs({GROUP: record}, {GROUP: [dict(group.entities)]})
+        planned = PlannedOutputs({GROUP: record}, {GROUP: [group.entities]})
     elif plan is not None:
         planned = plan_outputs(request, plan, with_group=arguments.analysis_level == "all")
     else:
@@ -352,14 +353,13 @@ def _find_group(
     arguments: argparse.Namespace, request: Request, output_dir: Path, plan: Plan | None = None
 ) -> GroupInputs:
     """Find the subjects' maps; in `all`, those of the subjects that were analysed."""
-    wanted: dict[str, str] = {}
+    wanted = Entities(request.selection.space or {})
     tasks = request.selection.labels.get("task", ())
     if len(tasks) == 1:
-        wanted["task"] = tasks[0]
-    wanted.update(request.selection.space or {})
+        wanted = wanted.with_(task=tasks[0])
     downsample = request.model.nodes[0].run_settings.downsample
     if downsample > 1 and "res" in wanted:
-        wanted["res"] += f"down{downsample}"
+        wanted = wanted.with_(res=f"{wanted['res']}down{downsample}")
     subjects: list[str] | None = list(request.selection.subjects) or None
     left_out: Mapping[str, str] = dict.fromkeys(request.selection.excluded, EXCLUDED)
     if subjects is None and left_out:

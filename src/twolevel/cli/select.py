@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from twolevel.bids.entities import Entities
     from twolevel.model.spec import StatsModel
 
 INPUT = "the model's Input"
@@ -74,7 +75,7 @@ def make_selection(
     arguments: argparse.Namespace,
     model: StatsModel | None,
     subjects: tuple[str, ...],
-    space: dict[str, str] | None,
+    space: Entities | None,
 ) -> tuple[Selection, list[Note]]:
     """Put what options and filter file select over what the model's Input selects.
 
@@ -83,7 +84,7 @@ def make_selection(
     model : StatsModel, optional
     subjects : tuple of str
         As they were chosen.
-    space : dict of str to str, optional
+    space : Entities, optional
 
     Returns
     -------

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from twolevel.bids.entities import build_name
-from twolevel.derivatives.maps import folder_of
 from twolevel.files.sidecars import read_json, write_json
 from twolevel.files.tables import read_tsv, write_tsv
 from twolevel.stats.maps.design import INTERCEPT, Exchangeability, MapDesign
@@ -18,12 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from twolevel.bids.entities import Entities
+
 ROWS = "subject"
 """The column that names the rows."""
 
 
 def write_map_design(
-    folder: Path, entities: Mapping[str, str], design: MapDesign, sidecar: Mapping[str, Any]
+    folder: Path, entities: Entities, design: MapDesign, sidecar: Mapping[str, Any]
 ) -> Path:
     """Write a design matrix over subjects, and what else belongs to the design in its sidecar.
 
@@ -31,12 +31,12 @@ def write_map_design(
     ----------
     folder : Path
         The tree that is being made.
-    entities : mapping of str to str
+    entities : Entities
         Of the maps.
     sidecar : mapping
         What is common to the level.
     """
-    path = folder / folder_of(entities) / build_name(entities, "design", ".tsv")
+    path = folder / entities.path("design", ".tsv")
     columns = dict(zip(design.columns, design.matrix.T, strict=True))
     described = {
         name: "1: the mean of the group" if name == INTERCEPT else "of the table of subjects"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twolevel.bids.entities import build_name, parse_name
 from twolevel.files.nifti import write_image
 from twolevel.files.sidecars import sidecar_of, write_json
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from twolevel.bids.entities import Entities
     from twolevel.model.spec import Contrast, ContrastName, Stage
     from twolevel.space.grid import Grid
     from twolevel.space.mask import Mask
@@ -39,20 +39,6 @@ MEANINGS = {
     "ar": "Autoregressive coefficient of the residuals of ordinary least squares, before it is "
     "cut off or grouped; the number in the name is the lag in volumes",
 }
-
-
-def folder_of(entities: Mapping[str, str]) -> str:
-    """Return the folder of an output: that of its subject, or ``group``.
-
-    Returns
-    -------
-    str
-        Relative to the output directory.
-    """
-    if "sub" not in entities:
-        return "group"
-    session = f"/ses-{entities['ses']}" if "ses" in entities else ""
-    return f"sub-{entities['sub']}{session}/func"
 
 
 def model_record(stage: Stage) -> dict[str, Any]:
@@ -88,9 +74,7 @@ def map_record(contrast: Contrast | ContrastName, dof: float, fwhm_mm: float) ->
     }
 
 
-def spatial_record(
-    entities: Mapping[str, str], grid: Grid, sources: Sequence[str]
-) -> dict[str, str]:
+def spatial_record(entities: Entities, grid: Grid, sources: Sequence[str]) -> dict[str, str]:
     """Describe grid and space, as far as the standard asks for it.
 
     Parameters
@@ -115,7 +99,7 @@ def spatial_record(
 
 def write_mask(
     folder: Path,
-    entities: Mapping[str, str],
+    entities: Entities,
     mask: Mask,
     sidecar: Mapping[str, Any],
 ) -> Path:
@@ -125,16 +109,12 @@ def write_mask(
     ----------
     folder : Path
         The tree that is being made.
-    entities : mapping of str to str
+    entities : Entities
         Without ``desc``; with ``contrast`` for a mask of one contrast only.
     sidecar : mapping
         What is common to the level; with ``Sources``.
     """
-    path = (
-        folder
-        / folder_of(entities)
-        / build_name({**entities, "desc": "analysis"}, "mask", ".nii.gz")
-    )
+    path = folder / entities.with_(desc="analysis").path("mask", ".nii.gz")
     content = {
         "Description": "Voxels that were analysed",
         "Type": "ROI",
@@ -148,7 +128,7 @@ def write_mask(
 
 def write_mean_bold(
     folder: Path,
-    entities: Mapping[str, str],
+    entities: Entities,
     volume: NDArray[np.float32],
     grid: Grid,
     sidecar: Mapping[str, Any],
@@ -159,17 +139,13 @@ def write_mean_bold(
     ----------
     folder : Path
         The tree that is being made.
-    entities : mapping of str to str
+    entities : Entities
         Without ``desc``.
     volume : ndarray of the shape of the grid, float32
     sidecar : mapping
         What is common to the level; with ``Sources``.
     """
-    path = (
-        folder
-        / folder_of(entities)
-        / build_name({**entities, "desc": "mean"}, "boldref", ".nii.gz")
-    )
+    path = folder / entities.with_(desc="mean").path("boldref", ".nii.gz")
     content = {
         "Description": "Mean over at most 10 of the volumes that enter the fit, evenly spaced: "
         "the whole field of view, not smoothed, in the units of the image",
@@ -182,7 +158,7 @@ def write_mean_bold(
 
 def write_statmap(
     folder: Path,
-    entities: Mapping[str, str],
+    entities: Entities,
     values: NDArray[np.floating],
     mask: Mask,
     sidecar: Mapping[str, Any],
@@ -193,7 +169,7 @@ def write_statmap(
     ----------
     folder : Path
         The tree that is being made.
-    entities : mapping of str to str
+    entities : Entities
         With ``contrast`` and ``stat``.
     values : ndarray of shape (n_voxels,)
         Over the mask; stored as float32.
@@ -201,7 +177,7 @@ def write_statmap(
     sidecar : mapping
         Comes after what is the same for every map of that statistic; with ``Sources``.
     """
-    path = folder / folder_of(entities) / build_name(entities, "statmap", ".nii.gz")
+    path = folder / entities.path("statmap", ".nii.gz")
     content = {
         "Description": MEANINGS[entities["stat"].rstrip("0123456789")],
         "StatisticalMap": entities["stat"],
@@ -214,7 +190,7 @@ def write_statmap(
 
 def write_estimate(
     folder: Path,
-    entities: Mapping[str, str],
+    entities: Entities,
     estimate: Estimate,
     mask: Mask,
     record: Mapping[str, Any],
@@ -227,7 +203,7 @@ def write_estimate(
     ----------
     folder : Path
         The tree that is being made.
-    entities : mapping of str to str
+    entities : Entities
         With ``contrast``.
     mask : Mask
         Where the points of the estimate are.
@@ -247,34 +223,9 @@ def write_estimate(
         sidedness["p"] = {"Sidedness": in_words(sides)}
     for stat, values in maps.items():
         own = {"Units": unit_of.get(stat, "1"), **sidedness.get(stat, {})}
-        names = {**entities, "stat": stat}
-        write_statmap(folder, names, values, mask, {**own, **record})
+        write_statmap(folder, entities.with_(stat=stat), values, mask, {**own, **record})
 
 
 def in_words(sides: int) -> str:
     """Say of how many sides a test or p is."""
     return "two-sided" if sides == 2 else "one-sided, greater than 0"
-
-
-def subject_entities(names: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Return the entities of a subject's maps: those that its runs share, without run and session.
-
-    Parameters
-    ----------
-    names : sequence of mapping of str to str
-        Entities of the runs.
-    """
-    shared = common_entities(names)
-    return {k: v for k, v in shared.items() if k not in {"ses", "run", "desc"}}
-
-
-def common_entities(names: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Return the entities that all names share."""
-    first, *others = names
-    return {k: v for k, v in first.items() if all(other.get(k) == v for other in others)}
-
-
-def entities_of(path: Path) -> dict[str, str]:
-    """Return the entities of an output's name."""
-    name = parse_name(path)
-    return dict(name.entities) if name else {}

@@ -411,28 +411,6 @@ def stage_of(model: StatsModel, level: Level) -> Stage:
 
 
 @dataclass(frozen=True)
-class GroupSpec:
-    """What every step of the group level has to know.
-
-    Attributes
-    ----------
-    stage : Stage
-        Of the dataset level.
-    entities : tuple of (str, str)
-        Of the names of its outputs: task, space, resolution.
-    smoothing_fwhm_mm : float
-        Of the runs, for the sidecars.
-    seed : int
-        Of everything random.
-    """
-
-    stage: Stage
-    entities: tuple[tuple[str, str], ...]
-    smoothing_fwhm_mm: float
-    seed: int
-
-
-@dataclass(frozen=True)
 class ContrastName:
     """A contrast as the group level names it.
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from twolevel.bids.entities import entities_of
 from twolevel.derivatives.designs import read_map_design
-from twolevel.derivatives.maps import entities_of
 from twolevel.files.maps import read_map
 from twolevel.files.sidecars import read_json, sidecar_of
 from twolevel.files.tables import read_tsv
@@ -91,6 +91,8 @@ class TestResult:
         Its row of ``tests.tsv``; None for what is missing.
     table : Path
         That holds the clusters.
+    tail : {"gpd"} or None
+        Small p were read from a fitted tail.
     """
 
     __test__ = False  # not a test case, whatever its name suggests to pytest
@@ -98,6 +100,7 @@ class TestResult:
     row: dict[str, Any]
     clusters: pd.DataFrame
     table: Path
+    tail: str | None
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,8 @@ def _read_contrast(
         row = {str(k): None if pd.isna(value) else value for k, value in record.items()}
         test = str(row["test"])
         clusters = root / "group" / f"{start}desc-{test}_clusters.tsv"
-        tests.append(TestResult(row, read_tsv(clusters), clusters))
+        sidecar = read_json(clusters.with_suffix(".json"))
+        tests.append(TestResult(row, read_tsv(clusters), clusters, sidecar.get("Tail")))
         stat = "z" if row["statistic"] == "z" else "logp"
         expected = root / "group" / f"{start}stat-{stat}_desc-{test}_statmap.nii.gz"
         survives[test] = find_survivors(read_map(expected)[0], stat, row["threshold"])
@@ -198,7 +202,7 @@ def _read_contrast(
         maps,
         _find_peak(maps, sides, logp, quoted),
         {
-            path.name.removeprefix(f"{start}desc-").removesuffix("_statmap.png"): path
+            entities_of(path)["desc"]: path
             for path in sorted((root / "figures").glob(f"{start}desc-*_statmap.png"))
         },
         tests,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import stdtrit
 
+from twolevel.bids.entities import entities_of
 from twolevel.files.maps import read_map, read_mask
 from twolevel.files.nifti import read_header
 from twolevel.files.sidecars import read_json, sidecar_of
@@ -131,7 +132,7 @@ def read_subject_effects(
 
 
 def _variance_of(path: Path) -> Path:
-    return path.with_name(path.name.replace("_stat-effect_", "_stat-variance_"))
+    return path.with_name(entities_of(path).with_(stat="variance").path("statmap", ".nii.gz").name)
 
 
 @dataclass(frozen=True)

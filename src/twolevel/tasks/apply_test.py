@@ -9,11 +9,10 @@ import numpy as np
 from fileformats.generic import Directory
 from pydra.compose import python
 
-from twolevel.bids.entities import build_name
-from twolevel.derivatives.maps import folder_of, in_words, write_statmap
+from twolevel.derivatives.maps import in_words, write_statmap
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
-from twolevel.model.spec import ContrastName, GroupSettings, GroupSpec, TestSettings
+from twolevel.model.spec import ContrastName, GroupSettings, TestSettings
 from twolevel.stats.inference.cluster_extent import cluster_extent
 from twolevel.stats.inference.cluster_table import cluster_table
 from twolevel.stats.inference.height_control import height_control
@@ -23,10 +22,8 @@ from twolevel.stats.inference.permutation_fwe import permutation_fwe
 from twolevel.stats.inference.result import GroupContrast, GroupTest
 from twolevel.stats.permute.result import Permuted
 from twolevel.tasks.describe_permutations import permutation_record
-from twolevel.tasks.map_handoff import load_fitted, load_permuted
+from twolevel.tasks.handoff import GroupSpec, load_fitted, load_permuted, save_row
 from twolevel.tasks.permute_group import BY_PERMUTATION
-
-ROW = "_row.json"
 
 
 def carry_out(
@@ -77,28 +74,25 @@ def apply_test(
     Path
         `folder`.
     """
-    entities = dict(spec.entities)
     data = load_fitted(fitted)
     permuted = load_permuted(permutations) if test.test in BY_PERMUTATION else None
     result = carry_out(data.contrast, test, spec.stage.node.group_settings, permuted)
-    names = {**entities, "contrast": contrast.label}
+    names = spec.entities.with_(contrast=contrast.label, desc=result.test)
     tail = {"Tail": result.tail}
     relabeled = {**permutation_record(permuted, spec.seed), **tail} if permuted else {}
     record = {**relabeled, **describe_test(result, spec.seed), **data.record}
     write_statmap(
         folder,
-        {**names, "stat": result.statistic, "desc": result.test},
+        names.with_(stat=result.statistic),
         result.map_values,
         data.contrast.mask,
         {"Units": "1", **record},
     )
     clusters = cluster_table(data.contrast, result)
-    path = (
-        folder / folder_of(names) / build_name({**names, "desc": result.test}, "clusters", ".tsv")
-    )
+    path = folder / names.path("clusters", ".tsv")
     write_tsv(path, clusters)
     write_json(path.with_suffix(".json"), {**CLUSTER_COLUMNS, **record})
-    write_json(folder / ROW, _row(contrast, result, data.contrast, len(clusters)))
+    save_row(folder, _row(contrast, result, data.contrast, len(clusters)))
     return folder
 
 

@@ -10,13 +10,12 @@ import pandas as pd
 from fileformats.generic import Directory
 from pydra.compose import python
 
-from twolevel.bids.entities import build_name
-from twolevel.derivatives.maps import folder_of, in_words, write_statmap
+from twolevel.derivatives.maps import in_words, write_statmap
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
-from twolevel.model.spec import ContrastName, GroupSpec
+from twolevel.model.spec import ContrastName
 from twolevel.stats.permute.result import Permuted
-from twolevel.tasks.map_handoff import has_permuted, load_fitted, load_permuted
+from twolevel.tasks.handoff import GroupSpec, has_permuted, load_fitted, load_permuted
 
 UNCORRECTED = "permutationUncorrected"  # the `desc` of p that no test corrects
 
@@ -72,7 +71,7 @@ def describe_permutations(
     if not has_permuted(permutations):
         return folder
     data, permuted = load_fitted(fitted), load_permuted(permutations)
-    names = {**dict(spec.entities), "contrast": contrast.label}
+    names = spec.entities.with_(contrast=contrast.label)
     record = {"Units": "1", **permutation_record(permuted, spec.seed), **data.record}
     mask = data.contrast.mask
     uncorrected = {
@@ -81,15 +80,15 @@ def describe_permutations(
     }
     write_statmap(
         folder,
-        {**names, "stat": "logp", "desc": UNCORRECTED},
+        names.with_(stat="logp", desc=UNCORRECTED),
         -np.log10(permuted.p_uncorrected) + 0.0,  # + 0.0 turns -0.0 into 0.0
         mask,
         {**record, **uncorrected},
     )
     if "tfce" in permuted.observed:
-        tfce = {**names, "stat": "tfce"}
+        tfce = names.with_(stat="tfce")
         write_statmap(folder, tfce, permuted.observed["tfce"], mask, record)
-    path = folder / folder_of(names) / build_name({**names, "desc": "permutation"}, "null", ".tsv")
+    path = folder / names.with_(desc="permutation").path("null", ".tsv")
     columns = {LARGEST[name][0]: values for name, values in permuted.largest.items()}
     write_tsv(path, pd.DataFrame({"permutation": np.arange(1, permuted.n_used + 1), **columns}))
     description = {

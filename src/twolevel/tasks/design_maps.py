@@ -15,9 +15,9 @@ from twolevel.derivatives.designs import write_map_design
 from twolevel.derivatives.maps import model_record, write_mask
 from twolevel.errors import AnalysisError
 from twolevel.files.maps import read_mask
-from twolevel.model.spec import GroupSpec, Node
+from twolevel.model.spec import Node
 from twolevel.stats.maps.design import MapDesign, make_map_design
-from twolevel.tasks.map_handoff import save_limit
+from twolevel.tasks.handoff import GroupSpec, save_group_mask
 
 OF_FIXED_EFFECTS = {"mean": "fixed", "precision": "precision"}
 """Which estimator a subject node's weights of runs ask for."""
@@ -51,7 +51,7 @@ def design_maps(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
     Path
         `folder`.
     """
-    entities, node = dict(spec.entities), spec.stage.node
+    entities, node = spec.entities, spec.stage.node
     subjects = [name for name in masks if name != GIVEN]
     mask = reduce(and_, map(read_mask, masks.values()))
     if not mask.n_points:
@@ -67,7 +67,7 @@ def design_maps(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
     write_map_design(folder, entities, design_of(node, subjects), sidecar)
     write_mask(folder, entities, mask, record)
     if GIVEN in masks:
-        save_limit(folder, read_mask(masks[GIVEN]))
+        save_group_mask(folder, read_mask(masks[GIVEN]))
     return folder
 
 

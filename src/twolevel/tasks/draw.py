@@ -9,25 +9,23 @@ import numpy as np
 from fileformats.generic import Directory, File
 from pydra.compose import python
 
-from twolevel.bids.entities import build_name, is_mni152
-from twolevel.derivatives.maps import folder_of
+from twolevel.bids.entities import Entities, is_mni152
 from twolevel.files.maps import read_map, read_mask
 from twolevel.files.sidecars import read_json
 from twolevel.model.spec import ContrastName, TestSettings
 from twolevel.report.group_results import find_survivors
 from twolevel.stats.maps.quality import carpet
-from twolevel.tasks.apply_test import ROW
-from twolevel.tasks.map_handoff import load_fitted, load_rows
+from twolevel.tasks.handoff import load_fitted, load_row, load_rows
 
 # Pictures are made with matplotlib, which only those import that draw: the command does not.
 
 
-def draw_design(entities: dict[str, str], masks: dict[str, Path], folder: Path) -> Path:
+def draw_design(entities: Entities, masks: dict[str, Path], folder: Path) -> Path:
     """Draw how many subjects cover each voxel.
 
     Parameters
     ----------
-    entities : dict of str to str
+    entities : Entities
         Of the group's maps.
     masks : dict of str to Path
         Analysis mask of each subject, as for `design_maps`.
@@ -54,13 +52,13 @@ def draw_design(entities: dict[str, str], masks: dict[str, Path], folder: Path) 
 
 
 def draw_contrast(
-    entities: dict[str, str], contrast: ContrastName, fitted: Path, maps: Path, folder: Path
+    entities: Entities, contrast: ContrastName, fitted: Path, maps: Path, folder: Path
 ) -> Path:
     """Draw the group's z without a threshold, and the effects of its subjects.
 
     Parameters
     ----------
-    entities : dict of str to str
+    entities : Entities
         Of the group's maps.
     fitted, maps : Path
         What `fit_map_files` wrote.
@@ -78,7 +76,7 @@ def draw_contrast(
 
     data = load_fitted(fitted)
     estimate, mask = data.contrast.estimate, data.contrast.mask
-    names, subjects = {**entities, "contrast": contrast.label}, data.record["Subjects"]
+    names, subjects = entities.with_(contrast=contrast.label), data.record["Subjects"]
     plot_slices(
         figure_path(folder, names, "unthresholded"),
         mask.spread(estimate.z),
@@ -89,9 +87,7 @@ def draw_contrast(
         space=names.get("space"),
     )
     stacked, _, _ = load_rows(maps)
-    effect = (
-        fitted / folder_of(names) / build_name({**names, "stat": "effect"}, "statmap", ".json")
-    )
+    effect = fitted / names.with_(stat="effect").path("statmap", ".json")
     plot_carpet(
         figure_path(folder, names, "subjects"),
         carpet(stacked.blocks(), estimate.maps().get("effect", estimate.stat)),
@@ -103,7 +99,7 @@ def draw_contrast(
 
 
 def draw_test(
-    entities: dict[str, str],
+    entities: Entities,
     contrast: ContrastName,
     fitted: Path,
     tested: Path,
@@ -115,7 +111,7 @@ def draw_test(
 
     Parameters
     ----------
-    entities : dict of str to str
+    entities : Entities
         Of the group's maps.
     fitted : Path
         What `fit_map_files` wrote.
@@ -134,11 +130,11 @@ def draw_test(
     from twolevel.report.figures import plot_glass_brain, plot_slices  # noqa: PLC0415
     from twolevel.report.paper import figure_path  # noqa: PLC0415
 
-    data, row = load_fitted(fitted), read_json(tested / ROW)
-    names, space = {**entities, "contrast": contrast.label}, entities.get("space")
+    data, row = load_fitted(fitted), load_row(tested)
+    names, space = entities.with_(contrast=contrast.label), entities.get("space")
     stat = "z" if row["statistic"] == "z" else "logp"
-    of_test = build_name({**names, "stat": stat, "desc": row["test"]}, "statmap", ".nii.gz")
-    values, _ = read_map(tested / folder_of(names) / of_test)
+    of_test = names.with_(stat=stat, desc=row["test"]).path("statmap", ".nii.gz")
+    values, _ = read_map(tested / of_test)
     z, mask = data.contrast.estimate.z, data.contrast.mask
     survives = find_survivors(mask.take(values), stat, row["threshold"])
     volume = mask.spread(np.where(survives, z, 0))
@@ -165,14 +161,14 @@ def _title(contrast: ContrastName, row: dict[str, Any]) -> str:
 
 
 @python.define(outputs={"out": Directory})
-def DrawDesign(entities: dict[str, str], masks: dict[str, File], drawing: str):
+def DrawDesign(entities: Entities, masks: dict[str, File], drawing: str):
     """Draw what the subjects cover."""
     return draw_design(entities, {k: Path(v) for k, v in masks.items()}, Path.cwd() / "out")
 
 
 @python.define(outputs={"out": Directory})
 def DrawContrast(
-    entities: dict[str, str],
+    entities: Entities,
     contrast: ContrastName,
     fitted: Directory,
     maps: Directory,
@@ -184,7 +180,7 @@ def DrawContrast(
 
 @python.define(outputs={"out": Directory})
 def DrawTest(
-    entities: dict[str, str],
+    entities: Entities,
     contrast: ContrastName,
     test: TestSettings,
     fitted: Directory,

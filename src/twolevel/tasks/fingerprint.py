@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ROOT = Path(twolevel.__file__).parent
 OF_NUMBERS = (
     "bids/**/*.py",
-    "checks/model.py",  # `design_run` takes the levels of events from it
+    "checks/**/*.py",
     "derivatives/**/*.py",
     "files/**/*.py",
     "model/**/*.py",

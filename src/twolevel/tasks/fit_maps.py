@@ -12,7 +12,7 @@ from fileformats.generic import Directory, File
 from pydra.compose import python
 
 from twolevel.derivatives.designs import read_map_design
-from twolevel.derivatives.exclusions import Exclusion, write_exclusions
+from twolevel.derivatives.exclusions import Exclusion
 from twolevel.derivatives.maps import (
     UNITS,
     map_record,
@@ -22,15 +22,21 @@ from twolevel.derivatives.maps import (
 )
 from twolevel.errors import AnalysisError
 from twolevel.files.maps import read_mask
-from twolevel.model.spec import ContrastName, GroupSpec
+from twolevel.model.spec import ContrastName
 from twolevel.numerics.relabeled_statistics import WHOLE
 from twolevel.space.mask import Mask
 from twolevel.stats.inference.result import GroupContrast
 from twolevel.stats.maps.design import MapDesign
 from twolevel.stats.maps.fit import fit_maps
 from twolevel.tasks.design_maps import estimator_of
-from twolevel.tasks.design_run import EXCLUSIONS
-from twolevel.tasks.map_handoff import FittedMaps, load_limit, save_fitted, stack_rows
+from twolevel.tasks.handoff import (
+    FittedMaps,
+    GroupSpec,
+    load_group_mask,
+    save_exclusions,
+    save_fitted,
+    stack_rows,
+)
 
 FEWEST = 2
 
@@ -71,7 +77,7 @@ def fit_map_files(
     (table,) = design.rglob("*_design.tsv")
     level_mask = read_mask(mask_path)
     mask = reduce(and_, (read_mask(f["mask"]) for f in files.values()))
-    for limit in load_limit(design):
+    if (limit := load_group_mask(design)) is not None:
         mask = mask.keep(mask.take(limit))
     if not mask.n_points:
         raise AnalysisError("no voxel is covered by all subjects that have the contrast")
@@ -80,7 +86,7 @@ def fit_map_files(
     group, n_flat = _fit_where_rows_vary(paths, mask, of_rows, estimator, data)
     if not group.n_voxels:
         raise AnalysisError(f'contrast "{contrast.name}": no voxel varies between subjects')
-    names = {**dict(spec.entities), "contrast": contrast.label}
+    names = spec.entities.with_(contrast=contrast.label)
     weights = dict(zip(of_rows.columns, of_rows.weights().T.tolist(), strict=True))
     record = {
         **map_record(contrast, float(group.estimate.dof), spec.smoothing_fwhm_mm),
@@ -101,7 +107,7 @@ def fit_map_files(
     flat = Exclusion(
         "voxel", "no variance between subjects", contrast=contrast.label, count=n_flat
     )
-    write_exclusions(folder / EXCLUSIONS, [flat] if n_flat else [])
+    save_exclusions(folder, [flat] if n_flat else [])
     return folder, data
 
 

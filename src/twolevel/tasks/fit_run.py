@@ -8,11 +8,11 @@ from fileformats.generic import Directory, File
 from pydra.compose import python
 
 from twolevel.bids.run_inputs import RunSpec
-from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
+from twolevel.derivatives.exclusions import Exclusion
 from twolevel.derivatives.maps import map_record, model_record, write_estimate, write_mask
 from twolevel.model.spec import Stage
-from twolevel.tasks.design_run import EXCLUSIONS
-from twolevel.tasks.fitted_run import FittedRun, fit_image, load_design
+from twolevel.tasks.fitted_run import FittedRun, fit_image
+from twolevel.tasks.handoff import load_design, load_exclusions, save_exclusions
 from twolevel.tasks.run_quality import percent_record, save_quality
 
 
@@ -39,7 +39,7 @@ def fit_run_files(
     """
     loaded = load_design(design)
     run = fit_image(stage, files, loaded)
-    entities = dict(spec.entities)
+    entities = spec.entities
     record = {**model_record(stage), "Sources": list(spec.sources)}
     write_mask(folder, entities, run.mask, record)
     record |= percent_record(run.fit, loaded[1])
@@ -48,20 +48,19 @@ def fit_run_files(
     for label, estimate in run.fit.estimates.items():
         write_estimate(
             folder,
-            {**entities, "contrast": label},
+            entities.with_(contrast=label),
             estimate,
             run.mask,
             {**map_record(contrasts[label], run.fit.dof, smoothing), **record},
         )
     save_quality(spec, stage, run, loaded, files.get("confounds"), folder)
-    exclusions = [*read_exclusions(design / EXCLUSIONS), *run_exclusions(spec, run)]
-    write_exclusions(folder / EXCLUSIONS, exclusions)
+    save_exclusions(folder, [*load_exclusions(design), *run_exclusions(spec, run)])
     return folder
 
 
 def run_exclusions(spec: RunSpec, run: FittedRun) -> list[Exclusion]:
     """List what the fit of a run left out."""
-    entities = dict(spec.entities)
+    entities = spec.entities
     counts = {
         "a value that is not finite": run.n_not_finite,
         "nothing changes over time": run.n_constant,

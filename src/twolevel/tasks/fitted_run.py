@@ -9,8 +9,6 @@ import numpy as np
 
 from twolevel.errors import AnalysisError
 from twolevel.files.run_data import run_blocks
-from twolevel.files.sidecars import read_json
-from twolevel.files.tables import read_tsv
 from twolevel.stats.run.fit import fit_blocks
 from twolevel.stats.run.nilearn import fit_blocks_as_nilearn
 from twolevel.tasks.resources import allowed
@@ -24,26 +22,6 @@ if TYPE_CHECKING:
     from twolevel.model.spec import Stage
     from twolevel.space.mask import Mask
     from twolevel.stats.run.result import RunFit
-
-
-def load_design(design: Path) -> tuple[pd.DataFrame, NDArray[np.intp]]:
-    """Read a design matrix that `design_run` wrote.
-
-    Parameters
-    ----------
-    design : Path
-        Its folder.
-
-    Returns
-    -------
-    matrix : pandas.DataFrame of shape (n_kept, n_columns)
-    kept : ndarray of shape (n_kept,), int
-        Volumes of its rows.
-    """
-    (path,) = design.rglob("*_design.tsv")
-    sidecar = read_json(path.with_suffix(".json"))
-    kept = np.setdiff1d(np.arange(sidecar["NumberOfVolumes"]), sidecar["VolumesLeftOut"])
-    return read_tsv(path), kept.astype(np.intp)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from twolevel.stats.inference.permutation_fwe import STATISTIC_OF
 from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import make_permutation_model
 from twolevel.stats.permute.settings import STATISTICS, PermutationSettings
-from twolevel.tasks.map_handoff import load_rows, save_permuted
+from twolevel.tasks.handoff import load_rows, save_permuted
 from twolevel.tasks.resources import allowed, unfinished_folder
 
 BY_PERMUTATION = {*STATISTIC_OF, "permutationFDR"}

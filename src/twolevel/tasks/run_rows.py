@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twolevel.bids.entities import build_name
-from twolevel.derivatives.maps import entities_of, folder_of, subject_entities
+from twolevel.bids.entities import Entities, entities_of
 from twolevel.files.maps import read_map, read_mask
 from twolevel.files.sidecars import read_json, sidecar_of
 from twolevel.stats.estimates import TEstimate
@@ -28,7 +27,6 @@ class RunRow:
 
     Attributes
     ----------
-    entities : mapping of str to str
     mask : Mask
     mask_sources : sequence of str
         BIDS URIs of what the mask comes from.
@@ -38,7 +36,7 @@ class RunRow:
         Takes the label of a contrast and a mask, and returns the run's estimate there.
     """
 
-    entities: Mapping[str, str]
+    entities: Entities
     mask: Mask
     mask_sources: Sequence[str]
     sources: Mapping[str, Sequence[str]]
@@ -57,9 +55,9 @@ def saved_rows(runs: Sequence[Path], run_stage: Stage) -> list[RunRow]:
     """
     mask_paths = [path for run in runs for path in run.rglob("*_desc-analysis_mask.nii.gz")]
     names = [entities_of(path) for path in mask_paths]
-    subject_names, rows = subject_entities(names), []
+    subject_names, rows = Entities.shared(names).without("ses", "run", "desc"), []
     for run, path, entities in zip(runs, mask_paths, names, strict=True):
-        own = {k: v for k, v in entities.items() if k != "desc"}
+        own = entities.without("desc")
         is_subject = own == subject_names
         labels = [contrast.label for contrast in run_stage.node.contrasts]
         sources = {
@@ -72,13 +70,12 @@ def saved_rows(runs: Sequence[Path], run_stage: Stage) -> list[RunRow]:
     return rows
 
 
-def _map_of(entities: Mapping[str, str], label: str, stat: str) -> str:
+def _map_of(entities: Entities, label: str, stat: str) -> str:
     """Name the map of a run within its folder."""
-    name = build_name({**entities, "contrast": label, "stat": stat}, "statmap", ".nii.gz")
-    return f"{folder_of(entities)}/{name}"
+    return entities.with_(contrast=label, stat=stat).path("statmap", ".nii.gz").as_posix()
 
 
-def _sources(run: Path, entities: Mapping[str, str], label: str, *, is_subject: bool) -> list[str]:
+def _sources(run: Path, entities: Entities, label: str, *, is_subject: bool) -> list[str]:
     """Name the maps of a run that are combined.
 
     The only run of a subject, without a run entity, has the names of the subject's maps, which
@@ -90,7 +87,7 @@ def _sources(run: Path, entities: Mapping[str, str], label: str, *, is_subject: 
     return [f"bids::{_map_of(entities, label, stat)}" for stat in ("effect", "variance")]
 
 
-def _load(run: Path, entities: Mapping[str, str], label: str, mask: Mask) -> TEstimate:
+def _load(run: Path, entities: Entities, label: str, mask: Mask) -> TEstimate:
     paths = [run / _map_of(entities, label, stat) for stat in ("effect", "variance")]
     effect, variance = (mask.take(read_map(path)[0]).astype(np.float64) for path in paths)
     content = read_json(sidecar_of(paths[0]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial, reduce
 from operator import and_
@@ -13,14 +13,13 @@ import numpy as np
 from fileformats.generic import Directory, File
 from pydra.compose import python
 
-from twolevel.bids.entities import RUN_ENTITIES, describe, other_entities
-from twolevel.bids.layout import averaged_sessions
+from twolevel.bids.entities import OTHER_ENTITIES, RUN_ENTITIES, Entities
 from twolevel.bids.run_inputs import RunSpec
-from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
+from twolevel.bids.runs import averaged_sessions
+from twolevel.derivatives.exclusions import Exclusion
 from twolevel.derivatives.maps import (
     map_record,
     model_record,
-    subject_entities,
     write_estimate,
     write_mask,
 )
@@ -31,9 +30,9 @@ from twolevel.space.mask import Mask
 from twolevel.stats.estimates import Estimate, TEstimate
 from twolevel.stats.maps.fit import fit_maps
 from twolevel.tasks.design_maps import design_of, estimator_of
-from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fit_run import run_exclusions
-from twolevel.tasks.fitted_run import FittedRun, fit_image, load_design
+from twolevel.tasks.fitted_run import FittedRun, fit_image
+from twolevel.tasks.handoff import load_design, load_exclusions, save_exclusions
 from twolevel.tasks.run_quality import save_quality
 from twolevel.tasks.run_rows import RunRow, saved_rows
 
@@ -74,7 +73,7 @@ def save_subject(
         "FirstLevel": settings.first_level,
     }
     mask_sources = {"Sources": [uri for row in rows for uri in row.mask_sources]}
-    entities = subject_entities([row.entities for row in rows])
+    entities = Entities.shared([row.entities for row in rows]).without("ses", "run", "desc")
     record = {**made, **runs_record([row.entities for row in rows]), **mask_sources}
     write_mask(folder, entities, common, record)
     without = []
@@ -85,7 +84,7 @@ def save_subject(
             reason = "no run of this subject determines it: the group leaves the subject out"
             without.append(Exclusion("contrast", reason, subject=subject, contrast=label))
             continue
-        mask, names = reduce(and_, [row.mask for row in there]), {**entities, "contrast": label}
+        mask, names = reduce(and_, [row.mask for row in there]), entities.with_(contrast=label)
         own = {**made, **runs_record([row.entities for row in there]), **mask_sources}
         if mask != common:
             write_mask(folder, names, mask, own)
@@ -94,51 +93,49 @@ def save_subject(
         maps = {**map_record(contrast, float(estimate.dof), fwhm), **own}
         maps["Sources"] = [uri for row in there for uri in row.sources[label]]
         write_estimate(folder, names, estimate, mask, maps)
-    write_exclusions(folder / EXCLUSIONS, [*exclusions, *without])
+    save_exclusions(folder, [*exclusions, *without])
     return folder
 
 
 def _fit(estimates: Sequence[TEstimate], rows: Sequence[RunRow], stage: Stage) -> Estimate:
     return fit_maps(
         np.stack([estimate.effect for estimate in estimates]),
-        design_of(stage.node, [describe(row.entities, RUN_ENTITIES) for row in rows]),
+        design_of(stage.node, [row.entities.in_words(RUN_ENTITIES) for row in rows]),
         estimator=estimator_of(stage.node),
         variances=np.stack([estimate.variance for estimate in estimates]),
         dofs=[float(estimate.dof) for estimate in estimates],
     )
 
 
-def runs_record(names: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+def runs_record(names: Sequence[Entities]) -> dict[str, Any]:
     """Describe, for a sidecar, which runs a map of a subject combines.
 
     Parameters
     ----------
-    names : sequence of mapping of str to str
-        Entities of the runs.
+    names : sequence of Entities
+        Those of the runs.
     """
     averaged = averaged_sessions([[entities.get("ses", "") for entities in names]])
     return {
         "NumberOfRuns": len(names),
-        "Runs": [describe(entities, RUN_ENTITIES) for entities in names],
+        "Runs": [entities.in_words(RUN_ENTITIES) for entities in names],
         **({"SessionsAveraged": averaged} if averaged else {}),
     }
 
 
-def exclusions_of(
-    names: Sequence[Mapping[str, str]], folders: Sequence[Path]
-) -> Iterator[Exclusion]:
+def exclusions_of(names: Sequence[Entities], folders: Sequence[Path]) -> Iterator[Exclusion]:
     """Read what was left out of the runs of a subject, told apart by more than their numbers.
 
     Parameters
     ----------
-    names : sequence of mapping of str to str
-        Entities of the runs.
+    names : sequence of Entities
+        Those of the runs.
     folders : sequence of Path
         Of their tables, in the same order.
     """
     for entities, folder in zip(names, folders, strict=True):
-        which = other_entities(entities)
-        for exclusion in read_exclusions(folder / EXCLUSIONS):
+        which = entities.in_words(OTHER_ENTITIES)
+        for exclusion in load_exclusions(folder):
             item = ": ".join(part for part in (which, exclusion.item) if part)
             yield replace(exclusion, item=item)
 
@@ -214,7 +211,7 @@ def fit_subject_at_once(
     """
     step = run_stage.node.run_settings.downsample
     common = reduce(and_, (read_mask(f["mask"]).every(step) for f in files))
-    names = [dict(spec.entities) for spec in specs]
+    names = [spec.entities for spec in specs]
     exclusions = [*left_out, *exclusions_of(names, designs)]
     runs = []
     for spec, paths, design in zip(specs, files, designs, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fileformats.generic import Directory, File
 from pydra.compose import workflow
 
-from twolevel.model.spec import ContrastName, GroupSpec, TestSettings
+from twolevel.model.spec import ContrastName, TestSettings
 from twolevel.report.words import foremost_test
 from twolevel.tasks.apply_test import ApplyTest
 from twolevel.tasks.compare_tests import CompareTests
@@ -13,6 +13,7 @@ from twolevel.tasks.describe_permutations import DescribePermutations
 from twolevel.tasks.design_maps import DesignMaps
 from twolevel.tasks.draw import DrawContrast, DrawDesign, DrawTest
 from twolevel.tasks.fit_maps import FitMaps
+from twolevel.tasks.handoff import GroupSpec
 from twolevel.tasks.permute_group import PermuteGroup, permutation_spec
 
 # `software` identifies the code that numbers come from, `drawing` that of figures; without figures
@@ -71,7 +72,7 @@ def ContrastLevel(
     )
     if drawing is None:
         return fit.out, described.out, tested.out, None, []
-    common = {"entities": dict(spec.entities), "contrast": contrast, "drawing": drawing}
+    common = {"entities": spec.entities, "contrast": contrast, "drawing": drawing}
     drawn = workflow.add(DrawContrast(fitted=fit.out, maps=fit.maps, **common))
     foremost = foremost_test(test.test for test in tests)
     drawn_tests = workflow.add(
@@ -129,9 +130,7 @@ def GroupLevel(
     )
     figures = None
     if drawing is not None:
-        drawn = workflow.add(
-            DrawDesign(entities=dict(spec.entities), masks=masks, drawing=drawing)
-        )
+        drawn = workflow.add(DrawDesign(entities=spec.entities, masks=masks, drawing=drawing))
         figures = drawn.out
     return (
         design.out,

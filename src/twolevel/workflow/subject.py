@@ -7,8 +7,8 @@ from pathlib import Path
 from fileformats.generic import Directory, File
 from pydra.compose import workflow
 
-from twolevel.bids.layout import RunFiles
 from twolevel.bids.run_inputs import RunSpec
+from twolevel.bids.runs import RunFiles
 from twolevel.derivatives.exclusions import Exclusion
 from twolevel.model.spec import Stage
 from twolevel.tasks.design_run import DesignRun

@@ -17,13 +17,12 @@ from pydra.engine.submitter import Submitter
 
 from twolevel.checks.dataset import Plan
 from twolevel.checks.maps import GroupInputs
-from twolevel.derivatives.exclusions import read_exclusions
 from twolevel.derivatives.publish import publish
 from twolevel.derivatives.records import GROUP, Publication, kind_of, record_failure
 from twolevel.errors import AnalysisError, DamagedError, OutputError
-from twolevel.model.spec import ContrastName, GroupSpec, StatsModel, stage_of
-from twolevel.tasks.design_run import EXCLUSIONS
+from twolevel.model.spec import ContrastName, StatsModel, stage_of
 from twolevel.tasks.fingerprint import drawing_fingerprint, numbers_fingerprint
+from twolevel.tasks.handoff import GroupSpec, load_exclusions
 from twolevel.workflow.cache import digest_files, forget_damaged
 from twolevel.workflow.downloads import Downloads
 from twolevel.workflow.events import JobEvent, Listener
@@ -257,7 +256,7 @@ def _publish_group(
         result = _submit(submitter, whole)
         if result is None or result.errored or result.outputs is None:
             raise AnalysisError  # told by its jobs
-        excluded = read_exclusions(Path(result.outputs.comparison) / EXCLUSIONS)
+        excluded = load_exclusions(Path(result.outputs.comparison))
         try:
             return publish(
                 folders_of(result.outputs),
@@ -282,7 +281,6 @@ def _group_task(
 ) -> Any:
     """Write what was found as the inputs of the group's workflow."""
     stage, run_node = stage_of(model, "dataset"), model.nodes[0]
-    entities = tuple(inputs.entities.items())
     masks = {f"sub-{s}": path for s, path in inputs.masks.items()}
     if group_mask is not None:
         masks["group mask"] = group_mask
@@ -293,7 +291,7 @@ def _group_task(
     ]
     there = {c.label: {m.subject for m in inputs.maps[c.label]} for c in run_node.contrasts}
     return GroupLevel(
-        spec=GroupSpec(stage, entities, run_node.run_settings.smoothing_fwhm_mm, seed),
+        spec=GroupSpec(stage, inputs.entities, run_node.run_settings.smoothing_fwhm_mm, seed),
         masks=masks,
         contrasts=[ContrastName(c.name, c.label, c.expression) for c in contrasts],
         files=files,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from twolevel.bids.entities import Entities
 from twolevel.checks.maps import find_subject_maps
 from twolevel.derivatives.maps import model_record, write_mask, write_statmap
 from twolevel.derivatives.records import Publication, record_failure
@@ -53,8 +54,8 @@ class Output:
         n_runs: int = 1,
         **entities: str,
     ) -> None:
-        names = {"sub": subject, "task": "x", "space": "MNI", **entities}
-        names = {key: value for key, value in names.items() if value}
+        given = {"sub": subject, "task": "x", "space": "MNI", **entities}
+        names = Entities({key: value for key, value in given.items() if value})
         record: dict[str, Any] = {
             "SmoothingFWHM": 5.0,
             "Sources": ["bids::sub-01/func/a.nii.gz"],
@@ -69,7 +70,7 @@ class Output:
             for stat in ("effect", "variance", "t", "z"):
                 write_statmap(
                     self.root,
-                    {**names, "contrast": label, "stat": stat},
+                    names.with_(contrast=label, stat=stat),
                     np.zeros(mask.n_points),
                     mask,
                     record,
@@ -137,7 +138,7 @@ def test_a_group_without_a_map_of_any_contrast_is_refused(tmp_path, model):
 
 
 def test_a_contrast_with_a_mask_of_its_own_uses_it(output):
-    names = {"sub": "01", "task": "x", "space": "MNI", "contrast": "cash"}
+    names = Entities({"sub": "01", "task": "x", "space": "MNI", "contrast": "cash"})
     empty = Mask(Grid(SHAPE, AFFINE), np.zeros(SHAPE, bool))
     own = write_mask(output.root, names, empty, {"Sources": [""]})
     first, second = output.find().maps["cash"]
@@ -269,7 +270,9 @@ def fail(
     scope: Scope | None = None,
 ) -> None:
     selection = (scope or output.model.scope).record
-    planned = Publication(f"sub-{subject}", kind or {"task": "x", "space": "MNI"}, selection)
+    planned = Publication(
+        f"sub-{subject}", Entities(kind or {"task": "x", "space": "MNI"}), selection
+    )
     record_failure(output.root, planned, "disk full\nmore of it")
 
 

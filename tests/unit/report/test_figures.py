@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from twolevel.bids.entities import Entities
 from twolevel.report.carpet import plot_carpet
 from twolevel.report.figures import plot_coverage, plot_glass_brain, plot_slices
 from twolevel.report.paper import figure_path
@@ -204,6 +205,6 @@ def test_a_carpet_has_a_row_for_every_subject(tmp_path, n):
 
 def test_names_of_figures_hold_the_entities_of_the_group_in_their_order(tmp_path):
     entities = {"res": "2", "task": "t", "space": MNI, "contrast": "pumps", "dir": "AP"}
-    path = figure_path(tmp_path, entities, "fdr")
+    path = figure_path(tmp_path, Entities(entities), "fdr")
     assert path.name == f"task-t_dir-AP_space-{MNI}_res-2_contrast-pumps_desc-fdr_statmap.png"
     assert path.parent == tmp_path / "figures"

@@ -10,20 +10,28 @@ from typing import Any
 import numpy as np
 import pytest
 
+from twolevel.bids.entities import Entities
 from twolevel.files.nifti import write_image
 from twolevel.model.read import presets, read_model
-from twolevel.model.spec import ContrastName, GroupSpec, TestSettings, stage_of
+from twolevel.model.spec import ContrastName, TestSettings, stage_of
 from twolevel.report import carpet, figures
 from twolevel.stats.maps.quality import carpet as carpet_of
-from twolevel.tasks.apply_test import ROW, apply_test, carry_out
+from twolevel.tasks.apply_test import apply_test, carry_out
 from twolevel.tasks.design_maps import design_maps
 from twolevel.tasks.draw import draw_contrast, draw_design, draw_test
 from twolevel.tasks.fit_maps import fit_map_files
-from twolevel.tasks.map_handoff import load_fitted, load_permuted, load_rows
+from twolevel.tasks.handoff import (
+    GroupSpec,
+    load_fitted,
+    load_permuted,
+    load_row,
+    load_rows,
+    save_row,
+)
 from twolevel.tasks.permute_group import BY_PERMUTATION, permutation_spec, permute_group_files
 
 MNI = "MNI152NLin2009cAsym"
-ENTITIES = {"task": "t", "space": MNI}
+ENTITIES = Entities({"task": "t", "space": MNI})
 CONTRAST = ContrastName("pumps $1$", "pumps", "1*pumps")
 AFFINE = np.diag([8.0, 8, 8, 1]) - np.array([[0.0, 0, 0, 40]] * 3 + [[0, 0, 0, 0]])
 SHAPE = (11, 12, 10)
@@ -60,7 +68,7 @@ def group(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         masks[subject] = write_image(folder / f"{subject}_mask.nii.gz", own, AFFINE)
         files[subject] = {"map": path, "mask": masks[subject]}
     stage = stage_of(read_model(presets()["balloon"]), "dataset")
-    spec = GroupSpec(stage, tuple(ENTITIES.items()), 5.0, 0)
+    spec = GroupSpec(stage, ENTITIES, 5.0, 0)
     design = design_maps(spec, masks, folder / "design")
     fitted, maps = fit_map_files(spec, CONTRAST, files, design, folder / "fit", folder / "maps")
     relabeled = permutation_spec(spec.stage.node.group_settings, 0)
@@ -167,7 +175,7 @@ def test_a_glass_brain_is_drawn_of_one_test_and_in_its_own_space(
     entities = {"task": "t", "space": space}
     source, tested = group["folder"] / "fpr", tmp_path / "fpr"
     (tested / "group").mkdir(parents=True)
-    (tested / ROW).write_bytes((source / ROW).read_bytes())
+    save_row(tested, load_row(source))
     for path in (source / "group").iterdir():
         (tested / "group" / path.name.replace(MNI, space)).write_bytes(path.read_bytes())
     fitted = group["folder"] / "fit"

@@ -18,7 +18,7 @@ from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import make_permutation_model
 from twolevel.stats.permute.result import Permuted
 from twolevel.stats.permute.settings import PermutationSettings
-from twolevel.tasks.map_handoff import load_permuted, load_rows, save_permuted, stack_rows
+from twolevel.tasks.handoff import load_permuted, load_rows, save_permuted, stack_rows
 from twolevel.tasks.permute_group import PermutationSpec, permutation_spec, permute_group_files
 from twolevel.tasks.resources import keep_unfinished_in
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
-from twolevel.derivatives.maps import subject_entities
+from twolevel.bids.entities import Entities
+from twolevel.derivatives.exclusions import Exclusion
 from twolevel.model.read import presets, read_model
 from twolevel.model.spec import stage_of
 from twolevel.space.mask import Mask
 from twolevel.stats.estimates import TEstimate
-from twolevel.tasks.design_run import EXCLUSIONS
+from twolevel.tasks.handoff import load_exclusions, save_exclusions
 from twolevel.tasks.run_rows import RunRow
 from twolevel.tasks.subject_maps import exclusions_of, runs_record, save_subject
 
@@ -23,23 +23,8 @@ SPACE = {"space": "MNI152NLin2009cAsym", "res": "2"}
 AVERAGED = "sessions per subject are averaged; a Session node keeps them apart"
 
 
-def run(**entities: str) -> dict[str, str]:
-    return {"sub": "01", "task": "t", **entities, **SPACE}
-
-
-@pytest.mark.parametrize(
-    ("runs", "left"),
-    [
-        ([run(dir="AP"), run(dir="PA")], {}),
-        ([run(dir="AP", run="1"), run(dir="AP", run="2")], {"dir": "AP"}),
-        ([run(acq="mb", run="1"), run(acq="seq", run="2")], {}),
-        ([run(ses="a", acq="mb"), run(ses="b", acq="mb")], {"acq": "mb"}),
-        ([run(dir="AP")], {"dir": "AP"}),
-        ([run(ses="a", run="1")], {}),
-    ],
-)
-def test_the_maps_of_a_subject_have_the_entities_that_its_runs_share(runs, left):
-    assert subject_entities(runs) == {"sub": "01", "task": "t", **SPACE, **left}
+def run(**entities: str) -> Entities:
+    return Entities({"sub": "01", "task": "t", **entities, **SPACE})
 
 
 @pytest.mark.parametrize(
@@ -92,7 +77,7 @@ def test_a_contrast_tells_of_its_own_runs(tmp_path):
     of_pumps = sidecar("contrast-pumps_stat-effect_statmap")
     assert of_pumps["Runs"] == ["ses-a task-t run-1", "ses-a task-t run-2"]
     assert "SessionsAveraged" not in of_pumps
-    recorded = read_exclusions(tmp_path / EXCLUSIONS)
+    recorded = load_exclusions(tmp_path)
     assert [(e.kind, e.session, e.contrast) for e in recorded] == [
         ("run", "c", ""),
         ("contrast", "", "explode"),
@@ -105,7 +90,7 @@ def test_what_was_left_out_of_runs_without_a_number_says_which(tmp_path: Path):
     for folder, entities in zip(folders, names, strict=True):
         rows = [Exclusion.in_run(entities, "event", "outside", item="lines 5")]
         rows += [Exclusion.in_run(entities, "run", "no a in this run", contrast="a")]
-        write_exclusions(folder / EXCLUSIONS, rows)
+        save_exclusions(folder, rows)
     assert [e.item for e in exclusions_of(names, folders)] == [
         "dir-AP: lines 5",
         "dir-AP",

@@ -15,14 +15,12 @@ from twolevel.stats.maps.design import make_map_design
 from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import make_permutation_model
 from twolevel.stats.permute.settings import PermutationSettings
-from twolevel.tasks.map_handoff import (
+from twolevel.tasks.handoff import (
     FittedMaps,
     load_fitted,
-    load_limit,
     load_permuted,
     load_rows,
     save_fitted,
-    save_limit,
     stack_rows,
 )
 from twolevel.tasks.permute_group import PermutationSpec, permute_group_files
@@ -50,13 +48,6 @@ def test_an_estimate_is_found_again(tmp_path, estimate):
         assert np.ndim(getattr(found.contrast.estimate, name)) == np.ndim(value)
     assert found.contrast.mask == MASK
     assert found.record == {"Any": 1}
-
-
-def test_the_mask_that_was_given_is_found_again(tmp_path):
-    assert load_limit(tmp_path) == []
-    save_limit(tmp_path, MASK)
-    (limit,) = load_limit(tmp_path)
-    np.testing.assert_array_equal(limit, MASK.inside)
 
 
 def test_relabelings_test_the_contrast_of_the_design_that_was_fitted(tmp_path):
