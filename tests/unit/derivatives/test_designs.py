@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 
+from twolevel.bids.entities import Entities
 from twolevel.derivatives.designs import read_map_design, write_map_design
 from twolevel.stats.maps.design import make_map_design
 
-NAMES = {"task": "t", "space": "MNI152NLin2009cAsym"}
+NAMES = Entities({"task": "t", "space": "MNI152NLin2009cAsym"})
 
 
 def test_a_design_that_is_written_is_read_again(tmp_path):

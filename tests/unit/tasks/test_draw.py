@@ -172,7 +172,7 @@ def test_the_title_says_the_test_and_its_threshold(group, drawn, tmp_path, test,
 def test_a_glass_brain_is_drawn_of_one_test_and_in_its_own_space(
     group, drawn, tmp_path, space, through_the_brain, expected
 ):
-    entities = {"task": "t", "space": space}
+    entities = Entities({"task": "t", "space": space})
     source, tested = group["folder"] / "fpr", tmp_path / "fpr"
     (tested / "group").mkdir(parents=True)
     save_row(tested, load_row(source))
