@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 ROOT = Path(twolevel.__file__).parent
 OF_NUMBERS = (
     "bids/**/*.py",
+    "checks/**/*.py",
+    "derivatives/**/*.py",
+    "files/**/*.py",
     "model/**/*.py",
     "numerics/**/*.py",
+    "space/**/*.py",
     "stats/**/*.py",
     "tasks/**/*.py",
     "workflow/group.py",  # they say which step gets what
