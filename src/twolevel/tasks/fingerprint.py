@@ -19,6 +19,7 @@ OF_NUMBERS = (
     "bids/**/*.py",
     "checks/**/*.py",
     "derivatives/**/*.py",
+    "fetch/**/*.py",  # a step that downloads checks what came, and says the timing of runs
     "files/**/*.py",
     "model/**/*.py",
     "numerics/**/*.py",
