@@ -40,6 +40,14 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(autouse=True)
+def _closed(browser: Browser) -> Iterator[None]:
+    """Close what a test opened: a page goes on to draw, on the processor, while it is open."""
+    yield
+    for context in browser.contexts:
+        context.close()
+
+
 @dataclass
 class Opened:
     """A page, and everything that it said and asked for."""

@@ -113,7 +113,9 @@ def test_figures_and_report_come_and_go_by_themselves(
     assert {job for job in jobs(text, "done") if not job.startswith("drawing ")} == set()
     pictures = {path.name: path.read_bytes() for path in (results / "figures").iterdir()}
     drawn = {p.name: p.read_bytes() for p in (analysed.output_dir / "figures").iterdir()}
-    assert pictures.items() <= drawn.items()
+    # Through the brain is drawn what the first test finds, which is another one in each model.
+    own = {name for name in pictures if "glassbrain" in name}
+    assert {name for name, held in pictures.items() if drawn[name] != held} <= own
     assert contents(results) == numbers
     assert "No figures are shown" not in (results / "report.html").read_text(encoding="utf-8")
     assert "9 drawings (9 cached)" in call(*words)

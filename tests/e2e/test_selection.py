@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-from command import analyse
+import nibabel as nib
+import numpy as np
+from command import SMALL, Analysis, analyse
+from numpy.typing import NDArray
 
 from twolevel.derivatives.exclusions import read_exclusions
 
@@ -62,3 +68,87 @@ def test_who_is_left_out_of_the_group_is_recorded(dataset: Path, tmp_path: Path)
     assert "BOLD image: missing" in run.reason
     (design,) = out.glob("group/*_design.tsv")
     assert design.read_text().split() == ["subject", "intercept", "sub-01", "1.0", "sub-02", "1.0"]
+
+
+def renamed(dataset: Path, folder: Path, new: Callable[[str], str]) -> Path:
+    """Copy a dataset under other names: each file goes where its name says."""
+    for path in dataset.rglob("*"):
+        relative = path.relative_to(dataset)
+        if path.is_file() and "truth" not in relative.parts:
+            name = new(path.name)
+            session = re.search(r"_(ses-[a-z]+)_", name)
+            parts = list(relative.parts[:-1])
+            if session and "func" in parts:
+                parts.insert(parts.index("func"), session[1])
+            place = folder.joinpath(*parts, name)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, place)
+    return folder
+
+
+def array_of(out: Path, pattern: str) -> NDArray[np.float64]:
+    (path,) = out.glob(f"{pattern}_contrast-cash_stat-effect_statmap.nii.gz")
+    values: NDArray[np.float64] = nib.load(path).get_fdata()
+    return values
+
+
+def test_one_session_is_analysed_or_all_are_averaged(
+    dataset: Path, small: Analysis, tmp_path: Path
+):
+    """Each run of the dataset is one of two sessions."""
+    sessions = {"1": "before", "2": "after"}
+    data = renamed(
+        dataset,
+        tmp_path / "data",
+        lambda name: re.sub(
+            r"^(sub-\d+)(_.*_run-0?(\d))", lambda m: f"{m[1]}_ses-{sessions[m[3]]}{m[2]}", name
+        ),
+    )
+    out, words = tmp_path / "one" / "out", ["--participant-label", "01"]
+    analyse(data, out, "participant", *words, "--session-label", "after")
+    mean = "sub-01/func/sub-01_task-balloonanalogrisktask"
+    folder = "sub-01/ses-after/func"
+    assert {path.name for path in out.glob("sub-01/ses-*")} == {"ses-after"}
+    ours = array_of(out, f"{folder}/sub-01_ses-after_task-*_run-2_space-*")
+    np.testing.assert_array_equal(ours, array_of(small.output_dir, f"{mean}_run-2_space-*"))
+    np.testing.assert_allclose(array_of(out, f"{mean}_space-*"), ours, rtol=1e-5)
+
+    out = tmp_path / "all" / "out"
+    text = analyse(data, out, "participant", *words)
+    assert "2 sessions per subject are averaged" in text
+    assert {path.name for path in out.glob("sub-01/ses-*")} == {"ses-before", "ses-after"}
+    whole = array_of(out, f"{mean}_space-*")
+    np.testing.assert_array_equal(whole, array_of(small.output_dir, f"{mean}_space-*"))
+
+    text = analyse(data, out, "participant", *words, "--session-label", "later", status=3)
+    assert "session: after, before" in text
+
+
+def test_one_task_of_two_is_analysed(dataset: Path, small: Analysis, tmp_path: Path):
+    """The second run of each subject is of another task."""
+    task, other = "task-balloonanalogrisktask", "task-other"
+    data = renamed(
+        dataset,
+        tmp_path / "data",
+        lambda name: name.replace(task, other) if re.search("_run-0?2_", name) else name,
+    )
+    for path in data.glob(f"**/{task}_bold.json"):
+        shutil.copy(path, path.with_name(path.name.replace(task, other)))
+    model = json.loads(SMALL.read_text(encoding="utf-8"))
+    del model["Input"]
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps(model), encoding="utf-8")
+    out = tmp_path / "out"
+    text = analyse(data, out, "all", model=path, status=3)
+    assert "--task-id\n  found:    tasks ['balloonanalogrisktask', 'other']" in text
+    text = analyse(data, out, "all", "--task-id", "other", model=path)
+    assert "2 contrasts (2 done), 6 tests (6 done)" in text
+    assert {re.findall("task-[a-z]+", p.name)[0] for p in out.rglob("*_statmap.nii.gz")} == {other}
+    run = "sub-02/func/sub-02_{}_run-2_space-*"
+    np.testing.assert_array_equal(
+        array_of(out, run.format(other)), array_of(small.output_dir, run.format(task))
+    )
+    # The other task lies beside it then, with a group of its own.
+    analyse(data, out, "all", "--task-id", task.removeprefix("task-"), model=path)
+    groups = {re.findall("task-[a-z]+", p.name)[0] for p in out.glob("group/*_tests.tsv")}
+    assert groups == {task, other}
