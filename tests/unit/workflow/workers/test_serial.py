@@ -95,7 +95,8 @@ def test_an_error_is_told_with_its_trace_and_the_others_go_on(run):
 
 
 def test_a_copy_for_a_job_has_no_listener_and_no_supervisor():
-    worker = SerialWorker(n_procs=3, listener=print, supervisor=Supervisor())
+    supervisor: Any = Supervisor()
+    worker = SerialWorker(n_procs=3, listener=print, supervisor=supervisor)
     copy = cloudpickle.loads(cloudpickle.dumps(worker))
     assert copy.n_procs == 3
     assert copy.listener is silent
