@@ -174,7 +174,6 @@ def write_statmap(
         With ``contrast`` and ``stat``.
     values : ndarray of shape (n_voxels,)
         Over the mask; stored as float32.
-    mask : Mask
     sidecar : mapping
         Comes after what is the same for every map of that statistic; with ``Sources``.
     """

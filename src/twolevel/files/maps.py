@@ -54,7 +54,6 @@ def read_map(path: Path | str) -> tuple[NDArray[np.float32], Grid]:
     Returns
     -------
     data : ndarray of shape (x, y, z), float32
-    grid : Grid
 
     Raises
     ------
@@ -79,10 +78,6 @@ def read_mask(path: Path | str) -> Mask:
     ----------
     path : Path or str
         A 3-D image that holds 0 and one other number; what is not finite counts as 0.
-
-    Returns
-    -------
-    Mask
 
     Raises
     ------

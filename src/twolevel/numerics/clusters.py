@@ -46,10 +46,6 @@ def find_clusters(values, neighbours, threshold):  # type: ignore[no-untyped-def
         Numbers of points, -1 for none: see `neighbour_table`.
     threshold : float
         Points with larger values form clusters.
-
-    Returns
-    -------
-    Clusters
     """
     labels, members, link = _join_neighbours(values, neighbours, threshold)
     n = len(members)

@@ -43,7 +43,6 @@ class Atlas:
     ----------
     labels : ndarray of the shape of the grid, int
         0 outside all regions.
-    grid : Grid
     names : dict of int to str
         Of every label that the image holds, 0 aside.
     title : str

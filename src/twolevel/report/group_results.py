@@ -40,7 +40,6 @@ class GroupMaps:
     ----------
     z, t, effect, variance : ndarray of the shape of the grid, float32
         NaN outside the mask.
-    grid : Grid
     survives : dict of str to ndarray of the shape of the grid, bool
         By test.
     """

@@ -185,9 +185,7 @@ def load_rows(folder: Path) -> tuple[StackedMaps, NDArray[np.bool_], MapDesign]:
 
     Returns
     -------
-    maps : StackedMaps
     mask : ndarray of shape (x, y, z), bool
-    design : MapDesign
     """
     content = read_json(folder / DESIGN)
     design = MapDesign(

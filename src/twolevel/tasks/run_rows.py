@@ -27,7 +27,6 @@ class RunRow:
 
     Attributes
     ----------
-    mask : Mask
     mask_sources : sequence of str
         BIDS URIs of what the mask comes from.
     sources : mapping of str to sequence of str

@@ -63,7 +63,6 @@ def surviving_clusters(
     ----------
     voxels : ndarray of shape (n_voxels,), bool
         Candidates inside the mask.
-    mask : Mask
     min_voxels : int
         Of the smallest cluster that is kept; neighbours share a face.
 

@@ -34,10 +34,6 @@ def equal_weights(rows: Rows, design: MapDesign, weights: NDArray[np.float64]) -
         The mean over rows.
     weights : ndarray of shape (1,)
 
-    Returns
-    -------
-    TEstimate
-
     Raises
     ------
     InputError
@@ -61,10 +57,6 @@ def precision_weights(rows: Rows, design: MapDesign, weights: NDArray[np.float64
     design : MapDesign
         The mean over rows.
     weights : ndarray of shape (1,)
-
-    Returns
-    -------
-    TEstimate
 
     Raises
     ------

@@ -32,13 +32,8 @@ def ordinary_least_squares(
     ----------
     rows : Rows
         Their variances do not matter.
-    design : MapDesign
     weights : ndarray of shape (n_columns,) or (n_weights, n_columns)
         A contrast that the design determines.
-
-    Returns
-    -------
-    Estimate
 
     Raises
     ------

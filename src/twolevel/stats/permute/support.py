@@ -26,7 +26,6 @@ class Support:
 
     Attributes
     ----------
-    settings : PermutationSettings
     neighbours : ndarray of shape (n_voxels, n_neighbours), int32
     threshold : float
         t (F) above which voxels form clusters.
