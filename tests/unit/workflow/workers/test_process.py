@@ -18,9 +18,9 @@ from pydra.compose import python, workflow
 from pydra.engine.submitter import Submitter
 
 from twolevel.errors import AnalysisError
+from twolevel.workflow.engine import drain
 from twolevel.workflow.events import JobEvent
 from twolevel.workflow.interruption import interrupted_between_steps
-from twolevel.workflow.submit import _drain
 from twolevel.workflow.workers import own_processes
 from twolevel.workflow.workers.fork_server import make_process
 from twolevel.workflow.workers.own_processes import OwnProcesses
@@ -275,7 +275,7 @@ def test_an_interruption_ends_all_at_once(processes, attempt):
     (busy,) = processes._busy
     (process,) = busy._processes.values()
     processes.end()
-    _drain(loop)
+    drain(loop)
     loop.close()
     assert process.exitcode == -signal.SIGKILL
 
