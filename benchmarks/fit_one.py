@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def _twolevel(arguments: argparse.Namespace) -> Callable[[], None]:
-    from twolevel.files.images import read_header
+    from twolevel.files.nifti import read_header
     from twolevel.files.run_data import run_blocks
     from twolevel.numerics.kernels import compile_kernels
     from twolevel.numerics.resources import UNLIMITED, Resources

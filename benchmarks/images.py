@@ -11,7 +11,7 @@ import pandas as pd
 from isal import igzip
 from scipy.ndimage import gaussian_filter
 
-from twolevel.files.images import write_image
+from twolevel.files.nifti import write_image
 from twolevel.stats.run.design import frame_times_of, make_design_matrix
 
 if TYPE_CHECKING:

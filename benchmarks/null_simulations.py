@@ -19,8 +19,9 @@ from scipy.ndimage import gaussian_filter
 
 from benchmarks.first_level import say
 from twolevel.stats.inference.permutation_fwe import STATISTIC_OF, permutation_fwe
-from twolevel.stats.permute.loop import PermutationSettings, permute_group
+from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import make_permutation_model
+from twolevel.stats.permute.settings import PermutationSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,7 +8,17 @@ from .files.run_data import read_run
 from .model.read import read_model
 from .report.view import ViewerPage, view
 from .simulate.dataset import simulate_dataset
-from .stats.estimates import ContrastEstimate, p_from_t, z_from_t
+from .space.grid import Grid
+from .space.mask import Mask
+from .stats.estimates import (
+    Estimate,
+    FEstimate,
+    TEstimate,
+    p_from_f,
+    p_from_t,
+    z_from_f,
+    z_from_t,
+)
 from .stats.inference.cluster_extent import cluster_extent
 from .stats.inference.cluster_table import cluster_table
 from .stats.inference.height_control import height_control
@@ -16,34 +26,44 @@ from .stats.inference.parametric_fwe import parametric_fwe
 from .stats.inference.permutation_fdr import permutation_fdr
 from .stats.inference.permutation_fwe import permutation_fwe
 from .stats.inference.result import GroupContrast, GroupTest
-from .stats.maps.fixed import combine_runs
-from .stats.maps.ols import fit_group
-from .stats.permute.loop import PermutationSettings, Permuted, permute_group
+from .stats.maps.design import MapDesign, make_map_design
+from .stats.maps.fit import fit_maps
+from .stats.permute.loop import permute_group
 from .stats.permute.model import PermutationModel, make_permutation_model
+from .stats.permute.result import Permuted
+from .stats.permute.settings import PermutationSettings
 from .stats.run.design import frame_times_of, make_design_matrix
-from .stats.run.fit import RunFit, fit_run, percent_signal_change
+from .stats.run.fit import fit_run
+from .stats.run.percent import percent_signal_change
+from .stats.run.result import RunFit
 
 __all__ = [
-    "ContrastEstimate",
+    "Estimate",
+    "FEstimate",
+    "Grid",
     "GroupContrast",
     "GroupTest",
+    "MapDesign",
+    "Mask",
     "PermutationModel",
     "PermutationSettings",
     "Permuted",
     "RunFit",
     "RunOptions",
     "RunOutcome",
+    "TEstimate",
     "ViewerPage",
     "cluster_extent",
     "cluster_table",
-    "combine_runs",
     "events_within_scan",
-    "fit_group",
+    "fit_maps",
     "fit_run",
     "frame_times_of",
     "height_control",
     "make_design_matrix",
+    "make_map_design",
     "make_permutation_model",
+    "p_from_f",
     "p_from_t",
     "parametric_fwe",
     "percent_signal_change",
@@ -57,5 +77,6 @@ __all__ = [
     "run",
     "simulate_dataset",
     "view",
+    "z_from_f",
     "z_from_t",
 ]

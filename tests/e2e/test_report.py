@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from command import Analysis, analyse, call
 
+from twolevel.bids.entities import Entities
 from twolevel.derivatives.calls import RunRecord, write_run_record
 from twolevel.derivatives.records import GROUP, Publication, record_failure, write_publication
 from twolevel.report import page as report_page
@@ -227,7 +228,9 @@ def test_a_report_without_figures_says_so_once_and_leaves_no_gap(results: Path):
 
 
 def test_what_failed_is_told_on_top_until_it_works(results: Path):
-    of_subject, of_group = (Publication(who, {"task": "x"}, {}) for who in ("sub-04", GROUP))
+    of_subject, of_group = (
+        Publication(who, Entities({"task": "x"}), {}) for who in ("sub-04", GROUP)
+    )
     record_failure(results, of_subject, "FitRun of sub-04 run-1: <b>no voxel</b> is left")
     record_failure(results, of_group, "no voxel is covered by all 3 subjects")
     for number in ("1", "2"):

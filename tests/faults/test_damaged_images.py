@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from twolevel.errors import InputError
-from twolevel.files.images import write_image
+from twolevel.files.nifti import write_image
 from twolevel.files.run_data import read_run, run_blocks
 from twolevel.numerics.resources import Resources
 from twolevel.stats.run.fit import fit_blocks
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from twolevel.files.run_data import RunBlocks
+    from twolevel.files.series import RunBlocks
     from twolevel.stats.run.unit import VoxelBlock
 
     Use = Callable[[Path, "Intact", int], None]
@@ -78,7 +78,7 @@ def intact(tmp_path_factory) -> Intact:
 def read_whole(bold: Path, intact: Intact, n_threads: int) -> None:
     run = read_run(bold, intact.mask, n_threads=n_threads)
     np.testing.assert_array_equal(run.data, intact.data)
-    assert run.mask.all()
+    assert run.mask.inside.all()
 
 
 def fit_whole(bold: Path, intact: Intact, n_threads: int) -> None:

@@ -14,7 +14,7 @@ from twolevel.bids.confounds import read_confounds
 from twolevel.bids.events import read_events
 from twolevel.cli.main import main
 from twolevel.errors import AnalysisError, InputError
-from twolevel.files.images import check_length, read_header, write_image
+from twolevel.files.nifti import check_length, read_header, write_image
 from twolevel.files.tables import read_tsv
 from twolevel.model.read import presets, read_model
 from twolevel.model.stages import stage_of

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from twolevel.bids.entities import Entities
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.model.read import presets, read_model
 from twolevel.model.stages import stage_of
 from twolevel.tasks.design_run import design_run
-from twolevel.tasks.fitted_run import load_design
+from twolevel.tasks.handoff import load_design
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,15 +131,15 @@ def test_a_cosine_under_another_name_is_refused(with_more_cosines, command, own_
 @pytest.mark.parametrize(
     ("cut_off_hz", "expected"),
     [
-        (1 / 128, ("the cosines among the confounds", None, [])),
-        (None, ("the cosines among the confounds", None, [])),
-        (0.02, ("the columns drift_*", 0.02, ["cosine00"])),
-        (0.035, ("the columns drift_*", 0.035, ["cosine00"])),
+        (1 / 128, ("cosines", None, [])),
+        (None, ("cosines", None, [])),
+        (0.02, ("drift", 0.02, ["cosine00"])),
+        (0.035, ("drift", 0.035, ["cosine00"])),
     ],
 )
 def test_the_sidecar_of_the_design_tells_its_high_pass(data, tmp_path, cut_off_hz, expected):
     stage = stage_of(read_model(model_with(tmp_path, cut_off_hz)), "run")
-    spec = RunSpec((("sub", "01"), ("task", "x"), ("run", "1")), 2.0, 0.0, N_VOLUMES, ())
+    spec = RunSpec(Entities({"sub": "01", "task": "x", "run": "1"}), 2.0, 0.0, N_VOLUMES, ())
     files = {"events": data.events(1, 1), "confounds": data.confounds(1, 1)}
     folder = design_run(spec, stage, files, tmp_path / "out")
     (path,) = folder.rglob("*_design.json")

@@ -19,13 +19,15 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.ndimage import gaussian_filter
 
+from twolevel.space.mask import Mask
 from twolevel.stats.inference.height_control import height_control
 from twolevel.stats.inference.parametric_fwe import parametric_fwe
 from twolevel.stats.inference.permutation_fwe import STATISTIC_OF, permutation_fwe
 from twolevel.stats.inference.result import GroupContrast
-from twolevel.stats.maps.ols import fit_group
-from twolevel.stats.permute.loop import PermutationSettings, permute_group
+from twolevel.stats.maps.fit import fit_maps
+from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import make_permutation_model
+from twolevel.stats.permute.settings import PermutationSettings
 
 N_SETS, ALPHA, SHAPE, MASK = 300, 0.05, (9, 9, 9), np.ones((9, 9, 9), bool)
 
@@ -75,7 +77,7 @@ def test_permutations_keep_the_attainable_level(name, sides, test):
 
 @pytest.fixture(scope="module")
 def null_sets():
-    return [GroupContrast(fit_group(noise(number)), MASK) for number in range(N_SETS)]
+    return [GroupContrast(fit_maps(noise(number)), Mask.of(MASK)) for number in range(N_SETS)]
 
 
 @pytest.mark.parametrize("sides", [1, 2])

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from nilearn.glm.first_level import run_glm
 
-from twolevel.stats.run.fit import fit_blocks, percent_signal_change
+from twolevel.stats.run.fit import fit_blocks
 from twolevel.stats.run.nilearn import fit_blocks_as_nilearn
+from twolevel.stats.run.percent import percent_signal_change
 from twolevel.stats.run.unit import VoxelBlock, unit_width
 
 N_ROWS = 2000  # so that a unit is narrower than the blocks

@@ -18,11 +18,13 @@ from scipy.ndimage import gaussian_filter
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from twolevel.files.images import write_image
+from twolevel.files.nifti import write_image
 from twolevel.files.run_data import run_blocks
 from twolevel.numerics.resources import UNLIMITED, Resources
-from twolevel.stats.run.fit import RunFit, fit_blocks, percent_signal_change
+from twolevel.stats.run.fit import fit_blocks
 from twolevel.stats.run.noise import truncated, yule_walker
+from twolevel.stats.run.percent import percent_signal_change
+from twolevel.stats.run.result import RunFit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -221,9 +223,7 @@ def engine_fit(
         n_threads=resources.n_threads,
         seed=0,
     )
-    usable = blocks.brain.copy()
-    usable[blocks.brain] = blocks.usable
-    return fit.within(blocks.usable), usable
+    return fit.within(blocks.usable), blocks.brain.keep(blocks.usable).inside
 
 
 def differences(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:

@@ -7,11 +7,11 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from maps import combine
 from nilearn.glm.contrasts import compute_fixed_effects
 from scipy import stats
 
-from twolevel.stats.estimates import ContrastEstimate, z_from_t
-from twolevel.stats.maps.fixed import combine_runs
+from twolevel.stats.estimates import TEstimate, z_from_t
 
 SHAPE = (5, 4, 3)
 DOFS = (87.0, 92.0, 40.0)
@@ -21,9 +21,7 @@ FEAT = "fsl-feat/second-level/cope1.feat"
 @pytest.fixture
 def runs():
     rng = np.random.default_rng(7)
-    return [
-        ContrastEstimate(rng.normal(1, 2, 60), rng.gamma(2, 1, 60) + 0.01, dof) for dof in DOFS
-    ]
+    return [TEstimate(rng.normal(1, 2, 60), rng.gamma(2, 1, 60) + 0.01, dof) for dof in DOFS]
 
 
 def image(values: Any) -> Any:
@@ -31,9 +29,9 @@ def image(values: Any) -> Any:
 
 
 @pytest.mark.filterwarnings("ignore:.*standardize.*:FutureWarning")
-@pytest.mark.parametrize(("weighting", "weighted"), [("mean", False), ("precision", True)])
-def test_fixed_effects_equal_nilearns(runs, weighting, weighted):
-    ours = combine_runs(runs, weighting=weighting)
+@pytest.mark.parametrize(("estimator", "weighted"), [("fixed", False), ("precision", True)])
+def test_fixed_effects_equal_nilearns(runs, estimator, weighted):
+    ours = combine(runs, estimator)
     theirs = compute_fixed_effects(
         [image(run.effect) for run in runs],
         [image(run.variance) for run in runs],
@@ -43,7 +41,7 @@ def test_fixed_effects_equal_nilearns(runs, weighting, weighted):
     )
     for name, expected in zip(("effect", "variance", "t", "z"), theirs, strict=True):
         np.testing.assert_allclose(
-            getattr(ours, name), expected.get_fdata().ravel(), rtol=1e-6, atol=1e-9, err_msg=name
+            ours.maps()[name], expected.get_fdata().ravel(), rtol=1e-6, atol=1e-9, err_msg=name
         )
     assert ours.dof == sum(DOFS)
 
@@ -60,14 +58,14 @@ def feat(shared):
     return runs, {name: load(f"stats/{name}")[inside] for name in results}
 
 
-def combine_feat(feat: Any) -> ContrastEstimate:
+def combine_feat(feat: Any) -> TEstimate:
     (effects, variances, dofs), _ = feat
-    return combine_runs(
+    return combine(
         [
-            ContrastEstimate(effect, variance, float(dof[0]))
+            TEstimate(effect, variance, float(dof[0]))
             for effect, variance, dof in zip(effects, variances, dofs, strict=True)
         ],
-        weighting="precision",
+        "precision",
     )
 
 
@@ -75,9 +73,7 @@ def combine_feat(feat: Any) -> ContrastEstimate:
     ("name", "theirs"), [("effect", "cope1"), ("variance", "varcope1"), ("t", "tstat1")]
 )
 def test_precision_weights_give_fsls_maps(feat, name, theirs):
-    np.testing.assert_allclose(
-        getattr(combine_feat(feat), name), feat[1][theirs], rtol=1e-5, atol=0
-    )
+    np.testing.assert_allclose(combine_feat(feat).maps()[name], feat[1][theirs], rtol=1e-5, atol=0)
 
 
 def test_the_degrees_of_freedom_are_the_sum_from_which_fsl_takes_one_away(feat):
@@ -89,19 +85,19 @@ def test_the_degrees_of_freedom_are_the_sum_from_which_fsl_takes_one_away(feat):
 
 
 def test_with_fsls_degrees_of_freedom_z_is_fsls(feat):
-    z = z_from_t(combine_feat(feat).t, 122)
+    z = z_from_t(combine_feat(feat).stat, 122)
     np.testing.assert_allclose(z, feat[1]["zstat1"], rtol=1e-5, atol=1e-5)
 
 
 def test_mean_weighting_is_not_fsls(feat):
     (effects, variances, _), results = feat
     pairs = zip(effects, variances, strict=True)
-    mean = combine_runs([ContrastEstimate(e, v, 1.0) for e, v in pairs])
+    mean = combine([TEstimate(e, v, 1.0) for e, v in pairs])
     assert np.abs(mean.effect / results["cope1"] - 1).max() > 1e-3
 
 
 def test_by_default_effects_are_averaged_and_variances_added_over_n_squared(runs):
-    ours = combine_runs(runs)
+    ours = combine(runs)
     effect = (runs[0].effect + runs[1].effect + runs[2].effect) / 3
     variance = (runs[0].variance + runs[1].variance + runs[2].variance) / 9
     np.testing.assert_allclose(ours.effect, effect, rtol=1e-12, atol=1e-15)

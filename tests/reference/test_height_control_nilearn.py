@@ -12,12 +12,13 @@ from nilearn.image import threshold_img
 from scipy import stats
 from scipy.ndimage import gaussian_filter
 
-from twolevel.stats.estimates import ContrastEstimate
+from twolevel.space.mask import Mask
+from twolevel.stats.estimates import TEstimate
 from twolevel.stats.inference.cluster_extent import cluster_extent
 from twolevel.stats.inference.height_control import height_control
 from twolevel.stats.inference.parametric_fwe import parametric_fwe
 from twolevel.stats.inference.result import GroupContrast
-from twolevel.stats.maps.ols import fit_group
+from twolevel.stats.maps.fit import fit_maps
 
 SHAPE = (14, 13, 12)
 pytestmark = pytest.mark.filterwarnings("ignore:.*standardize.*:FutureWarning")
@@ -32,7 +33,7 @@ def make_group(signal: float, seed: int = 9) -> GroupContrast:
     truth[6, 1:3, 6], truth[6, 10, 4:6] = 2 * signal, -2 * signal  # too small for a cluster
     volumes = [gaussian_filter(rng.normal(size=SHAPE), 0.8) * 3 + truth for _ in range(12)]
     maps = np.stack([volume[mask] for volume in volumes])
-    return GroupContrast(fit_group(maps), mask)
+    return GroupContrast(fit_maps(maps), Mask.of(mask))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,8 @@ def quiet():
     """Maps in which no voxel has a large z."""
     group = make_group(0.0)
     estimate = group.estimate
-    weak = ContrastEstimate(0.05 * estimate.effect, estimate.variance, estimate.dof)
+    assert isinstance(estimate, TEstimate)
+    weak = TEstimate(0.05 * estimate.effect, estimate.variance, estimate.dof)
     return GroupContrast(weak, group.mask)
 
 
@@ -56,10 +58,10 @@ def volume_of(values: Any, mask: Any) -> Any:
 
 
 def nilearn_threshold(group: GroupContrast, **options: Any) -> tuple[Any, float]:
-    mask_img = nib.Nifti1Image(group.mask.astype(np.uint8), np.eye(4))
-    z_img = volume_of(group.estimate.z, group.mask)
+    mask_img = nib.Nifti1Image(group.mask.inside.astype(np.uint8), np.eye(4))
+    z_img = volume_of(group.estimate.z, group.mask.inside)
     img, threshold = threshold_stats_img(z_img, mask_img=mask_img, cluster_threshold=0, **options)
-    return img.get_fdata()[group.mask], threshold
+    return img.get_fdata()[group.mask.inside], threshold
 
 
 @pytest.mark.parametrize("sides", [1, 2])
@@ -107,9 +109,9 @@ def test_fdr_is_the_procedure_of_benjamini_and_hochberg(group):
 def test_cluster_extent_equals_nilearns_threshold_img(group, height, sides):
     ours = cluster_extent(group, height=height, min_voxels=11, sides=sides)
     theirs = threshold_img(
-        volume_of(group.estimate.z, group.mask), height, cluster_threshold=11,
+        volume_of(group.estimate.z, group.mask.inside), height, cluster_threshold=11,
         two_sided=sides == 2, mask_img=None, copy=True,
-    ).get_fdata()[group.mask]  # fmt: skip
+    ).get_fdata()[group.mask.inside]  # fmt: skip
     np.testing.assert_array_equal(ours.map_values, theirs)
     above = np.abs(group.estimate.z) >= height if sides == 2 else group.estimate.z >= height
     assert 0 < ours.surviving.sum() < above.sum()  # so that both thresholds have done something
@@ -133,8 +135,8 @@ def test_the_smallest_cluster_kept_has_what_nilearn_calls_the_cluster_threshold(
 
 def fixed_z(volume: Any) -> GroupContrast:
     """Build a group whose z is `volume`: t with very many degrees of freedom."""
-    estimate = ContrastEstimate(volume.ravel(), np.ones(volume.size), 1e9)
-    return GroupContrast(estimate, np.ones(volume.shape, bool))
+    estimate = TEstimate(volume.ravel(), np.ones(volume.size), 1e9)
+    return GroupContrast(estimate, Mask.of(np.ones(volume.shape, bool)))
 
 
 def test_clusters_join_by_faces_only_and_never_across_signs():
@@ -150,7 +152,7 @@ def test_clusters_join_by_faces_only_and_never_across_signs():
 @pytest.mark.parametrize("sides", [1, 2])
 def test_the_parametric_p_is_that_of_t_times_the_number_of_voxels(group, sides):
     result = parametric_fwe(group, alpha=0.05, sides=sides)
-    tail = stats.t.sf(np.abs(group.estimate.t) if sides == 2 else group.estimate.t, df=11)
+    tail = stats.t.sf(np.abs(group.estimate.stat) if sides == 2 else group.estimate.stat, df=11)
     theirs = sides * tail
     corrected = np.minimum(theirs * group.n_voxels, 1)
     np.testing.assert_allclose(result.map_values, -np.log10(corrected), rtol=1e-9, atol=1e-12)

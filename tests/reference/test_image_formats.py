@@ -11,13 +11,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from twolevel.files.images import (
-    check_length,
-    open_volumes,
-    read_header,
-    read_volumes,
-    write_image,
-)
+from twolevel.files.maps import read_volumes
+from twolevel.files.nifti import check_length, open_volumes, read_header, write_image
 from twolevel.files.run_data import read_run
 
 if TYPE_CHECKING:
@@ -83,10 +78,10 @@ def assert_read_as_nibabel(path: Path, mask: tuple[np.ndarray, Path]) -> None:
     # Not only are the files alike: there is something to be read in every one of them.
     assert expected.std() > 1
     run = read_run(path, mask[1])
-    np.testing.assert_array_equal(run.mask, mask[0])
+    np.testing.assert_array_equal(run.mask.inside, mask[0])
     assert (np.abs(run.data - expected[mask[0]].T) <= bound[mask[0]].T).all()
     assert run.data.shape == (N_VOLUMES, mask[0].sum())
-    np.testing.assert_allclose(run.affine, nib.load(path).affine, rtol=0, atol=0)
+    np.testing.assert_allclose(run.mask.space.affine, nib.load(path).affine, rtol=0, atol=0)
     volumes = np.stack(list(read_volumes(path)), axis=-1)
     assert volumes.dtype == np.float32
     assert (np.abs(volumes - expected) <= bound).all()

@@ -10,8 +10,9 @@ from nilearn.glm.first_level import mean_scaling, run_glm
 
 from twolevel.errors import AnalysisError
 from twolevel.stats.run.design import steady_rows
-from twolevel.stats.run.fit import fit_run, percent_signal_change
+from twolevel.stats.run.fit import fit_run
 from twolevel.stats.run.nilearn import fit_blocks_as_nilearn
+from twolevel.stats.run.percent import percent_signal_change
 from twolevel.stats.run.unit import VoxelBlock
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*Mean values of 0 observed.*:UserWarning")

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from twolevel.stats.permute.loop import PermutationSettings, Permuted, permute_group
+from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import make_permutation_model
+from twolevel.stats.permute.result import Permuted
+from twolevel.stats.permute.settings import PermutationSettings
 
 MASK = np.ones((3, 3, 2), bool)
 MASK[1, 1, 0] = MASK[2, 2, 1] = False

@@ -14,8 +14,10 @@ from scipy import ndimage, stats
 
 from twolevel.stats.inference.permutation_fwe import permutation_fwe
 from twolevel.stats.inference.result import GroupTest
-from twolevel.stats.permute.loop import PermutationSettings, Permuted, permute_group
+from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import make_permutation_model
+from twolevel.stats.permute.result import Permuted
+from twolevel.stats.permute.settings import PermutationSettings
 
 
 def p_of(maps: Any, **options: Any) -> Any:

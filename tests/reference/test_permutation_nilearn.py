@@ -15,8 +15,10 @@ from nilearn.mass_univariate._utils import calculate_tfce, null_to_p
 from scipy import ndimage
 
 from twolevel.numerics.relabelings import Relabelings
-from twolevel.stats.permute.loop import PermutationSettings, Permuted, permute_group
+from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import PermutationModel, make_permutation_model
+from twolevel.stats.permute.result import Permuted
+from twolevel.stats.permute.settings import PermutationSettings
 
 MASK = np.ones((8, 7, 6), bool)
 MASK[0, 0] = MASK[5, 2:4, 3] = False

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from nilearn.maskers import NiftiMasker
 
-from twolevel.files.run_data import downsampled_affine, read_run
+from twolevel.files.run_data import read_run
+from twolevel.space.grid import Grid
+from twolevel.space.mask import Mask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +70,7 @@ def test_rows_equal_those_of_the_masker(tmp_path, mask, values, kind, kept, fwhm
     ours = read_run(bold, mask_path, smoothing_fwhm_mm=fwhm, kept=kept, engine=engine)
     theirs = nilearn_rows(bold, mask_path, fwhm or None, kept)
     np.testing.assert_allclose(ours.data, theirs, rtol=1e-6, atol=0)
-    np.testing.assert_array_equal(ours.mask, mask)
+    np.testing.assert_array_equal(ours.mask.inside, mask)
     assert ours.data.dtype == np.float32
     assert (ours.n_constant, ours.n_not_finite) == (0, 0)
 
@@ -94,13 +96,13 @@ def test_downsampling_takes_every_second_voxel_from_index_zero(tmp_path, mask, v
     bold, mask_path = save_bold(tmp_path, values, "float32"), save_mask(tmp_path, mask)
     ours = read_run(bold, mask_path, downsample=2)
     small = mask[::2, ::2, ::2]
-    np.testing.assert_array_equal(ours.mask, small)
+    np.testing.assert_array_equal(ours.mask.inside, small)
     expected = values.astype(np.float32)[::2, ::2, ::2][small].T
     np.testing.assert_array_equal(ours.data, expected)
 
 
 def test_a_downsampled_voxel_stays_where_it_was():
-    affine = downsampled_affine(AFFINE, 3)
+    affine = Grid(SHAPE, AFFINE).every(3).affine
     for index in ([0, 0, 0], [1, 0, 0], [2, 1, 3]):
         there = AFFINE @ [*(3 * np.array(index)), 1]
         np.testing.assert_allclose(affine @ [*index, 1], there, rtol=1e-12, atol=1e-12)
@@ -117,7 +119,9 @@ def test_smoothing_comes_after_downsampling_and_in_millimetres(tmp_path, mask, v
     nib.Nifti1Image(values.astype(np.float32)[::2, ::2, ::2], affine).to_filename(small / "b.nii")
     theirs = nilearn_rows(small / "b.nii", save_mask(small, mask[::2, ::2, ::2], affine), 9.0)
     np.testing.assert_allclose(ours.data, theirs, rtol=1e-6, atol=0)
-    np.testing.assert_allclose(ours.affine, affine, rtol=1e-6, atol=0)  # float32 in the header
+    np.testing.assert_allclose(
+        ours.mask.space.affine, affine, rtol=1e-6, atol=0
+    )  # float32 in the header
 
 
 def test_voxels_without_a_usable_time_course_leave_the_mask_and_are_counted(tmp_path, values):
@@ -127,8 +131,8 @@ def test_voxels_without_a_usable_time_course_leave_the_mask_and_are_counted(tmp_
     bold, mask_path = save_bold(tmp_path, values, "float32"), save_mask(tmp_path, mask)
     run = read_run(bold, mask_path)
     assert (run.n_constant, run.n_not_finite) == (1, 2)
-    assert np.argwhere(~run.mask).tolist() == [[1, 1, 1], [2, 2, 2], [3, 3, 3]]
-    np.testing.assert_array_equal(run.data, values.astype(np.float32)[run.mask].T)
+    assert np.argwhere(~run.mask.inside).tolist() == [[1, 1, 1], [2, 2, 2], [3, 3, 3]]
+    np.testing.assert_array_equal(run.data, values.astype(np.float32)[run.mask.inside].T)
 
 
 @pytest.mark.parametrize("engine", ["twolevel", "nilearn"])
@@ -144,9 +148,9 @@ def test_voxels_without_signal_leave_the_mask_before_smoothing(
     mask = np.ones(SHAPE, bool)
     bold, mask_path = save_bold(tmp_path, values, "float32"), save_mask(tmp_path, mask)
     run = read_run(bold, mask_path, smoothing_fwhm_mm=fwhm, engine=engine)
-    assert np.argwhere(~run.mask).tolist() == [list(place) for place in without]
+    assert np.argwhere(~run.mask.inside).tolist() == [list(place) for place in without]
     assert (run.n_constant, run.n_not_finite) == (4, 0)
-    theirs = nilearn_rows(bold, mask_path, fwhm or None)[:, run.mask[mask]]
+    theirs = nilearn_rows(bold, mask_path, fwhm or None)[:, run.mask.inside[mask]]
     np.testing.assert_allclose(run.data, theirs, rtol=1e-6, atol=1e-4)
 
 
@@ -155,7 +159,7 @@ def test_a_voxel_that_changes_once_has_signal(tmp_path, values):
         values[row % 11, row // 2, 3] = 500.0
         values[row % 11, row // 2, 3, row] = 501.0
     run = read_run(save_bold(tmp_path, values, "float32"), save_mask(tmp_path, np.ones(SHAPE)))
-    assert run.mask.all()
+    assert run.mask.inside.all()
 
 
 def test_a_change_in_a_dropped_volume_is_no_signal(tmp_path, values):
@@ -163,8 +167,8 @@ def test_a_change_in_a_dropped_volume_is_no_signal(tmp_path, values):
     values[2, 2, 2, 0] = 900.0
     bold, mask = save_bold(tmp_path, values, "float32"), save_mask(tmp_path, np.ones(SHAPE))
     run = read_run(bold, mask, kept=np.arange(1, N_VOLUMES), smoothing_fwhm_mm=6.0)
-    assert np.argwhere(~run.mask).tolist() == [[2, 2, 2]]
-    assert read_run(bold, mask, smoothing_fwhm_mm=6.0).mask.all()
+    assert np.argwhere(~run.mask.inside).tolist() == [[2, 2, 2]]
+    assert read_run(bold, mask, smoothing_fwhm_mm=6.0).mask.inside.all()
 
 
 def test_a_value_that_is_not_finite_in_a_dropped_volume_does_not_matter(tmp_path, values):
@@ -172,13 +176,13 @@ def test_a_value_that_is_not_finite_in_a_dropped_volume_does_not_matter(tmp_path
     bold = save_bold(tmp_path, values, "float32")
     run = read_run(bold, save_mask(tmp_path, np.ones(SHAPE, bool)), kept=np.arange(1, N_VOLUMES))
     assert run.n_not_finite == 0
-    assert run.mask.all()
+    assert run.mask.inside.all()
 
 
 def test_only_voxels_within_the_given_mask_are_considered(tmp_path, mask, values):
     within = np.zeros(SHAPE, bool)
     within[4:8] = True
     bold = save_bold(tmp_path, values, "float32")
-    run = read_run(bold, save_mask(tmp_path, mask), within=within)
-    np.testing.assert_array_equal(run.mask, mask & within)
+    run = read_run(bold, save_mask(tmp_path, mask), within=Mask(Grid(SHAPE, AFFINE), within))
+    np.testing.assert_array_equal(run.mask.inside, mask & within)
     np.testing.assert_array_equal(run.data, values.astype(np.float32)[mask & within].T)

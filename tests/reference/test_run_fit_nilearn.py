@@ -8,18 +8,19 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from maps import combine
 from nilearn.glm.contrasts import compute_contrast
 from nilearn.glm.first_level import FirstLevelModel, run_glm
 
 from twolevel.files.run_data import read_run
-from twolevel.stats.maps.fixed import combine_runs
 from twolevel.stats.run.design import frame_times_of, make_design_matrix
-from twolevel.stats.run.fit import fit_run, percent_signal_change
+from twolevel.stats.run.fit import fit_run
+from twolevel.stats.run.percent import percent_signal_change
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from twolevel.stats.estimates import ContrastEstimate
+    from twolevel.stats.estimates import TEstimate
 
 # nilearn warns that it will change defaults which these tests state explicitly or do not use.
 pytestmark = [
@@ -88,11 +89,9 @@ def nilearn_maps(model: Any, contrast: Any, mask: Any) -> dict[str, Any]:
     return {ours: maps[theirs].get_fdata()[mask] for ours, theirs in names.items()}
 
 
-def assert_equals_nilearn(ours: ContrastEstimate, theirs: dict[str, Any], rtol: float) -> None:
+def assert_equals_nilearn(ours: TEstimate, theirs: dict[str, Any], rtol: float) -> None:
     for name, expected in theirs.items():
-        np.testing.assert_allclose(
-            getattr(ours, name), expected, rtol=rtol, atol=rtol, err_msg=name
-        )
+        np.testing.assert_allclose(ours.maps()[name], expected, rtol=rtol, atol=rtol, err_msg=name)
 
 
 @pytest.mark.parametrize("noise_model", ["ar1", "ols"])
@@ -110,7 +109,7 @@ def test_a_real_run_equals_nilearn(shared, runs, designs, noise_model, sample_ma
     assert fit.dof == len(rows) - design.shape[1]
     assert fit.not_estimable == ()
     for name, expression in CONTRASTS.items():
-        expected = nilearn_maps(model, expression, run.mask)
+        expected = nilearn_maps(model, expression, run.mask.inside)
         assert_equals_nilearn(fit.estimates[name], expected, rtol=1e-6)
 
 
@@ -121,7 +120,7 @@ def test_nilearn_reading_the_file_differs_by_its_single_precision_only(shared, r
     model.fit(str(files["bold"]), design_matrices=[design])
     fit = fit_run(percent_signal_change(run.data), design, CONTRASTS, noise_model="ols")
     for name, expression in CONTRASTS.items():
-        expected = nilearn_maps(model, expression, run.mask)["effect"]
+        expected = nilearn_maps(model, expression, run.mask.inside)["effect"]
         np.testing.assert_allclose(fit.estimates[name].effect, expected, rtol=1e-5, atol=5e-5)
 
 
@@ -145,17 +144,17 @@ def test_synthetic_data_with_strong_autocorrelation_equal_nilearn(noise_model):
 
 
 def test_several_runs_in_one_nilearn_model_equal_the_combined_runs(shared, runs, designs):
-    mask = np.logical_and.reduce([run.mask for run in runs])
-    mask_img = nib.Nifti1Image(mask.astype(np.uint8), runs[0].affine)
+    mask = np.logical_and.reduce([run.mask.inside for run in runs])
+    mask_img = nib.Nifti1Image(mask.astype(np.uint8), runs[0].mask.space.affine)
     model = nilearn_model(mask_img, "ar1")
     images = [in_double(haxby_files(shared, run)["bold"]) for run in (1, 2, 3)]
     model.fit(images, design_matrices=designs)
     fits = [
-        fit_run(percent_signal_change(run.data[:, mask[run.mask]]), design, CONTRASTS)
+        fit_run(percent_signal_change(run.data[:, mask[run.mask.inside]]), design, CONTRASTS)
         for run, design in zip(runs, designs, strict=True)
     ]
     for name, expression in CONTRASTS.items():
-        ours = combine_runs([fit.estimates[name] for fit in fits])
+        ours = combine([fit.estimates[name] for fit in fits])
         theirs = nilearn_maps(model, [expression] * 3, mask)
         assert_equals_nilearn(ours, theirs, rtol=1e-6)
 
@@ -191,7 +190,7 @@ def test_superfluous_columns_change_no_estimate(deficient):
     with_them = fit_run(data, design, {"face": "face"}, noise_model="ols").estimates["face"]
     reduced = design[["face", "house", "constant"]]
     without = fit_run(data, reduced, {"face": "face"}, noise_model="ols").estimates["face"]
-    np.testing.assert_allclose(with_them.t, without.t, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(with_them.stat, without.stat, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("noise_model", ["ar1", "ols"])

@@ -11,8 +11,9 @@ import pytest
 from twolevel.errors import InputError, ModelError, did_you_mean
 from twolevel.model.read import presets, read_model
 from twolevel.stats.contrasts import contrast_vector
-from twolevel.stats.permute.loop import PermutationSettings, permute_group
+from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import make_permutation_model
+from twolevel.stats.permute.settings import PermutationSettings
 from twolevel.stats.run.design import make_design_matrix
 from twolevel.stats.run.fit import fit_run
 

@@ -97,6 +97,19 @@ def read_confounds(
         kept = kept if sample_mask is None else np.asarray(sample_mask)
         parts.append(by_strategy)
     chosen = [name for name in names if not parts or name not in parts[0]]
+    if chosen:
+        parts.append(_by_name(table, raw, chosen, lines))
+    regressors = pd.concat(parts, axis=1) if parts else pd.DataFrame(index=raw.index)
+    _refuse_incomplete(table, regressors, kept, lines)
+    # Volumes that do not enter the fit may lack values; the design is computed over all of them.
+    regressors = regressors.fillna(0.0)
+    return RunConfounds(regressors, kept, bool(cosines_among(regressors)))
+
+
+def _by_name(
+    table: Path | str, raw: pd.DataFrame, chosen: list[str], lines: Sequence[int]
+) -> pd.DataFrame:
+    """Take columns as they are, but for what the first row lacks; refuse those not there."""
     if unknown := [name for name in chosen if name not in raw]:
         raise InputError(
             Problem(
@@ -106,14 +119,18 @@ def read_confounds(
                 "correct the names in the model's X",
             )
         )
-    if chosen:
-        by_name = raw[chosen].apply(pd.to_numeric, errors="coerce").astype(float)
-        _refuse_cells(table, by_name.isna() & raw[chosen].notna(), raw, lines)
-        by_name.iloc[:1] = by_name.iloc[:1].fillna(by_name.iloc[1:2].squeeze(axis=0))
-        parts.append(by_name)
-    regressors = pd.concat(parts, axis=1) if parts else pd.DataFrame(index=raw.index)
+    by_name: pd.DataFrame = raw[chosen].apply(pd.to_numeric, errors="coerce").astype(float)
+    _refuse_cells(table, by_name.isna() & raw[chosen].notna(), raw, lines)
+    by_name.iloc[:1] = by_name.iloc[:1].fillna(by_name.iloc[1:2].squeeze(axis=0))
+    return by_name
+
+
+def _refuse_incomplete(
+    table: Path | str, regressors: pd.DataFrame, kept: NDArray[np.intp], lines: Sequence[int]
+) -> None:
+    """Refuse regressors that are missing or infinite in a volume that enters the fit."""
     finite = pd.DataFrame(
-        np.isfinite(regressors.to_numpy(np.float64)), raw.index, regressors.columns
+        np.isfinite(regressors.to_numpy(np.float64)), regressors.index, regressors.columns
     )
     infinite = ~finite & regressors.notna()
     _refuse_cells(table, infinite.iloc[kept], regressors, lines)
@@ -129,9 +146,6 @@ def read_confounds(
                 "restore the file if it is damaged, or choose confounds that are complete",
             )
         )
-    # Volumes that do not enter the fit may lack values; the design is computed over all of them.
-    regressors = regressors.fillna(0.0)
-    return RunConfounds(regressors, kept, bool(cosines_among(regressors)))
 
 
 def _refuse_cells(

@@ -5,29 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from twolevel.bids.entities import RUN_ENTITIES, describe
+from twolevel.bids.entities import RUN_ENTITIES, Entities
 from twolevel.errors import InputError, Problem
 from twolevel.files.annex import is_absent, real_path
-from twolevel.files.images import read_header
+from twolevel.files.nifti import read_header
 from twolevel.files.sidecars import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from twolevel.bids.layout import RunFiles
+    from twolevel.bids.runs import RunFiles
 
 HIGHEST = 1e12  # no number of seconds is larger, and every int below it is a float
 SHOWN = 60  # characters
 TOLERANCE_S = 1e-3
 SPARE_S = 1e-6  # 1.501 - 1.5 is more than 0.001 in binary numbers
 LONGEST_S = 100.0  # no scan of a brain takes as long: such numbers are milliseconds
-STATED = "the sidecar of the image"
-ASSUMED = (
-    "half a repetition time, fMRIPrep's default reference: slice timing was corrected and no "
-    "StartTime is stated"
-)
-UNKNOWN = "0: neither a StartTime is stated nor that slice timing was corrected"
+STATED, ASSUMED, UNKNOWN = "stated", "assumed", "unknown"
+START_TIMES = {
+    STATED: "the sidecar of the image",
+    ASSUMED: "half a repetition time, fMRIPrep's default reference: slice timing was corrected "
+    "and no StartTime is stated",
+    UNKNOWN: "0: neither a StartTime is stated nor that slice timing was corrected",
+}
 
 
 @dataclass(frozen=True)
@@ -36,17 +37,17 @@ class RunSpec:
 
     Attributes
     ----------
-    entities : tuple of (str, str)
+    entities : Entities
         Of the names of its outputs.
     repetition_time, start_time : float
         Seconds.
     sources : tuple of str
         BIDS URIs of the files it is computed from.
     start_time_from : str
-        What the start time comes from.
+        What the start time comes from: a key of `START_TIMES`.
     """
 
-    entities: tuple[tuple[str, str], ...]
+    entities: Entities
     repetition_time: float
     start_time: float
     n_volumes: int
@@ -57,7 +58,7 @@ class RunSpec:
     def name(self) -> str:
         """The run in words: ``sub-01 run-1``."""
         keys = [key for key in ("sub", *RUN_ENTITIES) if key != "task"]
-        return describe(dict(self.entities), keys)
+        return self.entities.in_words(keys)
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,18 @@ def read_timing(files: RunFiles) -> tuple[float, float]:
         No sidecar states the repetition time, two sources disagree, or the volumes are not
         equally spaced in time.
     """
-    where = f"repetition time of {files.name}"
     _refuse_volume_timing(files)
+    repetition_time = _repetition_time(files)
+    start_time = repetition_time / 2 if start_time_source(files) == ASSUMED else 0.0
+    for path in files.derivative_sidecars:
+        if "StartTime" in (content := read_json(path)):
+            start_time = _seconds(content["StartTime"], "StartTime", path)
+    return repetition_time, start_time
+
+
+def _repetition_time(files: RunFiles) -> float:
+    """Return the repetition time on which sidecars and header agree."""
+    where = f"repetition time of {files.name}"
     raw, prepared = _stated(files.raw_sidecars), _stated(files.derivative_sidecars)
     stated = [s for s in (raw, prepared) if s is not None]
     if not stated:
@@ -167,11 +178,7 @@ def read_timing(files: RunFiles) -> tuple[float, float]:
                 "find out which is right and correct the others",
             )
         )
-    start_time = repetition_time / 2 if start_time_source(files) == ASSUMED else 0.0
-    for path in files.derivative_sidecars:
-        if "StartTime" in (content := read_json(path)):
-            start_time = _seconds(content["StartTime"], "StartTime", path)
-    return repetition_time, start_time
+    return repetition_time
 
 
 def start_time_source(files: RunFiles) -> str:
@@ -251,7 +258,7 @@ def _seconds(value: object, key: str, path: Path) -> float:
     )
 
 
-def output_entities(files: RunFiles, downsample: int) -> dict[str, str]:
+def output_entities(files: RunFiles, downsample: int) -> Entities:
     """Return the entities of the names of a run's outputs.
 
     Parameters
@@ -259,10 +266,9 @@ def output_entities(files: RunFiles, downsample: int) -> dict[str, str]:
     downsample : int
         Changes ``res``.
     """
-    entities = dict(files.entities)
-    if downsample > 1:
-        entities["res"] = f"{entities.get('res', '')}down{downsample}"
-    return entities
+    if downsample == 1:
+        return files.entities
+    return files.entities.with_(res=f"{files.entities.get('res', '')}down{downsample}")
 
 
 def gather(
@@ -291,10 +297,9 @@ def gather(
     """
     kinds = ["bold", "mask", "events", *(["confounds", "confounds_json"] if confounds else [])]
     there = {kind: path for kind in kinds if (path := getattr(files, kind)) is not None}
-    entities = output_entities(files, downsample)
     sidecars = [*files.raw_sidecars, *files.derivative_sidecars]
     spec = RunSpec(
-        entities=tuple(entities.items()),
+        entities=output_entities(files, downsample),
         repetition_time=repetition_time,
         start_time=start_time,
         n_volumes=read_header(there["bold"]).shape[3],

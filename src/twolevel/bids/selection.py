@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twolevel.bids.entities import RUN_ENTITIES
-from twolevel.bids.layout import RunFiles, find_runs, iter_subjects, list_subjects
+from twolevel.bids.index import list_subjects
+from twolevel.bids.layout import find_runs
+from twolevel.bids.runs import RunFiles, iter_subjects
 from twolevel.bids.wanted import Selection
 from twolevel.errors import InputError, Problem, did_you_mean
 from twolevel.notes import Note
@@ -59,15 +61,8 @@ def choose_subjects(
     labels = [label.removeprefix("sub-") for label in wanted]
     without = [label.removeprefix("sub-") for label in excluded]
     problems = [
-        Problem(
-            f"{asked} {label}",
-            "no such subject",
-            f"one of: {', '.join(there) or '(there is none)'}",
-            did_you_mean(label, there) or "check the label",
-        )
-        for asked, group in ((source, labels), ("--exclude-participant-label", without))
-        for label in group
-        if label not in there
+        *_unknown(source, labels, there),
+        *_unknown("--exclude-participant-label", without, there),
     ]
     chosen = sorted(set(labels or there) - set(without))
     if without and not chosen:
@@ -87,6 +82,20 @@ def choose_subjects(
         drawn = np.random.default_rng(seed).choice(len(chosen), n_subjects, replace=False)
         chosen = sorted(chosen[i] for i in drawn)
     return tuple(chosen)
+
+
+def _unknown(asked: str, labels: Sequence[str], there: Sequence[str]) -> list[Problem]:
+    """Refuse labels of subjects that are not there."""
+    return [
+        Problem(
+            f"{asked} {label}",
+            "no such subject",
+            f"one of: {', '.join(there) or '(there is none)'}",
+            did_you_mean(label, there) or "check the label",
+        )
+        for label in labels
+        if label not in there
+    ]
 
 
 def nobody_left(subjects: Iterable[str]) -> Problem:

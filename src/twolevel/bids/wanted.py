@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from twolevel.bids.entities import RUN_ENTITIES, normalised
+from twolevel.bids.entities import RUN_ENTITIES, Entities
 from twolevel.errors import InputError, Problem
 from twolevel.model.nodes import ENTITY_KEYS
 
@@ -44,17 +44,19 @@ class Selection:
     def __post_init__(self) -> None:
         """Write the labels in one way, so that selections of the same runs are equal."""
         labels = {
-            key: tuple(sorted({normalised({key: value})[key] for value in self.labels[key]}))
+            key: tuple(
+                sorted({Entities({key: value}).normalised()[key] for value in self.labels[key]})
+            )
             for key in RUN_ENTITIES
             if self.labels.get(key)
         }
         object.__setattr__(self, "labels", labels)
 
-    def admits(self, entities: Mapping[str, str]) -> bool:
+    def admits(self, entities: Entities) -> bool:
         """Tell whether a file of these entities is wanted, space aside."""
         if self.subjects and entities.get("sub") not in self.subjects:
             return False
-        there = normalised(entities)
+        there = entities.normalised()
         return all(
             _is_among(key, there.get(key, ABSENT), values) for key, values in self.labels.items()
         )
@@ -80,12 +82,12 @@ def _is_among(key: str, label: str, wanted: Sequence[str]) -> bool:
     return label in wanted or ANY in wanted
 
 
-def parse_space(text: str) -> dict[str, str]:
+def parse_space(text: str) -> Entities:
     """Read ``MNI152NLin2009cAsym:res-2`` as fMRIPrep writes output spaces.
 
     Returns
     -------
-    dict of str to str
+    Entities
         ``{"space": ..., "res": ...}``; empty for ``none``: images without a space entity, which
         the user says to be in a common space.
 
@@ -95,9 +97,9 @@ def parse_space(text: str) -> dict[str, str]:
         The text is not of that form.
     """
     if text == "none":
-        return {}
+        return Entities()
     space, *modifiers = text.split(":")
-    entities = {"space": space.removeprefix("space-")}
+    entities = Entities({"space": space.removeprefix("space-")})
     for modifier in modifiers:
         key, dash, value = modifier.partition("-")
         if key not in {"res", "cohort"} or not dash or not value:
@@ -109,5 +111,5 @@ def parse_space(text: str) -> dict[str, str]:
                     "write it as MNI152NLin2009cAsym:res-2",
                 )
             )
-        entities[key] = value
+        entities = entities.with_(**{key: value})
     return entities

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from twolevel.bids.layout import RunFiles
+    from twolevel.bids.runs import RunFiles
     from twolevel.errors import Problems
 
 

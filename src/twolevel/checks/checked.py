@@ -6,14 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from twolevel.bids.layout import RunFiles
     from twolevel.bids.run_inputs import RunInputs
-    from twolevel.files.images import ImageHeader
+    from twolevel.bids.runs import RunFiles
+    from twolevel.files.nifti import ImageHeader
     from twolevel.model.variables import RunVariables
     from twolevel.notes import Note
+    from twolevel.space.mask import Mask
 
 
 @dataclass(frozen=True)
@@ -56,11 +54,11 @@ class CheckedRun:
     ----------
     header : ImageHeader
         Of the BOLD image.
-    mask : ndarray of shape (x, y, z), bool
+    mask : Mask
         The brain mask.
     """
 
     tables: CheckedTables
     inputs: RunInputs
     header: ImageHeader
-    mask: NDArray[np.bool_]
+    mask: Mask

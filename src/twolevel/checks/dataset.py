@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from twolevel.bids.entities import is_common_space
 from twolevel.bids.folders import missing_folders, no_images
-from twolevel.bids.layout import averaged_sessions, iter_subjects
 from twolevel.bids.run_inputs import RunInputs, dataset_links
+from twolevel.bids.runs import averaged_sessions, iter_subjects
 from twolevel.bids.selection import select_runs
 from twolevel.checks.absent import missing_files
 from twolevel.checks.left_out import left_out_runs, left_out_subjects, notes_on_left_out
@@ -32,13 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-    from twolevel.bids.layout import RunFiles
+    from twolevel.bids.runs import RunFiles
     from twolevel.bids.wanted import Selection
     from twolevel.checks.checked import CheckedRun, CheckedTables
     from twolevel.derivatives.exclusions import Exclusion
     from twolevel.model.nodes import Node, StatsModel
+    from twolevel.space.mask import Mask
 
 
 @dataclass(frozen=True)
@@ -115,40 +112,28 @@ def check_inputs(
         With all offenders.
     """
     which = which or Checks()
-    node = model.node("run")
-    if node is None:
+    if (node := model.node("run")) is None:
         raise InputError(Problem("model", "no Run node", "a Run node", "add one"))
-    problems = Problems(missing_folders(bids_dir, derivatives))
-    problems.stop_if_any()
     links = links or dataset_links(bids_dir, derivatives)
-    runs = problems.attempt(lambda: select_runs(bids_dir, derivatives, selection)) or []
-    problems.found.extend(_check_descriptions(links))
-    if runs and all(files.bold is None for files in runs):
-        problems.found.extend(no_images(derivatives))
-        problems.stop_if_any()
+    runs, problems = _find_runs(bids_dir, derivatives, selection, links)
     if which.with_group and selection.space != {}:
         problems.found.extend(_check_common_space(runs))
     checked, tables, failed = _check_runs(runs, node, links, which, progress)
     allowed = which.allow_missing and bool(tables)
-    left_out = []
-    for files, own in failed:
-        if allowed and not _is_absent(own):
-            left_out.append((files, own))
-        else:
-            problems.found.extend(own)
-    of_model: list[Note] = []
-    if tables:
-        found, of_model = check_model(tables, node)
-        problems.found.extend(found)
+    left_out = [(files, own) for files, own in failed if allowed and not _is_absent(own)]
+    problems.found += [p for _, own in failed if not allowed or _is_absent(own) for p in own]
+    found, of_model = check_model(tables, node) if tables else ([], [])
+    problems.found.extend(found)
     problems.found.extend(_check_together(checked, same_grid=which.with_group))
     # A sidecar may serve many runs.
     problems.found = absent_together(dict.fromkeys(problems.found))
     problems.stop_if_any()
-    ready = {run.tables.files.bold: run.inputs for run in checked}
     by_subject = dict(iter_subjects(run.files for run in tables))
+    ready = {run.tables.files.bold: run.inputs for run in checked}
     inputs = {s: [ready[f.bold] for f in group] for s, group in by_subject.items() if which.images}
     without = left_out_runs(left_out, (bids_dir, *derivatives))
     subjects = left_out_subjects(without, by_subject, selection.excluded)
+    recorded = {s: list(of_s.values()) for s, of_s in without.items() if s in by_subject}
     notes = [
         *_notes_on_subjects(bids_dir, selection, {*by_subject, *without}),
         *notes_on_left_out(without, subjects),
@@ -156,8 +141,21 @@ def check_inputs(
         *of_model,
         *(note for run in tables for note in run.notes),
     ]
-    recorded = {s: list(of_s.values()) for s, of_s in without.items() if s in by_subject}
     return Plan(by_subject, inputs, tuple(notes), recorded, subjects)
+
+
+def _find_runs(
+    bids_dir: Path, derivatives: Sequence[Path], selection: Selection, links: dict[str, Path]
+) -> tuple[list[RunFiles], Problems]:
+    """Find the runs and what is wrong so far; refuse at once what leaves nothing to check."""
+    problems = Problems(missing_folders(bids_dir, derivatives))
+    problems.stop_if_any()
+    runs = problems.attempt(lambda: select_runs(bids_dir, derivatives, selection)) or []
+    problems.found.extend(_check_descriptions(links))
+    if runs and all(files.bold is None for files in runs):
+        problems.found.extend(no_images(derivatives))
+        problems.stop_if_any()
+    return runs, problems
 
 
 def _check_runs(
@@ -258,10 +256,10 @@ def _check_together(checked: Sequence[CheckedRun], *, same_grid: bool) -> list[P
 
 def _check_masks(checked: Sequence[CheckedRun]) -> list[Problem]:
     """Refuse subjects whose runs have no voxel in common."""
-    shared: dict[str, tuple[list[str], NDArray[np.bool_]]] = {}
+    shared: dict[str, tuple[list[str], Mask]] = {}
     for run in checked:
         names, mask = shared.get(run.tables.files.entities["sub"], ([], run.mask))
-        if mask.shape == run.mask.shape:
+        if mask.space.matches(run.mask.space):
             shared[run.tables.files.entities["sub"]] = (
                 [*names, run.tables.files.name],
                 mask & run.mask,
@@ -274,7 +272,7 @@ def _check_masks(checked: Sequence[CheckedRun]) -> list[Problem]:
             "look at the masks; leave out a run (--run-label)",
         )
         for subject, (names, mask) in shared.items()
-        if not mask.any()
+        if not mask.n_points
     ]
 
 
@@ -295,15 +293,12 @@ def _check_grids(checked: Sequence[CheckedRun], *, same_grid: bool) -> list[Prob
         first = reference.setdefault(
             run.tables.files.entities["sub"] if not same_grid else "", run
         )
-        same = first.header.shape[:3] == run.header.shape[:3] and np.allclose(
-            first.header.affine, run.header.affine, atol=1e-3
-        )
-        if not same:
+        if not first.header.grid.matches(run.header.grid):
             problems.append(
                 Problem(
                     f"{run.tables.files.bold}: grid",
-                    describe_grid(run.header),
-                    f"that of {first.tables.files.bold}: {describe_grid(first.header)}",
+                    describe_grid(run.header.grid),
+                    f"that of {first.tables.files.bold}: {describe_grid(first.header.grid)}",
                     "analyse runs that were resampled to one grid",
                 )
             )

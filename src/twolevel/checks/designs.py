@@ -11,6 +11,7 @@ from twolevel.model.nodes import INTERCEPT, is_wild
 from twolevel.model.variables import RunVariables, resolve_variables
 from twolevel.notes import Note
 from twolevel.stats.run.design import (
+    UNSTEADY,
     HighPass,
     cosines_among,
     frame_times_of,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twolevel.bids.confounds import RunConfounds
-    from twolevel.bids.layout import RunFiles
+    from twolevel.bids.runs import RunFiles
     from twolevel.model.nodes import Node
 
 
@@ -76,6 +77,27 @@ def check_design(
         strategy=settings.confound_strategy,
         names=variables.confounds,
     )
+    columns = confound_names(table)
+    more = _check_size(files, node, columns, variables, confounds, n_volumes, timing)
+    notes = _notes_on_design(files, node, variables, high_pass=confounds.high_pass) + more
+    unsteady = [c for c in columns if c.startswith(UNSTEADY)]
+    all_kept = len(confounds.kept) == len(confounds.regressors)
+    if all_kept and not set(unsteady) & set(confounds.regressors):
+        what = "volumes in a non-steady state are neither left out nor have a regressor"
+        notes += [Note(what, files.name, ", ".join(unsteady))] if unsteady else []
+    return variables, notes
+
+
+def _check_size(
+    files: RunFiles,
+    node: Node,
+    there: Sequence[str],
+    variables: RunVariables,
+    confounds: RunConfounds,
+    n_volumes: int | None,
+    timing: tuple[float, float],
+) -> list[Note]:
+    """Refuse confounds of another length than the image, and more regressors than volumes."""
     n_rows = len(confounds.regressors)
     if n_rows != (n_volumes or n_rows):
         raise InputError(
@@ -87,7 +109,7 @@ def check_design(
             )
         )
     times = frame_times_of(n_rows, *timing)
-    high_pass, more = _check_high_pass(files, node, confound_names(table), confounds, times)
+    high_pass, more = _check_high_pass(files, node, there, confounds, times)
     n_drift = n_cosines(high_pass.drift_hz, times) if high_pass.drift_hz else 0
     n_confounds = confounds.regressors.shape[1] - len(high_pass.replaced)
     n_columns = len(variables.conditions) + n_confounds + n_drift + 1
@@ -100,12 +122,7 @@ def check_design(
                 "choose fewer confounds" + (", or a lower cut-off" if n_drift else ""),
             )
         )
-    notes = _notes_on_design(files, node, variables, high_pass=confounds.high_pass) + more
-    unsteady = [c for c in confound_names(table) if c.startswith("non_steady_state_outlier")]
-    if len(confounds.kept) == n_rows and not set(unsteady) & set(confounds.regressors):
-        what = "volumes in a non-steady state are neither left out nor have a regressor"
-        notes += [Note(what, files.name, ", ".join(unsteady))] if unsteady else []
-    return variables, notes
+    return more
 
 
 def _check_high_pass(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twolevel.bids.entities import other_entities
+from twolevel.bids.entities import OTHER_ENTITIES
 from twolevel.bids.selection import EXCLUDED
 from twolevel.derivatives.exclusions import Exclusion
 from twolevel.notes import Note
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from twolevel.bids.layout import RunFiles
+    from twolevel.bids.runs import RunFiles
     from twolevel.errors import Problem
 
 
@@ -38,7 +38,7 @@ def left_out_runs(
         reason = "; ".join(f"{_without_run(p.where, files)}: {p.found}" for p in problems)
         for root in roots:
             reason = reason.replace(f"{root}/", "")
-        item = other_entities(files.entities)
+        item = files.entities.in_words(OTHER_ENTITIES)
         run = Exclusion.in_run(files.entities, "run", " ".join(reason.split()), item=item)
         found.setdefault(files.entities["sub"], {})[files.name] = run
     return found

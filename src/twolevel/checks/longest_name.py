@@ -3,50 +3,43 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twolevel.bids.entities import build_name
-from twolevel.derivatives.maps import folder_of
 from twolevel.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Sequence
 
+    from twolevel.bids.entities import Entities
     from twolevel.model.nodes import Contrast
 
 FIGURES = ("unthresholded", "glassbrain")
 DEEPEST = len("/cache/python-/out") + 32  # where a work folder keeps the tree of a result
 
 
-def longest_name(entities: Mapping[str, str], label: str, descs: Sequence[str]) -> str:
-    """Return the longest name among the files of a contrast.
+def longest_path(entities: Entities, label: str, descs: Sequence[str]) -> Path:
+    """Return the place of that file of a contrast which has the longest name.
 
     Parameters
     ----------
-    entities : mapping of str to str
+    entities : Entities
         Of a run, a subject or the group.
     label : str
         Of the contrast.
     descs : sequence of str
         Of the maps of the group: its tests, and what relabelings give besides.
     """
-    of_contrast = {**entities, "contrast": label}
-    names = [build_name({**of_contrast, "stat": "variance"}, "statmap", ".nii.gz")]
+    names = entities.with_(contrast=label)
+    paths = [names.with_(stat="variance").path("statmap", ".nii.gz")]
     if "sub" not in entities:
-        names += [
-            build_name({**of_contrast, "stat": "logp", "desc": desc}, "statmap", ".nii.gz")
-            for desc in descs
-        ]
-        names += [
-            build_name({**of_contrast, "desc": desc}, "statmap", ".png")
-            for desc in (*descs, *FIGURES)
-        ]
-    return max(names, key=_n_bytes)
+        paths += [names.with_(stat="logp", desc=d).path("statmap", ".nii.gz") for d in descs]
+        paths += [names.with_(desc=d).path("statmap", ".png") for d in (*descs, *FIGURES)]
+    return max(paths, key=lambda path: _n_bytes(path.name))
 
 
 def check_name_lengths(
-    written: Iterable[Mapping[str, str]],
+    written: Iterable[Entities],
     contrasts: Sequence[Contrast],
     descs: Sequence[str],
     folders: Sequence[Path],
@@ -55,8 +48,8 @@ def check_name_lengths(
 
     Parameters
     ----------
-    written : iterable of mapping of str to str
-        Entities of every run, subject and group of which maps are written.
+    written : iterable of Entities
+        Those of every run, subject and group of which maps are written.
     descs : sequence of str
         Of the maps of the group: its tests, and what relabelings give besides.
     folders : sequence of Path
@@ -73,8 +66,9 @@ def check_name_lengths(
     base = max(_n_bytes(str(folder)) for folder in folders) + DEEPEST
     problems = []
     for contrast in contrasts:
-        names = [(longest_name(e, contrast.label, descs), e) for e in written]
-        name, entities = max(names, key=lambda item: _n_bytes(item[0]), default=("", {}))
+        paths = [longest_path(entities, contrast.label, descs) for entities in written]
+        path = max(paths, key=lambda p: _n_bytes(p.name), default=Path())
+        name = path.name
         n_bytes = _n_bytes(name)
         if n_bytes > limit:
             problems.append(
@@ -87,7 +81,7 @@ def check_name_lengths(
                     "contrast has one when it is listed under Contrasts instead",
                 )
             )
-        elif name and (whole := base + _n_bytes(f"/{folder_of(entities)}/{name}")) > path_limit:
+        elif name and (whole := base + _n_bytes(f"/{path}")) > path_limit:
             problems.append(
                 Problem(
                     f'contrast "{contrast.name}"',
@@ -101,7 +95,8 @@ def check_name_lengths(
 
 
 def _existing(path: Path) -> Path:
-    return next(p for p in (path, *path.parents) if p.is_dir())
+    # Path.is_dir raises where a path is longer than the system allows.
+    return next(p for p in (path, *path.parents) if os.path.isdir(p))  # noqa: PTH112
 
 
 def _n_bytes(name: str) -> int:

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from twolevel.bids.entities import parse_name
-from twolevel.derivatives.maps import MEANINGS, folder_of
-from twolevel.derivatives.records import GROUP, Publication, names_of_unit, read_publications
+from twolevel.derivatives.maps import MEANINGS
+from twolevel.derivatives.records import GROUP, Publication, read_publications, unit_of
 from twolevel.errors import OutputError, Problem
 from twolevel.files.sidecars import read_json
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from twolevel.bids.entities import BidsName
+    from twolevel.bids.entities import BidsName, Entities
 
 SHOWN = 5
 # What a folder may hold that is taken for results: what people and version control put there.
@@ -169,7 +169,7 @@ def _listed(words: list[str]) -> str:
 def find_in_the_way(
     output_dir: Path,
     planned: Iterable[Publication],
-    names: Mapping[str, Iterable[Mapping[str, str]]],
+    names: Mapping[str, Sequence[Entities]],
 ) -> InTheWay:
     """Find what lies where a call is going to write, and was not made of the same selection.
 
@@ -177,20 +177,20 @@ def find_in_the_way(
     ----------
     planned : iterable of Publication
         Without files: who, of which kind and selection.
-    names : mapping of str to iterable of mapping of str to str
-        By `who`: the entities of each run, and of the subject, or of the group.
+    names : mapping of str to sequence of Entities
+        By `who`: those of each run, and of the subject, or of the group.
     """
     found = InTheWay()
     for publication in planned:
-        here = [dict(entities) for entities in names[publication.who]]
-        units = {names_of_unit(entities) for entities in here}
+        here = names[publication.who]
+        units = {unit_of(entities) for entities in here}
         records = read_publications(output_dir, publication.who)
         for record in records:
             if record.path != publication.path and record.units & units:
                 words = selection_in_words(record.selection)
                 found.selections.setdefault(words, []).append(publication.who)
         known = {place for record in records for place in record.files}
-        folders = dict.fromkeys(folder_of(entities) for entities in here)
+        folders = dict.fromkeys(entities.folder.as_posix() for entities in here)
         if publication.who == GROUP:
             folders["figures"] = None
         for folder in folders:
@@ -200,13 +200,11 @@ def find_in_the_way(
     return found
 
 
-def _own_by_name(
-    output_dir: Path, folder: str, units: set[frozenset[tuple[str, str]]]
-) -> Iterator[str]:
+def _own_by_name(output_dir: Path, folder: str, units: set[Entities]) -> Iterator[str]:
     """List the files in a folder that have the names of files that are going to be written."""
     for path in sorted((output_dir / folder).glob("*")):
         name = parse_name(path)
-        if name is not None and names_of_unit(name.entities) in units and _is_own(name):
+        if name is not None and unit_of(name.entities) in units and _is_own(name):
             yield f"{folder}/{path.name}"
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from twolevel.bids.events import RunEvents, events_of_run
 from twolevel.bids.run_inputs import (
     ASSUMED,
+    START_TIMES,
     gather,
     read_timing,
     start_time_source,
@@ -18,19 +17,21 @@ from twolevel.checks.checked import CheckedRun, CheckedTables
 from twolevel.checks.designs import check_design
 from twolevel.checks.model import check_taken, levels_of, not_taken
 from twolevel.errors import InputError, Problem, Problems
-from twolevel.files.images import check_length, read_header, read_mask
+from twolevel.files.maps import read_mask
+from twolevel.files.nifti import check_length, read_header
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-    from numpy.typing import NDArray
 
-    from twolevel.bids.layout import RunFiles
-    from twolevel.files.images import ImageHeader
+    from twolevel.bids.runs import RunFiles
+    from twolevel.files.nifti import ImageHeader
     from twolevel.model.nodes import Node
     from twolevel.model.variables import RunVariables
+    from twolevel.space.grid import Grid
+    from twolevel.space.mask import Mask
 
 
 def check_run(files: RunFiles, node: Node, links: dict[str, Path]) -> CheckedRun:
@@ -135,7 +136,8 @@ def _read_run(
 def _notes_on_start(files: RunFiles, start_time: float) -> list[Note]:
     if start_time_source(files) != ASSUMED:
         return []
-    return [Note(f"the start time is taken to be {ASSUMED}", files.name, f"{start_time:g} s")]
+    what = f"the start time is taken to be {START_TIMES[ASSUMED]}"
+    return [Note(what, files.name, f"{start_time:g} s")]
 
 
 def _notes_on_events(
@@ -162,24 +164,22 @@ def _check_images(bold: Path, mask: Path) -> ImageHeader:
         raise InputError(
             Problem(str(bold), f"shape {header.shape}", "a 4-D image", "check the preprocessing")
         )
-    same_affine = np.allclose(header.affine, mask_header.affine, atol=1e-3)
-    if header.shape[:3] != mask_header.shape[:3] or not same_affine:
+    if not header.grid.matches(mask_header.grid):
         raise InputError(
             Problem(
                 f"{mask}: grid",
-                describe_grid(mask_header),
-                f"that of {bold}: {describe_grid(header)}",
+                describe_grid(mask_header.grid),
+                f"that of {bold}: {describe_grid(header.grid)}",
                 "take mask and image from one run of the preprocessing",
             )
         )
     return header
 
 
-def _check_mask(path: Path, downsample: int) -> NDArray[np.bool_]:
+def _check_mask(path: Path, downsample: int) -> Mask:
     """Refuse a mask without a voxel, or with none left after down-sampling."""
-    every = (slice(None, None, downsample),) * 3
-    mask: NDArray[np.bool_] = read_mask(path)[0][every]
-    if not mask.any():
+    mask = read_mask(path).every(downsample)
+    if not mask.n_points:
         down = f" among every {downsample}th" if downsample > 1 else ""
         raise InputError(
             Problem(
@@ -192,7 +192,7 @@ def _check_mask(path: Path, downsample: int) -> NDArray[np.bool_]:
     return mask
 
 
-def describe_grid(header: ImageHeader) -> str:
+def describe_grid(grid: Grid) -> str:
     """Write shape and affine in a line."""
-    rows = ["[" + " ".join(f"{v:g}" for v in row) + "]" for row in header.affine[:3]]
-    return f"{' x '.join(map(str, header.shape[:3]))} voxels, affine {' '.join(rows)}"
+    rows = ["[" + " ".join(f"{v:g}" for v in row) + "]" for row in grid.affine[:3]]
+    return f"{' x '.join(map(str, grid.shape))} voxels, affine {' '.join(rows)}"

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from twolevel.bids.layout import list_subjects
+from twolevel.bids.entities import Entities
+from twolevel.bids.index import list_subjects
 from twolevel.bids.run_inputs import dataset_links, output_entities
 from twolevel.bids.selection import choose_subjects
 from twolevel.bids.wanted import Selection, parse_space
@@ -14,7 +15,6 @@ from twolevel.checks.dataset import Checks, Plan, check_inputs
 from twolevel.checks.longest_name import check_name_lengths
 from twolevel.checks.output import find_in_the_way, selection_in_words
 from twolevel.cli.select import make_selection, subject_labels
-from twolevel.derivatives.maps import common_entities
 from twolevel.derivatives.publish import derivative_versions, linked_datasets
 from twolevel.derivatives.records import GROUP, Publication, kind_of
 from twolevel.errors import InputError, OutputError, Problem, Problems
@@ -22,7 +22,6 @@ from twolevel.model.nodes import Scope
 from twolevel.model.override import override
 from twolevel.model.read import find_model, read_model
 from twolevel.stats.run.noise import noise_order
-from twolevel.tasks.combine_runs import subject_entities
 from twolevel.tasks.describe_permutations import UNCORRECTED
 from twolevel.tasks.permute_group import BY_PERMUTATION
 
@@ -80,12 +79,12 @@ class PlannedOutputs:
     ----------
     records : dict of str to Publication
         Of each subject (by its label) and of the group, without files.
-    names : dict of str to list of dict
-        Entities of the runs, of the subject or of the group, by `Publication.who`.
+    names : dict of str to list of Entities
+        Those of the runs, of the subject or of the group, by `Publication.who`.
     """
 
     records: dict[str, Publication]
-    names: dict[str, list[dict[str, str]]]
+    names: dict[str, list[Entities]]
 
 
 def load_request(
@@ -250,12 +249,12 @@ def plan_outputs(request: Request, plan: Plan, *, with_group: bool) -> PlannedOu
     records, names, of_subjects = {}, {}, []
     for subject, runs in plan.runs.items():
         of_runs = [output_entities(files, downsample) for files in runs]
-        own = subject_entities(of_runs)
+        own = Entities.shared(of_runs).without("ses", "run")
         of_subjects.append(own)
         records[subject] = Publication(f"sub-{subject}", kind_of(own), selection)
         names[f"sub-{subject}"] = [*of_runs, own]
     if with_group:
-        shared = {k: v for k, v in common_entities(of_subjects).items() if k != "sub"}
+        shared = Entities.shared(of_subjects).without("sub")
         records[GROUP] = Publication(GROUP, kind_of(shared), selection)
         names[GROUP] = [shared]
     return PlannedOutputs(records, names)

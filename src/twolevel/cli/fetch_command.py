@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twolevel.bids.layout import list_subjects
+from twolevel.bids.index import list_subjects
 from twolevel.bids.selection import choose_subjects, runs_with_images, select_runs
 from twolevel.bids.wanted import parse_space
 from twolevel.cli.arguments import command_of
@@ -27,6 +27,7 @@ from twolevel.model.read import find_model, read_model
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from twolevel.bids.entities import Entities
     from twolevel.cli.options import FetchOptions
     from twolevel.model.nodes import StatsModel
     from twolevel.notes import Note
@@ -111,7 +112,7 @@ def _choose(
     options: FetchOptions,
     clones: Clones,
     model: StatsModel | None,
-    space: dict[str, str] | None,
+    space: Entities | None,
 ) -> tuple[list[Path], tuple[Note, ...]]:
     """List the files that the selected runs need, and what is missing of others."""
     derivatives = [clones.derivatives]

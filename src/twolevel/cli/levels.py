@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from twolevel.bids.entities import entities_of
 from twolevel.cli.machine import prepare_kernels, process_count
 from twolevel.cli.maps_of_subjects import find_group, without_maps
 from twolevel.cli.progress import StageProgress, show_notes
 from twolevel.cli.shown_tests import show_tests
-from twolevel.derivatives.maps import entities_of
 from twolevel.derivatives.quality import inflation_notes, low_mean_notes
 from twolevel.derivatives.records import GROUP, record_failure
 from twolevel.errors import InputError, Problems

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from twolevel.bids.layout import list_subjects
+from twolevel.bids.entities import Entities
+from twolevel.bids.index import list_subjects
 from twolevel.bids.run_inputs import output_entities
 from twolevel.bids.selection import EXCLUDED
 from twolevel.checks.maps import find_subject_maps
@@ -25,14 +26,13 @@ if TYPE_CHECKING:
 def find_group(options: RunOptions, request: Request, plan: Plan | None = None) -> GroupInputs:
     """Find the subjects' maps; in `all`, those of the subjects that were analysed."""
     output_dir = options.output_dir.resolve()
-    wanted: dict[str, str] = {}
+    wanted = Entities(request.selection.space or {})
     tasks = request.selection.labels.get("task", ())
     if len(tasks) == 1:
-        wanted["task"] = tasks[0]
-    wanted.update(request.selection.space or {})
+        wanted = wanted.with_(task=tasks[0])
     downsample = request.model.nodes[0].run_settings.downsample
     if downsample > 1 and "res" in wanted:
-        wanted["res"] += f"down{downsample}"
+        wanted = wanted.with_(res=f"{wanted['res']}down{downsample}")
     subjects: list[str] | None = list(request.selection.subjects) or None
     left_out: Mapping[str, str] = dict.fromkeys(request.selection.excluded, EXCLUDED)
     if subjects is None and left_out:

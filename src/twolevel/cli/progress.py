@@ -26,9 +26,9 @@ SECONDS_PER_LOOK, SECONDS_PER_LINE = 1.0, 30.0
 SHOWN = {
     "FetchRuns": "download",
     "FitRun": "run",
-    "CombineRuns": "subject",
     "FitSubject": "subject",
-    "FitGroup": "contrast",
+    "FitSubjectAtOnce": "subject",
+    "FitMaps": "contrast",
     "ApplyTest": "test",
     "DrawDesign": "drawing",
     "DrawContrast": "drawing",

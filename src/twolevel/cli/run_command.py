@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from twolevel.checks.maps import check_group_mask
+from twolevel.checks.group_mask import check_group_mask
 from twolevel.checks.output import check_output
 from twolevel.cli.arguments import command_of
 from twolevel.cli.checks import (
@@ -227,7 +227,7 @@ def _check_way(
         return None, []
     if group is not None:
         record = Publication(GROUP, kind_of(group.entities), request.model.scope.record)
-        planned = PlannedOutputs({GROUP: record}, {GROUP: [dict(group.entities)]})
+        planned = PlannedOutputs({GROUP: record}, {GROUP: [group.entities]})
     elif plan is not None:
         planned = plan_outputs(request, plan, with_group=options.level == "all")
     else:

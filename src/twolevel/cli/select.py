@@ -15,6 +15,7 @@ from twolevel.notes import Note
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from twolevel.bids.entities import Entities
     from twolevel.cli.option_groups import LabelOptions
     from twolevel.model.nodes import StatsModel
 
@@ -74,7 +75,7 @@ def make_selection(
     options: LabelOptions,
     model: StatsModel | None,
     subjects: tuple[str, ...],
-    space: dict[str, str] | None,
+    space: Entities | None,
 ) -> tuple[Selection, list[Note]]:
     """Put what options and filter file select over what the model's Input selects.
 
@@ -83,7 +84,7 @@ def make_selection(
     model : StatsModel, optional
     subjects : tuple of str
         As they were chosen.
-    space : dict of str to str, optional
+    space : Entities, optional
 
     Returns
     -------

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from twolevel.bids.entities import normalised
+from twolevel.bids.entities import OTHER_ENTITIES
 from twolevel.files.tables import read_tsv, write_tsv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from twolevel.bids.entities import Entities
 
 EXCLUDED = "excluded.tsv"
 EXCLUSION_COLUMNS = (
@@ -20,6 +22,7 @@ EXCLUSION_COLUMNS = (
     "session",
     "task",
     "run",
+    "other",
     "space",
     "contrast",
     "kind",
@@ -39,6 +42,8 @@ class Exclusion:
         ``volume``, ``event``, ``voxel``, ``contrast``, ``run`` or ``subject``.
     subject, session, run : str
         Labels; empty where it concerns all.
+    other : str
+        What tells the run from others beside these: ``dir-AP``.
     task, space : str
         As the options name them; filled in from the record of what was published.
     contrast : str
@@ -54,6 +59,7 @@ class Exclusion:
     subject: str = ""
     session: str = ""
     run: str = ""
+    other: str = ""
     task: str = ""
     space: str = ""
     contrast: str = ""
@@ -63,7 +69,7 @@ class Exclusion:
     @classmethod
     def in_run(
         cls,
-        entities: Mapping[str, str],
+        entities: Entities,
         kind: str,
         reason: str,
         *,
@@ -77,7 +83,8 @@ class Exclusion:
             reason,
             subject=entities["sub"],
             session=entities.get("ses", ""),
-            run=normalised(entities).get("run", ""),
+            run=entities.normalised().get("run", ""),
+            other=entities.in_words(OTHER_ENTITIES),
             contrast=contrast,
             item=item,
             count=count,

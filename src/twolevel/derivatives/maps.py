@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twolevel.bids.entities import build_name, parse_name
-from twolevel.files.images import write_image
+from twolevel.files.nifti import write_image
 from twolevel.files.sidecars import sidecar_of, write_json
 
 if TYPE_CHECKING:
@@ -17,8 +16,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from twolevel.model.stages import Stage
+    from twolevel.bids.entities import Entities
+    from twolevel.model.nodes import Contrast
+    from twolevel.model.stages import ContrastName, Stage
+    from twolevel.space.grid import Grid
+    from twolevel.space.mask import Mask
+    from twolevel.stats.estimates import Estimate
 
+UNITS = "percent signal change"
 MEANINGS = {
     "effect": "Estimated effect of the contrast",
     "variance": "Sampling variance of the effect",
@@ -35,20 +40,6 @@ MEANINGS = {
     "ar": "Autoregressive coefficient of the residuals of ordinary least squares, before it is "
     "cut off or grouped; the number in the name is the lag in volumes",
 }
-
-
-def folder_of(entities: Mapping[str, str]) -> str:
-    """Return the folder of an output: that of its subject, or ``group``.
-
-    Returns
-    -------
-    str
-        Relative to the output directory.
-    """
-    if "sub" not in entities:
-        return "group"
-    session = f"/ses-{entities['ses']}" if "ses" in entities else ""
-    return f"sub-{entities['sub']}{session}/func"
 
 
 def model_record(stage: Stage) -> dict[str, Any]:
@@ -70,14 +61,25 @@ def model_record(stage: Stage) -> dict[str, Any]:
     }
 
 
-def spatial_record(
-    entities: Mapping[str, str], affine: NDArray[np.float64], sources: Sequence[str]
-) -> dict[str, str]:
+def map_record(contrast: Contrast | ContrastName, dof: float, fwhm_mm: float) -> dict[str, Any]:
+    """Describe a contrast for the sidecars of its maps."""
+    return {
+        "Contrast": {
+            "Name": contrast.name,
+            "Label": contrast.label,
+            "Expression": contrast.expression,
+        },
+        "DegreesOfFreedom": dof,
+        "SmoothingFWHM": fwhm_mm,
+        "SmoothingFWHMUnits": "mm",
+    }
+
+
+def spatial_record(entities: Entities, grid: Grid, sources: Sequence[str]) -> dict[str, str]:
     """Describe grid and space, as far as the standard asks for it.
 
     Parameters
     ----------
-    affine : ndarray of shape (4, 4)
     sources : sequence of str
         BIDS URIs; the first one is on the same grid.
 
@@ -89,8 +91,8 @@ def spatial_record(
     """
     record = {}
     if "res" in entities:
-        size = np.sqrt(np.sum(affine[:3, :3] ** 2, axis=0))
-        record["Resolution"] = f"voxels of {' x '.join(f'{v:g}' for v in size.round(3))} mm"
+        size = grid.voxel_size.round(3)
+        record["Resolution"] = f"voxels of {' x '.join(f'{v:g}' for v in size)} mm"
     if "space" in entities and not entities["space"].startswith("MNI"):
         record["SpatialReference"] = sources[0]
     return record
@@ -98,9 +100,8 @@ def spatial_record(
 
 def write_mask(
     folder: Path,
-    entities: Mapping[str, str],
-    mask: NDArray[np.bool_],
-    affine: NDArray[np.float64],
+    entities: Entities,
+    mask: Mask,
     sidecar: Mapping[str, Any],
 ) -> Path:
     """Write an analysis mask and its sidecar.
@@ -109,34 +110,28 @@ def write_mask(
     ----------
     folder : Path
         The tree that is being made.
-    entities : mapping of str to str
+    entities : Entities
         Without ``desc``; with ``contrast`` for a mask of one contrast only.
-    mask : ndarray of shape (x, y, z), bool
-    affine : ndarray of shape (4, 4)
     sidecar : mapping
         What is common to the level; with ``Sources``.
     """
-    path = (
-        folder
-        / folder_of(entities)
-        / build_name({**entities, "desc": "analysis"}, "mask", ".nii.gz")
-    )
+    path = folder / entities.with_(desc="analysis").path("mask", ".nii.gz")
     content = {
         "Description": "Voxels that were analysed",
         "Type": "ROI",
-        **spatial_record(entities, affine, sidecar["Sources"]),
-        "NumberOfVoxels": int(mask.sum()),
+        **spatial_record(entities, mask.space, sidecar["Sources"]),
+        "NumberOfVoxels": mask.n_points,
         **sidecar,
     }
     write_json(sidecar_of(path), content)
-    return write_image(path, mask, affine)
+    return write_image(path, mask.inside, mask.space.affine)
 
 
 def write_mean_bold(
     folder: Path,
-    entities: Mapping[str, str],
+    entities: Entities,
     volume: NDArray[np.float32],
-    affine: NDArray[np.float64],
+    grid: Grid,
     sidecar: Mapping[str, Any],
 ) -> Path:
     """Write the mean of some volumes of a run, to see where its mask lies.
@@ -145,34 +140,28 @@ def write_mean_bold(
     ----------
     folder : Path
         The tree that is being made.
-    entities : mapping of str to str
+    entities : Entities
         Without ``desc``.
-    volume : ndarray of shape (x, y, z), float32
-    affine : ndarray of shape (4, 4)
+    volume : ndarray of the shape of the grid, float32
     sidecar : mapping
         What is common to the level; with ``Sources``.
     """
-    path = (
-        folder
-        / folder_of(entities)
-        / build_name({**entities, "desc": "mean"}, "boldref", ".nii.gz")
-    )
+    path = folder / entities.with_(desc="mean").path("boldref", ".nii.gz")
     content = {
         "Description": "Mean over at most 10 of the volumes that enter the fit, evenly spaced: "
         "the whole field of view, not smoothed, in the units of the image",
-        **spatial_record(entities, affine, sidecar["Sources"]),
+        **spatial_record(entities, grid, sidecar["Sources"]),
         **sidecar,
     }
     write_json(sidecar_of(path), content)
-    return write_image(path, volume, affine)
+    return write_image(path, volume, grid.affine)
 
 
 def write_statmap(
     folder: Path,
-    entities: Mapping[str, str],
+    entities: Entities,
     values: NDArray[np.floating],
-    mask: NDArray[np.bool_],
-    affine: NDArray[np.float64],
+    mask: Mask,
     sidecar: Mapping[str, Any],
 ) -> Path:
     """Write a statistical map and its sidecar; NaN outside the mask.
@@ -181,35 +170,63 @@ def write_statmap(
     ----------
     folder : Path
         The tree that is being made.
-    entities : mapping of str to str
+    entities : Entities
         With ``contrast`` and ``stat``.
     values : ndarray of shape (n_voxels,)
-        In the order of ``array[mask]``; stored as float32.
-    mask : ndarray of shape (x, y, z), bool
-    affine : ndarray of shape (4, 4)
+        Over the mask; stored as float32.
+    mask : Mask
     sidecar : mapping
         Comes after what is the same for every map of that statistic; with ``Sources``.
     """
-    path = folder / folder_of(entities) / build_name(entities, "statmap", ".nii.gz")
-    volume = np.full(mask.shape, np.nan, np.float32)
-    volume[mask] = values
+    path = folder / entities.path("statmap", ".nii.gz")
     content = {
         "Description": MEANINGS[entities["stat"].rstrip("0123456789")],
         "StatisticalMap": entities["stat"],
-        **spatial_record(entities, affine, sidecar["Sources"]),
+        **spatial_record(entities, mask.space, sidecar["Sources"]),
         **sidecar,
     }
     write_json(sidecar_of(path), content)
-    return write_image(path, volume, affine)
+    return write_image(path, mask.spread(values.astype(np.float32)), mask.space.affine)
 
 
-def common_entities(names: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Return the entities that all names share."""
-    first, *others = names
-    return {k: v for k, v in first.items() if all(other.get(k) == v for other in others)}
+def write_estimate(
+    folder: Path,
+    entities: Entities,
+    estimate: Estimate,
+    mask: Mask,
+    record: Mapping[str, Any],
+    units: str = UNITS,
+    sides: int | None = None,
+) -> None:
+    """Write the maps of a contrast: effect, variance, t and z, and p where `sides` says of what.
+
+    Parameters
+    ----------
+    folder : Path
+        The tree that is being made.
+    entities : Entities
+        With ``contrast``.
+    mask : Mask
+        Where the points of the estimate are.
+    record : mapping
+        Common part of the sidecars.
+    units : str
+        Of the effect.
+    sides : {1, 2}, optional
+        Of p.
+    """
+    unit_of = {"effect": units, "variance": f"({units})^2"}
+    signed = {"Sidedness": "signed: positive where the contrast is"}
+    sidedness = {"t": signed, "z": signed}
+    maps = estimate.maps()
+    if sides is not None:
+        maps["p"] = estimate.p(sides=sides)
+        sidedness["p"] = {"Sidedness": in_words(sides)}
+    for stat, values in maps.items():
+        own = {"Units": unit_of.get(stat, "1"), **sidedness.get(stat, {})}
+        write_statmap(folder, entities.with_(stat=stat), values, mask, {**own, **record})
 
 
-def entities_of(path: Path) -> dict[str, str]:
-    """Return the entities of an output's name."""
-    name = parse_name(path)
-    return dict(name.entities) if name else {}
+def in_words(sides: int) -> str:
+    """Say of how many sides a test or p is."""
+    return "two-sided" if sides == 2 else "one-sided, greater than 0"

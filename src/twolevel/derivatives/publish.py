@@ -13,16 +13,14 @@ from twolevel.derivatives.records import merge_exclusions, read_publications, wr
 from twolevel.errors import DamagedError, OutputError, Problem
 from twolevel.fetch.git import commit_of, origin_of
 from twolevel.files.atomic import write_bytes
-from twolevel.files.sealed import digest_file, is_whole, sealed_files
+from twolevel.files.sealed import PRIVATE, FileDigest, digest_file, is_whole, sealed_files
 from twolevel.files.sidecars import read_json, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from twolevel.derivatives.records import Publication
-from twolevel.files.sealed import FileDigest
 
-PRIVATE = "_"  # what begins so stays in the work directory
 SHOWN = 5
 IGNORED = """\
 **/*_statmap.*
@@ -209,19 +207,11 @@ def publish(
     files = {place: digest for place, (_, digest) in sources.items()}
     publication = replace(publication, files=files)
     earlier = read_publications(output_dir, publication.who)
-    replaced = [p for p in earlier if p.path == publication.path]
+    same = [p for p in earlier if p.path == publication.path]
     others = [p for p in earlier if p.path != publication.path and p.units & publication.units]
-    ours = {place for p in replaced for place in p.files}
-    taken = [
-        place
-        for place, digest in files.items()
-        if place not in ours and _lies_there(output_dir / place, digest)
-    ]
-    if taken and not overwrite:
-        raise OutputError(_in_the_way(output_dir, taken))
-    if overwrite:
-        replaced += others
-    old = {place: digest for p in replaced for place, digest in p.files.items()}
+    if not overwrite:
+        _refuse_to_replace(output_dir, files, {place for p in same for place in p.files})
+    old = {k: d for p in (*same, *(others if overwrite else ())) for k, d in p.files.items()}
     write_publication(output_dir, replace(publication, files=old | files))
     for place, (source, digest) in sources.items():
         target = output_dir / place
@@ -255,14 +245,26 @@ def _lies_there(path: Path, digest: FileDigest) -> bool:
     return path.is_symlink() or (path.exists() and digest_file(path) != digest)
 
 
-def _in_the_way(output_dir: Path, places: Sequence[str]) -> Problem:
+def _refuse_to_replace(
+    output_dir: Path, files: Mapping[str, FileDigest], ours: Collection[str]
+) -> None:
+    """Refuse to write over other files than those that an earlier call of this selection wrote."""
+    places = [
+        place
+        for place, digest in files.items()
+        if place not in ours and _lies_there(output_dir / place, digest)
+    ]
+    if not places:
+        return
     more = f" and {len(places) - SHOWN} more" if len(places) > SHOWN else ""
-    return Problem(
-        f"OUTPUT_DIR {output_dir}",
-        f"{len(places)} files that this call would overwrite, of another selection or not of "
-        f"twolevel's making: {', '.join(places[:SHOWN])}{more}",
-        "results of this selection only, or nothing, under the names that it writes",
-        "give another OUTPUT_DIR, or --overwrite to replace them",
+    raise OutputError(
+        Problem(
+            f"OUTPUT_DIR {output_dir}",
+            f"{len(places)} files that this call would overwrite, of another selection or not of "
+            f"twolevel's making: {', '.join(places[:SHOWN])}{more}",
+            "results of this selection only, or nothing, under the names that it writes",
+            "give another OUTPUT_DIR, or --overwrite to replace them",
+        )
     )
 
 

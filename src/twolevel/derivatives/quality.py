@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from twolevel.bids.confounds import DISPLACEMENT
-from twolevel.bids.entities import build_name
-from twolevel.derivatives.maps import entities_of, folder_of
-from twolevel.files.sidecars import write_json
+from twolevel.bids.entities import parse_name
+from twolevel.files.sidecars import read_json, write_json
 from twolevel.files.tables import read_tsv, write_tsv
 from twolevel.notes import Note
 
@@ -19,10 +18,12 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from twolevel.bids.entities import Entities
+
 RUN, VOLUMES = "run", "volumes"
 WARNING, ALARM = 5.0, 10.0
+INFLATION = ("vif_regressor", "vif_contrast")
 SHOWN = 3
-LOW_MEAN = "mean over time below the floor of percent signal change"
 MEASURES = {
     "n_voxels": "Number of voxels: of the brain mask, of the analysis mask, left out, and those "
     "in which percent signal change is of MeanFloor instead of their mean",
@@ -64,13 +65,13 @@ def inflation_level(value: float) -> str | None:
     return "warning" if value > WARNING else None
 
 
-def _path(folder: Path, entities: Mapping[str, str], desc: str) -> Path:
-    return folder / folder_of(entities) / build_name({**entities, "desc": desc}, "quality", ".tsv")
+def _path(folder: Path, entities: Entities, desc: str) -> Path:
+    return folder / entities.with_(desc=desc).path("quality", ".tsv")
 
 
 def write_quality(
     folder: Path,
-    entities: Mapping[str, str],
+    entities: Entities,
     rows: Sequence[tuple[str, str, float]],
     record: Mapping[str, Any],
 ) -> Path:
@@ -86,7 +87,7 @@ def write_quality(
         What is common to the sidecars of the level.
     """
     table = pd.DataFrame(rows, columns=["measure", "of", "value"])
-    of_design = table["measure"].str.startswith("vif_")
+    of_design = table["measure"].isin(INFLATION)
     table["level"] = [
         inflation_level(value) if judged else None
         for value, judged in zip(table["value"], of_design, strict=True)
@@ -113,7 +114,7 @@ def write_quality(
 
 
 def write_volume_quality(
-    folder: Path, entities: Mapping[str, str], table: pd.DataFrame, record: Mapping[str, Any]
+    folder: Path, entities: Entities, table: pd.DataFrame, record: Mapping[str, Any]
 ) -> Path:
     """Write the quality of each volume.
 
@@ -164,7 +165,8 @@ def inflation_notes(files: Iterable[Path]) -> list[Note]:
         One per contrast, the worst first.
     """
     found: dict[str, list[tuple[float, str]]] = defaultdict(list)
-    for run, table in _tables(files):
+    for run, path in _of_runs(files):
+        table = read_tsv(path, dtype={"of": str})
         judged = table[(table["measure"] == "vif_contrast") & table["level"].notna()]
         for contrast, value in zip(judged["of"], judged["value"], strict=True):
             found[contrast].append((value, run))
@@ -202,16 +204,18 @@ def low_mean_notes(files: Iterable[Path]) -> list[Note]:
         "there, not of their mean"
     )
     counts = {
-        run: int(table.loc[table["of"] == LOW_MEAN, "value"].sum())
-        for run, table in _tables(files)
+        run: read_json(path.with_suffix(".json"))["PercentSignalChange"]["VoxelsBelowMeanFloor"]
+        for run, path in _of_runs(files)
     }
     return [Note(what, run, str(count)) for run, count in counts.items() if count]
 
 
-def _tables(files: Iterable[Path]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Read those files that hold the quality of a run, each with the run's name."""
+def _of_runs(files: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+    """Choose the tables of the quality of a run, each with the run's name."""
     for path in files:
-        if path.name.endswith(f"_desc-{RUN}_quality.tsv"):
-            entities = entities_of(path)
-            run = " ".join(f"{k}-{entities[k]}" for k in ("sub", "ses", "run") if k in entities)
-            yield run, read_tsv(path, dtype={"of": str})
+        name = parse_name(path)
+        if name is None or (name.suffix, name.extension) != ("quality", ".tsv"):
+            continue
+        if name.entities.get("desc") == RUN:
+            labels = name.entities.only("sub", "ses", "run")
+            yield " ".join(f"{key}-{label}" for key, label in labels.items()), path

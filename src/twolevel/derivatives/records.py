@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from twolevel.bids.entities import parse_name
+from twolevel.bids.entities import Entities, parse_name
 from twolevel.derivatives.exclusions import EXCLUDED, Exclusion, write_exclusions
 from twolevel.errors import InputError, Problem
 from twolevel.files.atomic import write_bytes
@@ -29,28 +29,18 @@ if TYPE_CHECKING:
 
 GROUP = "group"
 RECORDS = ".twolevel"
-OF_A_UNIT = {"contrast", "stat", "label", "desc", "seg"}
+OF_ONE_FILE = ("contrast", "stat", "label", "desc", "seg")
 OF_A_KIND = ("task", "space", "cohort", "res", "den")
 
 
-def names_of_unit(entities: Mapping[str, str]) -> frozenset[tuple[str, str]]:
-    """Return the entities that all files of a run, a subject or a group have in common.
-
-    Parameters
-    ----------
-    entities : mapping of str to str
-        Of one of its files.
-
-    Returns
-    -------
-    frozenset of (str, str)
-    """
-    return frozenset((k, v) for k, v in entities.items() if k not in OF_A_UNIT)
+def unit_of(entities: Entities) -> Entities:
+    """Return the entities that all files of a run, a subject or a group have in common."""
+    return entities.without(*OF_ONE_FILE)
 
 
-def kind_of(entities: Mapping[str, str]) -> dict[str, str]:
+def kind_of(entities: Entities) -> Entities:
     """Return task, space and resolution: maps of one kind can be compared over subjects."""
-    return {key: entities[key] for key in OF_A_KIND if key in entities}
+    return entities.only(*OF_A_KIND)
 
 
 @dataclass(frozen=True)
@@ -61,7 +51,7 @@ class Publication:
     ----------
     who : str
         ``sub-01``, or ``group``.
-    kind : dict of str to str
+    kind : Entities
         Task, space, resolution: see `kind_of`.
     selection : dict
         What was asked for, and the derivatives it was taken from: see `Scope`.
@@ -74,7 +64,7 @@ class Publication:
     """
 
     who: str
-    kind: Mapping[str, str]
+    kind: Entities
     selection: Mapping[str, Any]
     files: Mapping[str, FileDigest] = field(default_factory=dict)
     excluded: tuple[Exclusion, ...] = ()
@@ -90,10 +80,10 @@ class Publication:
         return f"{RECORDS}/{name}_{digest[:12]}.json"
 
     @property
-    def units(self) -> frozenset[frozenset[tuple[str, str]]]:
-        """The runs and the subject (or the group) that it has files of: see `names_of_unit`."""
+    def units(self) -> frozenset[Entities]:
+        """The runs and the subject (or the group) that it has files of: see `unit_of`."""
         names = [parse_name(place) for place in self.files]
-        return frozenset(names_of_unit(name.entities) for name in names if name is not None)
+        return frozenset(unit_of(name.entities) for name in names if name is not None)
 
 
 def write_publication(output_dir: Path, publication: Publication) -> None:
@@ -154,7 +144,7 @@ def _read(path: Path) -> Publication:
     try:
         return Publication(
             str(content["Who"]),
-            dict(content["Kind"]),
+            Entities(dict(content["Kind"])),
             dict(content["Selection"]),
             {name: FileDigest(int(n), str(d)) for name, (n, d) in content["Files"].items()},
             tuple(Exclusion(**row) for row in content["Excluded"]),

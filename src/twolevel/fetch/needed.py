@@ -6,14 +6,14 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from twolevel.bids.layout import find_sidecars
+from twolevel.bids.index import find_sidecars
 from twolevel.files.annex import bytes_of, is_absent, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from twolevel.bids.layout import RunFiles
+    from twolevel.bids.runs import RunFiles
 
 OF_DATASET = ("dataset_description.json", "participants.tsv", "participants.json")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from twolevel.bids.entities import parse_name
+from twolevel.bids.entities import entities_of
 from twolevel.errors import AbsentContent
 from twolevel.fetch.git import dataset_name, repository_of
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from twolevel.bids.entities import Entities
     from twolevel.errors import Problem
 
 # Where `twolevel fetch` lays the derivatives in the raw clone.
@@ -67,18 +68,18 @@ def _commands(paths: Sequence[Path]) -> list[str]:
         if target is None:
             elsewhere.append(path)
         else:
-            groups.setdefault((target, _entities(path).get("task", "")), []).append(path)
+            groups.setdefault((target, entities_of(path).get("task", "")), []).append(path)
     commands = []
     with_subjects = {
         target
         for (target, _), group in groups.items()
-        if any("sub" in _entities(path) for path in group)
+        if any("sub" in entities_of(path) for path in group)
     }
     for (target, task), group in groups.items():
         if target not in with_subjects:
             elsewhere += group  # `fetch` would get all subjects with it
         elif task:  # what belongs to no task comes with any
-            spaces = sorted({_space(_entities(path)) for path in group} - {""}) or [""]
+            spaces = sorted({_space(entities_of(path)) for path in group} - {""}) or [""]
             commands += [_fetch(target, task, space, group) for space in spaces]
     if elsewhere:
         commands.append(shlex.join(["datalad", "get", *map(str, elsewhere)]))
@@ -92,7 +93,7 @@ def _target(path: Path) -> Path | None:
         return None
     if root.as_posix().endswith(f"/{DERIVATIVES}"):
         return root.parents[1]
-    derived = not {"desc", "space"}.isdisjoint(_entities(path))
+    derived = not {"desc", "space"}.isdisjoint(entities_of(path))
     return None if derived and root / DERIVATIVES not in path.parents else root
 
 
@@ -102,7 +103,7 @@ def _described(path: Path) -> Path | None:
 
 
 def _fetch(target: Path, task: str, space: str, paths: Sequence[Path]) -> str:
-    entities = [_entities(path) for path in paths]
+    entities = [entities_of(path) for path in paths]
     subjects = sorted({e["sub"] for e in entities if "sub" in e and _space(e) in {"", space}})
     words = ["twolevel", "fetch", dataset_name(target), str(target)]
     if subjects:
@@ -114,11 +115,6 @@ def _fetch(target: Path, task: str, space: str, paths: Sequence[Path]) -> str:
     return shlex.join(words)
 
 
-def _space(entities: dict[str, str]) -> str:
+def _space(entities: Entities) -> str:
     modifiers = [f"{key}-{entities[key]}" for key in ("cohort", "res") if key in entities]
     return ":".join([entities["space"], *modifiers]) if "space" in entities else ""
-
-
-def _entities(path: Path) -> dict[str, str]:
-    name = parse_name(path)
-    return name.entities if name is not None else {}

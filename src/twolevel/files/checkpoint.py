@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from twolevel.files.atomic import write_bytes
-from twolevel.stats.permute.loop import PermutationState
+from twolevel.stats.permute.state import PermutationState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,8 @@ from twolevel.errors import DamagedError
 if TYPE_CHECKING:
     from pathlib import Path
 
-SEAL = "_manifest.json"
+PRIVATE = "_"  # what begins so at the root of a tree is for the next step, and never published
+SEAL = f"{PRIVATE}manifest.json"
 
 
 class FileDigest(NamedTuple):

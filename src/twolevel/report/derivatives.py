@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
-from twolevel.bids.entities import other_entities
-from twolevel.bids.layout import averaged_sessions
+from twolevel.bids.entities import OTHER_ENTITIES, entities_of
+from twolevel.bids.runs import averaged_sessions
 from twolevel.derivatives.calls import read_history
 from twolevel.derivatives.exclusions import EXCLUDED, EXCLUSION_COLUMNS
-from twolevel.derivatives.maps import entities_of
 from twolevel.errors import InputError, Problem
 from twolevel.files.sidecars import read_json
 from twolevel.files.tables import read_tsv
@@ -208,8 +207,8 @@ def _read_excluded(root: Path, incomplete: Incomplete) -> pd.DataFrame:
     if (root / EXCLUDED).is_file() and (merged := read(root / EXCLUDED)) is not None:
         told = merged["subject"].isin([path.parent.name.removeprefix("sub-") for path in paths])
         tables.append(merged[~told | (merged["kind"] == "subject")])
-    empty = pd.DataFrame(columns=list(EXCLUSION_COLUMNS))
-    return pd.concat(tables, ignore_index=True) if tables else empty
+    found = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return found.reindex(columns=list(EXCLUSION_COLUMNS))
 
 
 def _depth(path: Path) -> tuple[int, str]:
@@ -233,7 +232,7 @@ def _read_runs(root: Path, incomplete: Incomplete) -> pd.DataFrame:
                 "session": entities.get("ses", ""),
                 "task": entities.get("task", ""),
                 "run": entities.get("run", ""),
-                "other": other_entities(entities),
+                "other": entities.in_words(OTHER_ENTITIES),
                 "space": entities.get("space", ""),
                 "res": entities.get("res", ""),
                 "volumes": values["n_volumes", "fit"],

@@ -13,6 +13,7 @@ from nilearn.datasets import load_mni152_template
 
 from twolevel.bids.entities import is_mni152
 from twolevel.report.paper import BAR, FONT_SIZE, SIGNED, colour_bar, fitting, paper_figure
+from twolevel.space.grid import Grid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,7 @@ COUNTS = "viridis"
 def plot_slices(
     path: Path,
     volume: NDArray[np.floating],
-    affine: NDArray[np.float64],
+    grid: Grid,
     *,
     top: float,
     label: str,
@@ -45,9 +46,8 @@ def plot_slices(
     ----------
     path : Path
         PNG file; its folder is made. The SVG lies beside it.
-    volume : ndarray of shape (x, y, z)
+    volume : ndarray of the shape of the grid
         NaN outside the mask; 0 in it is transparent.
-    affine : ndarray of shape (4, 4)
     top : float
         End of the colour scale.
     label : str
@@ -58,7 +58,7 @@ def plot_slices(
         Template; the MNI brain is the background where it fits.
     """
     with paper_figure(path, HEIGHT) as figure:
-        _draw_row(figure, volume, affine, SIGNED, top, space)
+        _draw_row(figure, volume, grid, SIGNED, top, space)
         if not np.nan_to_num(volume).any():
             middle = (1 - BAR) / 2
             figure.text(middle, 0.8, "no voxel survives", ha="center", va="center")
@@ -71,7 +71,7 @@ def plot_slices(
 def plot_glass_brain(
     path: Path,
     volume: NDArray[np.floating],
-    affine: NDArray[np.float64],
+    grid: Grid,
     *,
     top: float,
     label: str,
@@ -83,16 +83,15 @@ def plot_glass_brain(
     ----------
     path : Path
         PNG file; the SVG lies beside it.
-    volume : ndarray of shape (x, y, z)
+    volume : ndarray of the shape of the grid
         In MNI152 space; 0 is transparent.
-    affine : ndarray of shape (4, 4)
     top, label, title
         As for `plot_slices`.
     """
     values = np.nan_to_num(volume).astype(np.float32)
     with paper_figure(path, 1.9) as figure:
         display = plotting.plot_glass_brain(
-            nib.Nifti1Image(values, affine) if values.any() else None,
+            nib.Nifti1Image(values, grid.affine) if values.any() else None,
             display_mode="lyrz",
             threshold=OUTSIDE,
             cmap=SIGNED,
@@ -117,7 +116,7 @@ def plot_glass_brain(
 def plot_coverage(
     path: Path,
     counts: NDArray[np.integer],
-    affine: NDArray[np.float64],
+    grid: Grid,
     *,
     n_subjects: int,
     space: str | None,
@@ -128,12 +127,11 @@ def plot_coverage(
     ----------
     path : Path
         PNG file; the SVG lies beside it.
-    counts : ndarray of shape (x, y, z), int
-    affine : ndarray of shape (4, 4)
+    counts : ndarray of the shape of the grid, int
     """
     volume = np.where(counts > 0, counts, np.nan)
     with paper_figure(path, HEIGHT) as figure:
-        _draw_row(figure, volume, affine, COUNTS, n_subjects, space)
+        _draw_row(figure, volume, grid, COUNTS, n_subjects, space)
         title = f"Subjects that cover a voxel ({n_subjects} in the group)"
         figure.text(0.005, 0.92, title, va="center")
         axes = figure.add_axes((1 - 0.85 * BAR, 0.08, 0.16 * BAR, 0.7))
@@ -144,25 +142,25 @@ def plot_coverage(
 def _draw_row(
     figure: Figure,
     volume: NDArray[np.floating],
-    affine: NDArray[np.float64],
+    grid: Grid,
     cmap: str,
     top: float,
     space: str | None,
 ) -> None:
     """Draw slices as one picture: axes for each of them would take ten times as long."""
     if is_mni152(space):
-        brain, grid = _template()
+        brain, shown = _template()
         cuts, (xs, ys) = list(MNI_CUTS), MNI_VIEW
     else:  # without a template, the brain is the mask
-        brain, grid = np.where(np.isfinite(volume), 0.7, 0), affine
-        cuts, xs, ys = _view_of(volume, affine)
+        brain, shown = np.where(np.isfinite(volume), 0.7, 0), grid
+        cuts, xs, ys = _view_of(volume, grid)
     colours, low = mpl.colormaps[cmap], -top if cmap == SIGNED else 0
     slices = []
     for z in cuts:
-        shade = np.nan_to_num(_sample(brain, grid, xs, ys, z))
+        shade = np.nan_to_num(_sample(brain, shown, xs, ys, z))
         pixels = np.repeat((0.35 + 0.6 * shade)[..., None], 3, axis=-1)
         pixels[shade == 0] = 1
-        values = np.nan_to_num(_sample(volume, affine, xs, ys, z))
+        values = np.nan_to_num(_sample(volume, grid, xs, ys, z))
         painted = values != 0
         pixels[painted] = colours((values[painted] - low) / (top - low))[:, :3]
         slices.append(pixels)
@@ -179,21 +177,21 @@ def _draw_row(
 
 
 @cache
-def _template() -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def _template() -> tuple[NDArray[np.float32], Grid]:
     """Return the MNI152 brain, from 0 to 1."""
     image = load_mni152_template(resolution=1)
-    return np.asarray(image.dataobj, np.float32), image.affine
+    return np.asarray(image.dataobj, np.float32), Grid(image.shape, image.affine)
 
 
 def _sample(
     volume: NDArray[np.floating],
-    affine: NDArray[np.float64],
+    grid: Grid,
     xs: NDArray[np.float64],
     ys: NDArray[np.float64],
     z: float,
 ) -> NDArray[np.floating]:
     """Take the nearest voxel for every place of a plane; rows from the front to the back."""
-    across = np.linalg.inv(affine)
+    across = np.linalg.inv(grid.affine)
     y, x = np.meshgrid(ys[::-1], xs, indexing="ij")
     places = np.stack([x, y, np.full(x.shape, z)])
     indices = np.einsum("ij,jrc->irc", across[:3, :3], places) + across[:3, 3, None, None]
@@ -205,13 +203,11 @@ def _sample(
 
 
 def _view_of(
-    volume: NDArray[np.floating], affine: NDArray[np.float64]
+    volume: NDArray[np.floating], grid: Grid
 ) -> tuple[list[float], NDArray[np.float64], NDArray[np.float64]]:
     """Spread slices evenly over the mask, without its outermost tenths; frame it in x and y."""
-    inside = np.argwhere(np.isfinite(volume))
-    if not len(inside):
-        inside = np.array([[0, 0, 0], np.array(volume.shape) - 1])
-    places = inside @ affine[:3, :3].T + affine[:3, 3]
+    inside = np.flatnonzero(np.isfinite(volume))
+    places = grid.coordinates(inside if len(inside) else np.array([0, grid.n_points - 1]))
     low, high = places.min(axis=0) - MARGIN, places.max(axis=0) + MARGIN
     edge = (high[2] - low[2]) / 10
     cuts = [float(v) for v in np.linspace(low[2] + edge, high[2] - edge, N_CUTS)]

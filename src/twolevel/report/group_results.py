@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from twolevel.derivatives.maps import entities_of
-from twolevel.files.images import read_map
+from twolevel.bids.entities import entities_of
+from twolevel.derivatives.designs import read_map_design
+from twolevel.files.maps import read_map
 from twolevel.files.sidecars import read_json, sidecar_of
 from twolevel.files.tables import read_tsv
+from twolevel.space.mask import Mask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twolevel.report.incomplete import Incomplete
+    from twolevel.space.grid import Grid
+    from twolevel.stats.maps.design import MapDesign
 
 CORRECTED = ("permutationFWE", "parametricFWE")
 """Tests whose maps hold a corrected p in every voxel; the first one there is quoted."""
@@ -34,10 +38,10 @@ class GroupMaps:
 
     Attributes
     ----------
-    z, t, effect, variance : ndarray of shape (x, y, z), float32
+    z, t, effect, variance : ndarray of the shape of the grid, float32
         NaN outside the mask.
-    affine : ndarray of shape (4, 4)
-    survives : dict of str to ndarray of shape (x, y, z), bool
+    grid : Grid
+    survives : dict of str to ndarray of the shape of the grid, bool
         By test.
     """
 
@@ -45,14 +49,13 @@ class GroupMaps:
     t: NDArray[np.float32]
     effect: NDArray[np.float32]
     variance: NDArray[np.float32]
-    affine: NDArray[np.float64]
+    grid: Grid
     survives: dict[str, NDArray[np.bool_]]
 
     @property
-    def mask(self) -> NDArray[np.bool_]:
+    def mask(self) -> Mask:
         """The voxels that were analysed."""
-        inside: NDArray[np.bool_] = np.isfinite(self.z)
-        return inside
+        return Mask(self.grid, np.isfinite(self.z))
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ class TestResult:
         Its row of ``tests.tsv``; None for what is missing.
     table : Path
         That holds the clusters.
+    tail : {"gpd"} or None
+        Small p were read from a fitted tail.
     """
 
     __test__ = False  # not a test case, whatever its name suggests to pytest
@@ -95,6 +100,7 @@ class TestResult:
     row: dict[str, Any]
     clusters: pd.DataFrame
     table: Path
+    tail: str | None
 
 
 @dataclass(frozen=True)
@@ -122,11 +128,7 @@ class ContrastResult:
     peak: Peak
     figures: dict[str, Path]
     tests: list[TestResult]
-
-    @property
-    def n_subjects(self) -> int:
-        """Number of subjects that have the contrast."""
-        return int(self.sidecar["NumberOfSubjects"])
+    design: MapDesign
 
     @property
     def space(self) -> str | None:
@@ -153,16 +155,19 @@ def read_contrasts(root: Path, stem: str, incomplete: Incomplete) -> list[Contra
     """
     # Labels of contrasts may look like numbers.
     table = read_tsv(root / "group" / f"{stem}_tests.tsv", dtype={"contrast": str, "test": str})
+    design = read_map_design(root / "group" / f"{stem}_design.tsv")
     read = [
         incomplete.attempt(
-            f"contrast {label}", partial(_read_contrast, root, stem, str(label), rows)
+            f"contrast {label}", partial(_read_contrast, root, stem, str(label), rows, design)
         )
         for label, rows in table.groupby("contrast", sort=False)
     ]
     return [contrast for contrast in read if contrast is not None]
 
 
-def _read_contrast(root: Path, stem: str, label: str, rows: pd.DataFrame) -> ContrastResult:
+def _read_contrast(
+    root: Path, stem: str, label: str, rows: pd.DataFrame, design: MapDesign
+) -> ContrastResult:
     start = f"{stem}_contrast-{label}_"
     paths = {
         (entities["stat"], entities.get("desc")): path
@@ -173,33 +178,35 @@ def _read_contrast(root: Path, stem: str, label: str, rows: pd.DataFrame) -> Con
         expected = root / "group" / f"{start}stat-{stat}_statmap.nii.gz"
         paths.setdefault((stat, None), expected)  # reading says that it is missing
     tests, survives = [], {}
-    z, affine = read_map(paths["z", None])
+    z, grid = read_map(paths["z", None])
     for record in rows.to_dict("records"):
         row = {str(k): None if pd.isna(value) else value for k, value in record.items()}
         test = str(row["test"])
         clusters = root / "group" / f"{start}desc-{test}_clusters.tsv"
-        tests.append(TestResult(row, read_tsv(clusters), clusters))
+        sidecar = read_json(clusters.with_suffix(".json"))
+        tests.append(TestResult(row, read_tsv(clusters), clusters, sidecar.get("Tail")))
         stat = "z" if row["statistic"] == "z" else "logp"
         expected = root / "group" / f"{start}stat-{stat}_desc-{test}_statmap.nii.gz"
         survives[test] = find_survivors(read_map(expected)[0], stat, row["threshold"])
     t, effect, variance = (read_map(paths[s, None])[0] for s in ("t", "effect", "variance"))
-    maps = GroupMaps(z, t, effect, variance, affine, survives)
-    sides = int(rows["sides"].iloc[0])
+    maps = GroupMaps(z, t, effect, variance, grid, survives)
+    sides, sidecar = int(rows["sides"].iloc[0]), read_json(sidecar_of(paths["z", None]))
     quoted = next((test for test in CORRECTED if ("logp", test) in paths), None)
     logp = read_map(paths["logp", quoted])[0] if quoted else None
     return ContrastResult(
         label,
         stem,
-        read_json(sidecar_of(paths["z", None])),
+        sidecar,
         read_json(sidecar_of(paths["effect", None]))["Units"],
         read_json(tests[0].table.with_suffix(".json"))["RandomSeed"],
         maps,
         _find_peak(maps, sides, logp, quoted),
         {
-            path.name.removeprefix(f"{start}desc-").removesuffix("_statmap.png"): path
+            entities_of(path)["desc"]: path
             for path in sorted((root / "figures").glob(f"{start}desc-*_statmap.png"))
         },
         tests,
+        design.keep(sidecar["Subjects"]),
     )
 
 
@@ -224,15 +231,14 @@ def _find_peak(
     maps: GroupMaps, sides: int, logp: NDArray[np.float32] | None, test: str | None
 ) -> Peak:
     compared = np.nan_to_num(np.abs(maps.z) if sides == 2 else maps.z, nan=-np.inf)
-    i, j, k = np.unravel_index(int(np.argmax(compared)), compared.shape)
-    voxel = (int(i), int(j), int(k))
-    x, y, z = maps.affine[:3, :3] @ voxel + maps.affine[:3, 3]
+    point = int(np.argmax(compared))
+    x, y, z = maps.grid.coordinates(np.array([point]))[0].tolist()
     return Peak(
-        float(x),
-        float(y),
-        float(z),
-        float(maps.z[voxel]),
-        float(maps.t[voxel]),
-        None if logp is None else float(10.0 ** -float(logp[voxel])),
+        x,
+        y,
+        z,
+        float(maps.z.flat[point]),
+        float(maps.t.flat[point]),
+        None if logp is None else float(10.0 ** -float(logp.flat[point])),
         test,
     )

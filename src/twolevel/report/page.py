@@ -15,6 +15,7 @@ from twolevel.files.atomic import write_bytes
 from twolevel.numerics.threads import map_ahead
 from twolevel.report.contrast_view import make_contrast_view
 from twolevel.report.derivatives import check_is_output, read_derivatives
+from twolevel.report.methods import methods, references
 from twolevel.report.pictures import figure_uri
 from twolevel.report.rendering import make_environment, viewer_data
 from twolevel.report.run_details import read_run_details
@@ -24,8 +25,6 @@ from twolevel.report.words import (
     absent_contrasts,
     foremost_test,
     left_out,
-    methods,
-    references,
     subject_notes,
     verdict,
 )

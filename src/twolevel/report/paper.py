@@ -12,14 +12,14 @@ mpl.use("Agg")  # before pyplot: no window is ever opened
 import matplotlib.pyplot as plt
 from matplotlib.colors import Normalize
 
-from twolevel.bids.entities import build_name
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from twolevel.bids.entities import Entities
 
 WIDTH = 7.2  # inches: two columns of a journal
 BAR = 0.085  # share of the width for the colour bar
@@ -39,20 +39,19 @@ STYLE = {
 }
 
 
-def figure_path(folder: Path, entities: dict[str, str], what: str) -> Path:
+def figure_path(folder: Path, entities: Entities, what: str) -> Path:
     """Return where a figure goes, with the ending of its PNG.
 
     Parameters
     ----------
     folder : Path
         The tree that is being made, or the output directory.
-    entities : dict of str to str
+    entities : Entities
         Of the group's maps; ``contrast`` where the figure belongs to one.
     what : str
         ``unthresholded``, the label of a test, ``tests``, ``glassbrain``, ...
     """
-    name = build_name({**entities, "desc": what}, "statmap", ".png")
-    return folder / "figures" / name
+    return folder / "figures" / entities.with_(desc=what).path("statmap", ".png").name
 
 
 @contextmanager

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twolevel.report.atlas import Atlas
+    from twolevel.space.grid import Grid
 
 REACH_MM = 5.0
 
@@ -48,9 +49,9 @@ def name_region(atlas: Atlas, point: Sequence[float]) -> str:
     str
         ``insula L``; ``near insula L (2 mm)``; empty where no region is that near.
     """
-    size = np.sqrt((atlas.affine[:3, :3] ** 2).sum(axis=0))
-    centre = np.linalg.solve(atlas.affine[:3, :3], np.asarray(point) - atlas.affine[:3, 3])
-    reach = np.ceil(REACH_MM / size)
+    affine = atlas.grid.affine
+    centre = np.linalg.solve(affine[:3, :3], np.asarray(point) - affine[:3, 3])
+    reach = np.ceil(REACH_MM / atlas.grid.voxel_size)
     low = np.maximum(np.floor(centre - reach), 0).astype(int)
     high = np.minimum(np.ceil(centre + reach) + 1, atlas.labels.shape).astype(int)
     if (high <= low).any():
@@ -62,7 +63,7 @@ def name_region(atlas: Atlas, point: Sequence[float]) -> str:
     if (np.abs(voxels + low - centre) <= 0.5).all(axis=1).any():
         distances = np.abs(voxels + low - centre).max(axis=1)  # of the voxel that holds the point
         return atlas.names[int(within[tuple(voxels[distances.argmin()])])]
-    distances = np.linalg.norm((voxels + low - centre) @ atlas.affine[:3, :3].T, axis=1)
+    distances = np.linalg.norm((voxels + low - centre) @ affine[:3, :3].T, axis=1)
     nearest = int(distances.argmin())
     if distances[nearest] > REACH_MM:
         return ""
@@ -70,25 +71,12 @@ def name_region(atlas: Atlas, point: Sequence[float]) -> str:
     return f"near {name} ({distances[nearest]:.0f} mm)"
 
 
-def labels_on_grid(
-    atlas: Atlas, shape: tuple[int, ...], affine: NDArray[np.float64]
-) -> NDArray[np.int32]:
-    """Take the label at the centre of every voxel of a grid.
-
-    Parameters
-    ----------
-    shape : tuple of 3 int
-    affine : ndarray of shape (4, 4)
-        Of the grid.
-
-    Returns
-    -------
-    ndarray of shape `shape`, int32
-    """
-    across = np.linalg.inv(atlas.affine) @ affine
-    indices = np.indices(shape).reshape(3, -1)
+def labels_on_grid(atlas: Atlas, grid: Grid) -> NDArray[np.int32]:
+    """Take the label at the centre of every voxel of a grid."""
+    across = np.linalg.inv(atlas.grid.affine) @ grid.affine
+    indices = np.indices(grid.shape).reshape(3, -1)
     there = np.rint(across[:3, :3] @ indices + across[:3, 3:]).astype(int)
     inside = ((there >= 0) & (there < np.array(atlas.labels.shape)[:, None])).all(axis=0)
     labels = np.zeros(indices.shape[1], np.int32)
     labels[inside] = atlas.labels[tuple(there[:, inside])]
-    return labels.reshape(shape)
+    return labels.reshape(grid.shape)

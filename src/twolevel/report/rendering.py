@@ -14,9 +14,9 @@ from twolevel.report.words import format_p
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
-
     from twolevel.report.atlas import Atlas
+    from twolevel.space.grid import Grid
+    from twolevel.space.mask import Mask
 
 DIGITS = 4  # of numbers that the viewer reads
 
@@ -65,8 +65,8 @@ class Shown(Protocol):
         """What `viewer_map` returns, and more."""
 
     @property
-    def ground(self) -> tuple[NDArray[np.bool_], NDArray[np.float64], str | None]:
-        """Mask, affine and space."""
+    def ground(self) -> tuple[Mask, str | None]:
+        """Mask and template."""
 
 
 def viewer_data(shown: Sequence[Shown]) -> dict[str, Any]:
@@ -77,15 +77,15 @@ def viewer_data(shown: Sequence[Shown]) -> dict[str, Any]:
     dict
         To be written as JSON; ``grids`` holds what maps on the same grid share.
     """
-    grids: dict[tuple[bytes, ...], dict[str, Any]] = {}
+    grids: dict[tuple[Grid, str | None], dict[str, Any]] = {}
     maps = []
     for one in shown:
-        mask, affine, space = one.ground
-        key = (np.array(mask.shape).tobytes(), affine.tobytes(), str(space).encode())
+        mask, space = one.ground
+        key = (mask.space, space)
         if key not in grids:
             grids[key] = {
-                "background": pack_background(mask, affine, space),
-                "atlas": pack_atlas(one.atlas, mask.shape, affine) if one.atlas else None,
+                "background": pack_background(mask, space),
+                "atlas": pack_atlas(one.atlas, mask.space) if one.atlas else None,
             }
         maps.append({**_shortened(one.viewer), "grid": list(grids).index(key)})
     return {"niivue": niivue_module(), "maps": {"grids": list(grids.values()), "contrasts": maps}}

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from nibabel.orientations import apply_orientation, io_orientation
 
-from twolevel.bids.entities import RUN_ENTITIES, describe
-from twolevel.derivatives.maps import entities_of
-from twolevel.files.images import read_map
+from twolevel.bids.entities import RUN_ENTITIES, Entities, entities_of
+from twolevel.files.maps import read_map
 from twolevel.files.sidecars import read_json
 from twolevel.files.tables import read_tsv
 from twolevel.report.pictures import diverging, gray, photo_uri, pixel_uri
@@ -73,7 +72,7 @@ class RunDetails:
         White in that picture.
     """
 
-    entities: dict[str, str]
+    entities: Entities
     n_volumes: int
     left_out: list[int]
     outliers: list[int]
@@ -90,7 +89,7 @@ class RunDetails:
     @property
     def name(self) -> str:
         """The run within its subject, in words."""
-        return describe(self.entities, (*RUN_ENTITIES, "space", "res"))
+        return self.entities.in_words((*RUN_ENTITIES, "space", "res"))
 
 
 def read_run_details(quality: Path) -> RunDetails:
@@ -101,31 +100,25 @@ def read_run_details(quality: Path) -> RunDetails:
     quality : Path
         Its ``desc-run_quality.tsv``; everything else lies beside it.
     """
-    stem = quality.name.removesuffix("_desc-run_quality.tsv")
-    beside = {
-        what: quality.with_name(f"{stem}_{what}")
-        for what in (
-            "design.tsv",
-            "design.json",
-            "desc-volumes_quality.tsv",
-            "desc-mean_boldref.nii.gz",
-            "stat-tsnr_statmap.nii.gz",
-        )
-    }
-    design, sidecar = read_tsv(beside["design.tsv"]), read_json(beside["design.json"])
+    run = entities_of(quality).without("desc")
+
+    def beside(suffix: str, extension: str, **labels: str) -> Path:
+        return quality.with_name(run.with_(**labels).path(suffix, extension).name)
+
+    design, sidecar = read_tsv(beside("design", ".tsv")), read_json(beside("design", ".json"))
     columns = [str(column) for column in design]
     weights = {
         label: [by_name.get(column, 0.0) for column in columns]
         for label, by_name in sidecar.get("Contrasts", {}).items()
         if set(by_name) <= set(columns)
     }
-    volumes = read_tsv(beside["desc-volumes_quality.tsv"])
+    volumes = read_tsv(beside("quality", ".tsv", desc="volumes"))
     X = design.to_numpy(np.float64)
     largest = np.abs(X).max(axis=0)
     table = np.array(list(weights.values())).reshape(-1, len(columns))
     anatomy, tsnr_top = _anatomy(
-        beside["desc-mean_boldref.nii.gz"],
-        beside["stat-tsnr_statmap.nii.gz"],
+        beside("boldref", ".nii.gz", desc="mean"),
+        beside("statmap", ".nii.gz", stat="tsnr"),
     )
     n_volumes = int(sidecar["NumberOfVolumes"])
     return RunDetails(
@@ -196,8 +189,10 @@ def _motion(volumes: pd.DataFrame, n_volumes: int, column: str, name: str, units
 def _anatomy(mean: Path, tsnr: Path) -> tuple[str | None, float]:
     if not (mean.is_file() and tsnr.is_file()):
         return None, 0.0
-    ratio, affine = read_map(tsnr)
-    orientation = io_orientation(affine)  # to the left hemisphere on the left, whatever is stored
+    ratio, grid = read_map(tsnr)
+    orientation = io_orientation(
+        grid.affine
+    )  # to the left hemisphere on the left, whatever is stored
     bold, ratio = (apply_orientation(volume, orientation) for volume in (read_map(mean)[0], ratio))
     inside = np.isfinite(ratio)  # the mask of the run
     low, high = (f(np.argwhere(inside), axis=0) for f in (np.min, np.max))

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import stdtrit
 
-from twolevel.files.images import read_header, read_map, read_mask
+from twolevel.bids.entities import entities_of
+from twolevel.files.maps import read_map, read_mask
+from twolevel.files.nifti import read_header
 from twolevel.files.sidecars import read_json, sidecar_of
 from twolevel.numerics.threads import map_ahead
 from twolevel.stats.maps.quality import distance_to_others
@@ -95,17 +97,17 @@ def read_subject_effects(
     wanted = [*paths, *(map(_variance_of, paths) if effects else ())]
     if not all(path.is_file() for path in wanted):
         return None
-    mask, shape = contrast.maps.mask, contrast.maps.z.shape
-    if any(read_header(path).shape[:3] != shape for path in paths):
+    mask = contrast.maps.mask
+    if any(read_header(path).grid.shape != mask.space.shape for path in paths):
         return None
     voxels = tuple(np.array(peaks, int).reshape(-1, 3).T)
-    maps = np.empty((len(paths), int(mask.sum())), np.float32)
+    maps = np.empty((len(paths), mask.n_points), np.float32)
     at_peaks = np.empty((len(paths), len(peaks)))
     half_widths = np.empty_like(at_peaks) if effects else None
 
     def read(index: int) -> None:
         volume = read_map(paths[index])[0]
-        maps[index] = volume[mask]
+        maps[index] = mask.take(volume)
         at_peaks[index] = volume[voxels]
         if half_widths is not None:
             variance = read_map(_variance_of(paths[index]))[0][voxels].astype(np.float64)
@@ -114,9 +116,10 @@ def read_subject_effects(
 
     for _ in map_ahead(read, range(len(paths)), N_THREADS):
         pass
-    effect = contrast.maps.effect[mask]
+    effect = mask.take(contrast.maps.effect)
     tolerance = ROUNDING * float(np.abs(effect).max())
-    if not np.allclose(maps.mean(axis=0, dtype=np.float64), effect, rtol=0, atol=tolerance):
+    estimated = np.einsum("r,rv->v", contrast.design.row_weights(), maps)
+    if not np.allclose(estimated, effect, rtol=0, atol=tolerance):
         return None
     distances = distance_to_others(maps)
     return SubjectEffects(
@@ -129,7 +132,7 @@ def read_subject_effects(
 
 
 def _variance_of(path: Path) -> Path:
-    return path.with_name(path.name.replace("_stat-effect_", "_stat-variance_"))
+    return path.with_name(entities_of(path).with_(stat="variance").path("statmap", ".nii.gz").name)
 
 
 @dataclass(frozen=True)
@@ -175,9 +178,9 @@ def read_coverage(root: Path, sources: Sequence[str]) -> Coverage | None:
     if not paths or not all(path.is_file() for path in paths):
         return None
     read = list(map_ahead(read_mask, paths, N_THREADS))
-    if len({mask.shape for mask, _ in read}) > 1:
+    if len({mask.space.shape for mask in read}) > 1:
         return None
-    masks = np.array([mask for mask, _ in read])
+    masks = np.array([mask.inside for mask in read])
     counts = masks.sum(axis=0)
     usual, missing_one = counts >= len(paths) / 2, counts == len(paths) - 1
     return Coverage(

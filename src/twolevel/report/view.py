@@ -14,18 +14,17 @@ import numpy as np
 from twolevel.bids.entities import parse_name
 from twolevel.errors import InputError, Problem, did_you_mean
 from twolevel.files.atomic import write_bytes
-from twolevel.files.images import read_map
+from twolevel.files.maps import read_map
 from twolevel.report.atlas import read_atlas
 from twolevel.report.contrast_view import make_contrast_view
 from twolevel.report.derivatives import read_derivatives
 from twolevel.report.regions import atlas_for, name_region
 from twolevel.report.rendering import make_environment, viewer_data
 from twolevel.report.viewer import viewer_map
+from twolevel.space.mask import Mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from twolevel.report.atlas import Atlas
     from twolevel.report.rendering import Shown
@@ -151,26 +150,25 @@ class _Map:
 
     atlas: Atlas | None
     viewer: dict[str, Any]
-    ground: tuple[NDArray[np.bool_], NDArray[np.float64], str | None]
+    ground: tuple[Mask, str | None]
 
 
 def _view_map(path: Path, atlas: Atlas | None) -> ViewerPage:
-    volume, affine = read_map(path)
+    volume, grid = read_map(path)
     name = parse_name(path)
     space = name.entities.get("space") if name else None
     atlas = atlas or atlas_for(space)
     values = np.nan_to_num(np.abs(volume))
-    i, j, k = np.unravel_index(int(values.argmax()), values.shape)
-    peak = affine[:3, :3] @ (i, j, k) + affine[:3, 3]
+    peak = grid.coordinates(np.array([values.argmax()]))[0]
     region = name_region(atlas, peak.tolist()) if atlas else ""
     viewer = {
-        **viewer_map(volume, affine, {}),
+        **viewer_map(volume, grid, {}),
         "name": path.name,
         "quantity": "value",
         "units": "",
         "peaks": [{"at": peak, "region": region}],
     }
-    return _page([_Map(atlas, viewer, (values > 0, affine, space))])
+    return _page([_Map(atlas, viewer, (Mask(grid, values > 0), space))])
 
 
 def _page(shown: Sequence[Shown]) -> ViewerPage:

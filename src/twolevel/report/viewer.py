@@ -15,8 +15,7 @@ import numpy as np
 
 from twolevel.bids.entities import is_mni152
 from twolevel.errors import AnalysisError
-from twolevel.files.images import read_map
-from twolevel.files.run_data import downsampled_affine
+from twolevel.files.maps import read_map
 from twolevel.report.regions import labels_on_grid
 from twolevel.report.shipped import shipped_file
 
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twolevel.report.atlas import Atlas
+    from twolevel.space.grid import Grid
+    from twolevel.space.mask import Mask
 
 LEVEL = 9
 STEPS = 8000  # from 0 to the largest value: fine enough for eyes, and well compressed
@@ -35,16 +36,15 @@ MNI_TEMPLATE = "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
 
 def viewer_map(
     volume: NDArray[np.floating],
-    affine: NDArray[np.float64],
+    grid: Grid,
     survives: Mapping[str, NDArray[np.bool_]],
 ) -> dict[str, Any]:
     """Pack a map and what survives of it under several tests.
 
     Parameters
     ----------
-    volume : ndarray of shape (x, y, z)
+    volume : ndarray of the shape of the grid
         NaN outside the mask.
-    affine : ndarray of shape (4, 4)
     survives : mapping of str to ndarray of shape (x, y, z), bool
         At most 15.
 
@@ -63,7 +63,7 @@ def viewer_map(
     values = np.nan_to_num(volume)
     top = float(np.abs(values).max(initial=0)) or 1.0
     step = top / STEPS
-    image = nib.Nifti1Image(np.rint(values / step).astype(np.int16), affine)
+    image = nib.Nifti1Image(np.rint(values / step).astype(np.int16), grid.affine)
     image.header.set_slope_inter(step, 0)
     bits = np.zeros(volume.shape, np.uint16)
     for bit, plane in enumerate(planes):
@@ -74,19 +74,17 @@ def viewer_map(
         "tests": list(survives),
         "top": top,
         "shape": list(volume.shape),
-        "toVoxel": np.linalg.inv(affine)[:3],
+        "toVoxel": np.linalg.inv(grid.affine)[:3],
     }
 
 
-def pack_background(
-    mask: NDArray[np.bool_], affine: NDArray[np.float64], space: str | None
-) -> str:
+def pack_background(mask: Mask, space: str | None) -> str:
     """Pack what lies under a map: the MNI brain where it fits, otherwise the mask.
 
     Parameters
     ----------
-    mask : ndarray of shape (x, y, z), bool
-    affine : ndarray of shape (4, 4)
+    space : str or None
+        Template of the map.
 
     Returns
     -------
@@ -97,31 +95,23 @@ def pack_background(
         # What nilearn's load_mni152_template reads; every second voxel of 1 mm.
         template, grid = read_map(shipped_file("nilearn", "datasets", "data", MNI_TEMPLATE))
         shades = (template[::2, ::2, ::2] * (255 / template.max())).astype(np.uint8)
-        return _pack(nib.Nifti1Image(shades, downsampled_affine(grid, 2)).to_bytes())
-    return _pack(nib.Nifti1Image(mask.astype(np.uint8), affine).to_bytes())
+        return _pack(nib.Nifti1Image(shades, grid.every(2).affine).to_bytes())
+    return _pack(nib.Nifti1Image(mask.inside.astype(np.uint8), mask.space.affine).to_bytes())
 
 
-def pack_atlas(
-    atlas: Atlas, shape: tuple[int, ...], affine: NDArray[np.float64]
-) -> dict[str, Any]:
+def pack_atlas(atlas: Atlas, grid: Grid) -> dict[str, Any]:
     """Pack an atlas, sampled on the grid of the maps.
-
-    Parameters
-    ----------
-    shape : tuple of 3 int
-    affine : ndarray of shape (4, 4)
-        Of the grid.
 
     Returns
     -------
     dict
         ``labels``: numbers from 1 in the order of ``names``, base64 of gzip.
     """
-    labels = labels_on_grid(atlas, shape, affine)
+    labels = labels_on_grid(atlas, grid)
     present, numbers = np.unique(labels, return_inverse=True)
     if present[0] != 0:
         present, numbers = np.r_[0, present], numbers + 1
-    stream = numbers.reshape(shape).astype("<u2").tobytes(order="F")
+    stream = numbers.reshape(grid.shape).astype("<u2").tobytes(order="F")
     return {"labels": _pack(stream), "names": [atlas.names[int(n)] for n in present[1:]]}
 
 

@@ -1,8 +1,8 @@
-"""The report in words: what was found, and a paragraph for a paper's methods."""
+"""The report in words: what was found, and what was left out."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -11,11 +11,9 @@ if TYPE_CHECKING:
 
     from twolevel.report.contrast_view import ContrastView
     from twolevel.report.derivatives import Derivatives
-    from twolevel.report.group_results import ContrastResult
     from twolevel.report.subject_effects import Coverage
 
 UNCORRECTED = ("clusterExtent", "fpr")
-OTHER_ENTITIES = r"^((?:(?:acq|ce|rec|dir|echo|part)-\w+ ?)+)(?::|$)"  # in items of exclusions
 KINDS = ("subject", "run", "contrast", "volume", "event", "regressor", "voxel")  # of exclusions
 FOREMOST = (
     "permutationFWE",
@@ -27,22 +25,6 @@ FOREMOST = (
     "permutationFDR",
     "fdr",
     *UNCORRECTED,
-)
-
-NILEARN = "Nilearn contributors. Nilearn. doi:10.5281/zenodo.8397156"
-PERMUTATION = (
-    "Nichols TE, Holmes AP (2002). Nonparametric permutation tests for functional neuroimaging. "
-    "Hum Brain Mapp 15:1-25. doi:10.1002/hbm.1058"
-)
-OF_TESTS = {
-    "fdr": "Benjamini Y, Hochberg Y (1995). Controlling the false discovery rate. J R Stat Soc B "
-    "57:289-300. doi:10.1111/j.2517-6161.1995.tb02031.x",
-    "tfceFWE": "Smith SM, Nichols TE (2009). Threshold-free cluster enhancement. NeuroImage "
-    "44:83-98. doi:10.1016/j.neuroimage.2008.03.061",
-}
-TAIL = (
-    "Winkler AM, Ridgway GR, Douaud G, Nichols TE, Smith SM (2016). Faster permutation inference "
-    "in brain imaging. NeuroImage 141:502-516. doi:10.1016/j.neuroimage.2016.05.068"
 )
 
 
@@ -133,7 +115,7 @@ def verdict(view: ContrastView) -> str:
         why = "".join(f" {text[0].upper()}{text[1:]}." for text in hopeless)
         return f"Nothing survives any test with error control.{why} {strongest}."
     names = ", ".join(
-        f"{row['test']} {row['n_voxels']:.0f} voxels in {_count(row['n_clusters'], 'cluster')}"
+        f"{row['test']} {row['n_voxels']:.0f} voxels in {count_of(row['n_clusters'], 'cluster')}"
         for row in found
     )
     without = [row["test"] for row in corrected if not row["n_voxels"]]
@@ -159,21 +141,19 @@ def left_out(excluded: pd.DataFrame) -> str:
         rows = excluded[excluded["kind"] == kind]
         of_group = rows["subject"].isna()
         for contrast, of_contrast in rows[of_group].groupby("contrast"):
-            counted = _count(int(of_contrast["count"].astype(int).sum()), kind)
+            counted = count_of(int(of_contrast["count"].astype(int).sum()), kind)
             parts.append(f"{counted} of the group in {contrast}")
         rows = rows[~of_group]
         if rows.empty:
             continue
-        # What a run is called beyond its number stands before the item.
-        other = rows["item"].str.extract(OTHER_ENTITIES, expand=False)
-        runs = rows.assign(item=other)[["subject", "session", "run", "item"]].drop_duplicates()
+        runs = rows[["subject", "session", "run", "other"]].drop_duplicates()
         if kind in ("volume", "event", "regressor", "voxel"):
-            counted = _count(int(rows["count"].astype(int).sum()), kind)
-            parts.append(f"{counted} in {_count(len(runs), 'run')}")
+            counted = count_of(int(rows["count"].astype(int).sum()), kind)
+            parts.append(f"{counted} in {count_of(len(runs), 'run')}")
         elif rows["contrast"].notna().all():
-            parts.append(f"{_count(len(runs), kind)} from single contrasts")
+            parts.append(f"{count_of(len(runs), kind)} from single contrasts")
         else:
-            parts.append(_count(len(runs), kind))
+            parts.append(count_of(len(runs), kind))
     return f"Left out: {'; '.join(parts)}." if parts else "Nothing was left out."
 
 
@@ -212,151 +192,6 @@ def subject_notes(
     return notes
 
 
-def methods(derivatives: Derivatives, atlases: Sequence[str] = ()) -> list[str]:
-    """Write what was done, in sentences that can be pasted into a paper.
-
-    Parameters
-    ----------
-    atlases : sequence of str
-        What named the regions.
-
-    Returns
-    -------
-    list of str
-        Paragraphs: runs, subjects, group, tests; those of levels that are there.
-    """
-    designs, groups = derivatives.run_designs, derivatives.groups
-    sidecars = [*designs, *(group.sidecar for group in groups)]
-    if not sidecars:
-        return []
-    software = sidecars[0]["Software"]
-    libraries = ", ".join(f"{name} {v}" for name, v in software["Libraries"].items())
-    opening = f"The analysis was carried out with twolevel {software['Version']} ({libraries})."
-    paragraphs = [f"{opening} {_run_sentences(derivatives)}" if designs else opening]
-    for group in groups:
-        which = f"{group.stem}: " if len(groups) > 1 else ""
-        paragraphs += [which + _group_sentences(group.sidecar), _test_sentences(group.contrasts)]
-    if derivatives.contrasts:
-        seed = derivatives.contrasts[0].seed
-        titles = " and ".join(dict.fromkeys(atlases))
-        named = f" Regions at peaks are named by the {titles}." if titles else ""
-        paragraphs.append(
-            "Effect sizes at peaks are Cohen's d of a one-sample model, t / sqrt(n); peaks are "
-            f"chosen for their size, which biases them upwards.{named} Everything random came "
-            f"from seed {seed}."
-        )
-    return paragraphs
-
-
-def references(derivatives: Derivatives) -> list[str]:
-    """List what to cite for what was done."""
-    rows = [test.row for contrast in derivatives.contrasts for test in contrast.tests]
-    names = {row["test"].replace("permutationFDR", "fdr") for row in rows}
-    listed = [NILEARN] + [text for test, text in OF_TESTS.items() if test in names]
-    if any(row["n_permutations"] is not None for row in rows):
-        listed.append(PERMUTATION)
-    if any("tail fitted" in row["controls"] for row in rows):
-        listed.append(TAIL)
-    return listed
-
-
-def _run_sentences(derivatives: Derivatives) -> str:
-    designs, settings = derivatives.run_designs, derivatives.run_designs[0]["Settings"]
-    fwhm = settings["smoothing_fwhm_mm"]
-    smoothed = (
-        f"smoothed with a Gaussian kernel of {fwhm:g} mm full width at half maximum"
-        if fwhm
-        else "not smoothed"
-    )
-    noise = settings["noise_model"]
-    model = (
-        "ordinary least squares"
-        if noise == "ols"
-        else f"generalised least squares with an autoregressive noise model of order {noise[2:]}"
-    )
-    strategy = settings["confound_strategy"]
-    by = f' (strategy "{strategy}" of nilearn)' if strategy else ""
-    times = " or ".join(f"{t:g}" for t in sorted({d["RepetitionTime"] for d in designs}))
-    n_confounds = _range([sum(_is(t, "confound") for t in d["Columns"].values()) for d in designs])
-    high_pass = " or ".join(dict.fromkeys(d["HighPass"] for d in designs))
-    return (
-        f"Data of {_count(len(derivatives.subjects), 'subject')} and "
-        f"{_count(derivatives.n_runs, 'run')} (repetition time {times} s), "
-        f"{_preprocessing(derivatives)}, were "
-        f"{smoothed} and expressed as percent signal change. For each run a linear model was "
-        f"fitted by {model}, with the regressors {_conditions(designs)}, {n_confounds} "
-        f"confounds{by} and a constant; high-pass: {high_pass}."
-        + (
-            f" Runs were combined by fixed effects ({_weights(derivatives.subject)})."
-            if derivatives.subject.get("FixedEffects")
-            else ""
-        )
-        + (f" {derivatives.averaged_sessions}." if derivatives.averaged_sessions else "")
-    )
-
-
-def _conditions(designs: Sequence[dict[str, Any]]) -> str:
-    """List the conditions of all runs, by what they are convolved with."""
-    by_shape: dict[str, dict[str, None]] = {}
-    for design in designs:
-        for name, text in design["Columns"].items():
-            if _is(text, "condition"):
-                by_shape.setdefault(text.partition(", ")[2], {})[name] = None
-    return (
-        "; ".join(f"{', '.join(names)} ({shape})" for shape, names in by_shape.items()) or "none"
-    )
-
-
-def _is(description: str, kind: str) -> bool:
-    return description.startswith(kind)
-
-
-def _range(numbers: Sequence[int]) -> str:
-    low, high = min(numbers), max(numbers)
-    return f"{low}" if low == high else f"{low} to {high}"
-
-
-def _preprocessing(derivatives: Derivatives) -> str:
-    """Say what preprocessed the data."""
-    made_by = {
-        " ".join(program.values()): None
-        for source in derivatives.description.get("SourceDatasets", [])
-        for program in source.get("GeneratedBy", [])
-    }
-    return f"preprocessed by {' and '.join(made_by)}" if made_by else "preprocessed"
-
-
-def _weights(subject: dict[str, Any]) -> str:
-    equal = subject["FixedEffects"] == "mean"
-    return "equal weights" if equal else "weights by inverse variance"
-
-
-def _group_sentences(group: dict[str, Any]) -> str:
-    settings = group["Settings"]
-    what = {"effect": "effects", "t": "t values", "z": "z values"}[settings["group_input"]]
-    sides = "two-sided" if settings["sides"] == 2 else "one-sided (greater than 0)"
-    within = f" of {group['GroupMask']}" if "GroupMask" in group else ""
-    return (
-        f"The subjects' {what} ({_count(group['NumberOfSubjects'], 'subject')}) entered a "
-        f"one-sample model by ordinary least squares in the voxels{within} that all subjects "
-        f"cover; all tests are {sides}."
-    )
-
-
-def _test_sentences(contrasts: Sequence[ContrastResult]) -> str:
-    """Describe each test once, as its rows of all contrasts say."""
-    sentences = []
-    for row in (test.row for contrast in contrasts for test in contrast.tests):
-        rate = f" at {row['alpha']:g}" if row["alpha"] is not None else ""
-        text = f"{row['test']} controls {row['controls']}{rate}"
-        if row["n_permutations"] is not None:
-            text += (
-                f", {row['n_permutations']:.0f} relabelings, "
-                f"smallest attainable p {format_p(row['smallest_attainable_p'])}"
-            )
-        sentences.append(text)
-    return f"Tests: {'; '.join(dict.fromkeys(sentences))}."
-
-
-def _count(n: float, noun: str) -> str:
+def count_of(n: float, noun: str) -> str:
+    """Write a number of things: ``1 voxel``, ``2 voxels``."""
     return f"{n:.0f} {noun}{'s' * (n != 1)}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twolevel.files.images import write_image
+from twolevel.files.nifti import write_image
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
 from twolevel.simulate.anatomy import Anatomy, build_anatomy, draw_mask, smooth_field

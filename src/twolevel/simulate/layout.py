@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from twolevel.files.atomic import write_bytes
-from twolevel.files.images import write_image
+from twolevel.files.nifti import write_image
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
 from twolevel.simulate.events import EVENTS_SIDECAR

@@ -9,12 +9,11 @@ import numpy as np
 from fileformats.generic import Directory
 from pydra.compose import python
 
-from twolevel.bids.entities import build_name
-from twolevel.derivatives.maps import folder_of, write_statmap
+from twolevel.derivatives.maps import in_words, write_statmap
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
 from twolevel.model.settings import GroupSettings, TestSettings
-from twolevel.model.stages import ContrastName, GroupSpec
+from twolevel.model.stages import ContrastName
 from twolevel.stats.inference.cluster_extent import cluster_extent
 from twolevel.stats.inference.cluster_table import cluster_table
 from twolevel.stats.inference.height_control import height_control
@@ -22,13 +21,10 @@ from twolevel.stats.inference.parametric_fwe import parametric_fwe
 from twolevel.stats.inference.permutation_fdr import permutation_fdr
 from twolevel.stats.inference.permutation_fwe import permutation_fwe
 from twolevel.stats.inference.result import GroupContrast, GroupTest
-from twolevel.stats.permute.loop import Permuted
+from twolevel.stats.permute.result import Permuted
 from twolevel.tasks.describe_permutations import permutation_record
-from twolevel.tasks.group_data import load_group
+from twolevel.tasks.handoff import GroupSpec, load_fitted, load_permuted, save_row
 from twolevel.tasks.permute_group import BY_PERMUTATION
-from twolevel.tasks.permuted_data import load_permuted
-
-ROW = "_row.json"
 
 
 def carry_out(
@@ -68,7 +64,7 @@ def apply_test(
     Parameters
     ----------
     fitted : Path
-        What `fit_group_files` wrote.
+        What `fit_map_files` wrote.
     permutations : Path
         What `permute_group_files` wrote.
     folder : Path
@@ -79,29 +75,25 @@ def apply_test(
     Path
         `folder`.
     """
-    entities = dict(spec.entities)
-    data = load_group(fitted)
+    data = load_fitted(fitted)
     permuted = load_permuted(permutations) if test.test in BY_PERMUTATION else None
     result = carry_out(data.contrast, test, spec.stage.node.group_settings, permuted)
-    names = {**entities, "contrast": contrast.label}
+    names = spec.entities.with_(contrast=contrast.label, desc=result.test)
     tail = {"Tail": result.tail}
     relabeled = {**permutation_record(permuted, spec.seed), **tail} if permuted else {}
     record = {**relabeled, **describe_test(result, spec.seed), **data.record}
     write_statmap(
         folder,
-        {**names, "stat": result.statistic, "desc": result.test},
+        names.with_(stat=result.statistic),
         result.map_values,
         data.contrast.mask,
-        data.affine,
         {"Units": "1", **record},
     )
-    clusters = cluster_table(data.contrast, result, data.affine)
-    path = (
-        folder / folder_of(names) / build_name({**names, "desc": result.test}, "clusters", ".tsv")
-    )
+    clusters = cluster_table(data.contrast, result)
+    path = folder / names.path("clusters", ".tsv")
     write_tsv(path, clusters)
     write_json(path.with_suffix(".json"), {**CLUSTER_COLUMNS, **record})
-    write_json(folder / ROW, _row(contrast, result, data.contrast, len(clusters)))
+    save_row(folder, _row(contrast, result, data.contrast, len(clusters)))
     return folder
 
 
@@ -111,7 +103,7 @@ def describe_test(result: GroupTest, seed: int) -> dict[str, Any]:
     return {
         "Test": result.test,
         "Controls": result.controls,
-        "Sidedness": "two-sided" if result.sides == 2 else "one-sided, greater than 0",
+        "Sidedness": in_words(result.sides),
         "Alpha": result.alpha,
         "Threshold": result.threshold,
         "ThresholdUnits": "z" if result.statistic == "z" else "-log10 of corrected p",

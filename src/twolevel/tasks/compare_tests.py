@@ -9,14 +9,11 @@ import pandas as pd
 from fileformats.generic import Directory
 from pydra.compose import python
 
-from twolevel.bids.entities import build_name
-from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
-from twolevel.derivatives.maps import folder_of, model_record
-from twolevel.files.sidecars import read_json, write_json
+from twolevel.derivatives.exclusions import Exclusion
+from twolevel.derivatives.maps import model_record
+from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
-from twolevel.model.stages import GroupSpec
-from twolevel.tasks.apply_test import ROW
-from twolevel.tasks.design_run import EXCLUSIONS
+from twolevel.tasks.handoff import GroupSpec, load_exclusions, load_row, save_exclusions
 
 COLUMNS = {
     "contrast": "label of the contrast",
@@ -48,7 +45,7 @@ def compare_tests(
     Parameters
     ----------
     tests, fits : sequence of Path
-        What `apply_test` and `fit_group_files` wrote.
+        What `apply_test` and `fit_map_files` wrote.
     left_out : dict of str to dict of str to str
         Subjects without the contrast and why, by its label; those without any maps under the
         empty label.
@@ -60,9 +57,8 @@ def compare_tests(
     Path
         `folder`.
     """
-    entities = dict(spec.entities)
-    rows = [read_json(test / ROW) for test in tests]
-    path = folder / folder_of(entities) / build_name(entities, "tests", ".tsv")
+    rows = [load_row(test) for test in tests]
+    path = folder / spec.entities.path("tests", ".tsv")
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     whole = ["sides", "n_voxels_tested", "n_voxels", "n_clusters", "n_permutations"]
     write_tsv(path, table.astype(dict.fromkeys(whole, "Int64")))
@@ -75,8 +71,8 @@ def compare_tests(
         for label, without in left_out.items()
         for subject, reason in without.items()
     ]
-    exclusions.extend(e for fit in fits for e in read_exclusions(fit / EXCLUSIONS))
-    write_exclusions(folder / EXCLUSIONS, exclusions)
+    exclusions.extend(e for fit in fits for e in load_exclusions(fit))
+    save_exclusions(folder, exclusions)
     return folder
 
 

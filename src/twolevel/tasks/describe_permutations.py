@@ -10,14 +10,12 @@ import pandas as pd
 from fileformats.generic import Directory
 from pydra.compose import python
 
-from twolevel.bids.entities import build_name
-from twolevel.derivatives.maps import folder_of, write_statmap
+from twolevel.derivatives.maps import in_words, write_statmap
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
-from twolevel.model.stages import ContrastName, GroupSpec
-from twolevel.stats.permute.loop import Permuted
-from twolevel.tasks.group_data import load_group
-from twolevel.tasks.permuted_data import has_permuted, load_permuted
+from twolevel.model.stages import ContrastName
+from twolevel.stats.permute.result import Permuted
+from twolevel.tasks.handoff import GroupSpec, has_permuted, load_fitted, load_permuted
 
 UNCORRECTED = "permutationUncorrected"  # the `desc` of p that no test corrects
 
@@ -41,7 +39,7 @@ def permutation_record(permuted: Permuted, seed: int) -> dict[str, Any]:
         "AllPermutations": permuted.exhaustive,
         "ExactTest": permuted.exact,
         "SmallestAttainableP": permuted.smallest_p,
-        "Sidedness": "two-sided" if settings.sides == 2 else "one-sided, greater than 0",
+        "Sidedness": in_words(settings.sides),
         "ClusterFormingP": settings.cluster_forming_p,
         "ClusterFormingThreshold": permuted.cluster_threshold,
         "Connectivity": settings.connectivity,
@@ -58,7 +56,7 @@ def describe_permutations(
     Parameters
     ----------
     fitted : Path
-        What `fit_group_files` wrote.
+        What `fit_map_files` wrote.
     permutations : Path
         What `permute_group_files` wrote.
     folder : Path
@@ -72,26 +70,25 @@ def describe_permutations(
     folder.mkdir(parents=True)
     if not has_permuted(permutations):
         return folder
-    data, permuted = load_group(fitted), load_permuted(permutations)
-    names = {**dict(spec.entities), "contrast": contrast.label}
+    data, permuted = load_fitted(fitted), load_permuted(permutations)
+    names = spec.entities.with_(contrast=contrast.label)
     record = {"Units": "1", **permutation_record(permuted, spec.seed), **data.record}
-    mask, affine = data.contrast.mask, data.affine
+    mask = data.contrast.mask
     uncorrected = {
         "Description": "-log10 of the p of each voxel by itself: the share of relabelings under "
         "which its t is at least the observed one"
     }
     write_statmap(
         folder,
-        {**names, "stat": "logp", "desc": UNCORRECTED},
+        names.with_(stat="logp", desc=UNCORRECTED),
         -np.log10(permuted.p_uncorrected) + 0.0,  # + 0.0 turns -0.0 into 0.0
         mask,
-        affine,
         {**record, **uncorrected},
     )
     if "tfce" in permuted.observed:
-        tfce = {**names, "stat": "tfce"}
-        write_statmap(folder, tfce, permuted.observed["tfce"], mask, affine, record)
-    path = folder / folder_of(names) / build_name({**names, "desc": "permutation"}, "null", ".tsv")
+        tfce = names.with_(stat="tfce")
+        write_statmap(folder, tfce, permuted.observed["tfce"], mask, record)
+    path = folder / names.with_(desc="permutation").path("null", ".tsv")
     columns = {LARGEST[name][0]: values for name, values in permuted.largest.items()}
     write_tsv(path, pd.DataFrame({"permutation": np.arange(1, permuted.n_used + 1), **columns}))
     description = {

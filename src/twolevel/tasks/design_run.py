@@ -4,29 +4,27 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from fileformats.generic import Directory, File
 from pydra.compose import python
 
 from twolevel.bids.confounds import RunConfounds, confound_names, read_confounds
-from twolevel.bids.entities import build_name
 from twolevel.bids.events import RunEvents, events_of_run
-from twolevel.bids.run_inputs import RunSpec
+from twolevel.bids.run_inputs import START_TIMES, RunSpec
 from twolevel.checks.model import levels_of, not_taken
-from twolevel.derivatives.exclusions import Exclusion, write_exclusions
-from twolevel.derivatives.maps import folder_of, model_record
+from twolevel.derivatives.exclusions import Exclusion
+from twolevel.derivatives.maps import model_record
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import line_of, write_tsv
 from twolevel.model.stages import Stage
 from twolevel.model.variables import RunVariables, condition_events, resolve_variables
 from twolevel.stats.run.design import HighPass, frame_times_of, make_design_matrix, one_high_pass
+from twolevel.tasks.handoff import save_exclusions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-EXCLUSIONS = "_excluded.tsv"
+    from collections.abc import Collection, Iterable, Sequence
 
 
 def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path) -> Path:
@@ -78,8 +76,7 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
     )
     kept = list(range(spec.n_volumes)) if confounds is None else [int(v) for v in confounds.kept]
     dropped = sorted(set(range(spec.n_volumes)) - set(kept))
-    entities = dict(spec.entities)
-    path = folder / folder_of(entities) / build_name(entities, "design", ".tsv")
+    path = folder / spec.entities.path("design", ".tsv")
     write_tsv(path, design.iloc[kept])
     write_json(
         path.with_suffix(".json"),
@@ -90,7 +87,7 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "Contrasts": {c.label: c.column_weights for c in stage.node.contrasts},
             "RepetitionTime": spec.repetition_time,
             "StartTime": spec.start_time,
-            "StartTimeFrom": spec.start_time_from,
+            "StartTimeFrom": START_TIMES[spec.start_time_from],
             "NumberOfVolumes": spec.n_volumes,
             "VolumesLeftOut": dropped,
             **_impulses(run_events, variables, node.factors),
@@ -102,7 +99,7 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "Sources": list(spec.sources),
         },
     )
-    write_exclusions(folder / EXCLUSIONS, _exclusions(spec, stage, run_events, variables, dropped))
+    save_exclusions(folder, _exclusions(spec, stage, run_events, variables, dropped))
     return folder
 
 
@@ -121,10 +118,11 @@ def _impulses(
     return {"EventsOfNoDuration": sentence}
 
 
-def _high_pass(high_pass: HighPass) -> str:
+def _high_pass(high_pass: HighPass) -> str | None:
+    """Say which columns are the high-pass; None for no high-pass."""
     if high_pass.cosines:
-        return "the cosines among the confounds"
-    return "none" if high_pass.drift_hz is None else "the columns drift_*"
+        return "cosines"
+    return None if high_pass.drift_hz is None else "drift"
 
 
 def _describe(
@@ -132,28 +130,37 @@ def _describe(
     variables: RunVariables,
     confounds: RunConfounds | None,
     high_pass: HighPass,
-) -> dict[str, str]:
+) -> dict[str, dict[str, Any]]:
+    """Say of each column of a design whether it is a condition, a confound, a drift, or constant.
+
+    A condition comes with the model of its response; None for one that is not convolved.
+    """
     from_confounds = set(confounds.regressors) if confounds else set()
-    described = {}
-    for column in design:
-        name = str(column)
-        if name in from_confounds:
-            described[name] = "confound, from the preprocessing"
-        elif name == "constant":
-            described[name] = "1 everywhere"
-        elif name.startswith("drift_"):
-            described[name] = f"cosine, slower than {high_pass.drift_hz} Hz"
+    described: dict[str, dict[str, Any]] = {}
+    for column in map(str, design):
+        if column in from_confounds:
+            described[column] = {"Kind": "confound"}
+        elif column == "constant":
+            described[column] = {"Kind": "constant"}
+        elif (condition := _condition_of(column, variables.conditions)) is not None:
+            described[column] = {"Kind": "condition", "HRF": variables.conditions[condition]}
         else:
-            condition = next((c for c in variables.conditions if name.startswith(c)), name)
-            hrf = variables.conditions.get(condition)
-            described[name] = f"condition, convolved with {hrf}" if hrf else "condition, as it is"
+            described[column] = {"Kind": "drift", "CutoffHz": high_pass.drift_hz}
     return described
+
+
+def _condition_of(column: str, conditions: Collection[str]) -> str | None:
+    """Return the condition of a column: the one of its name, less `_derivative` and the like."""
+    if column in conditions:
+        return column
+    there = [name for name in conditions if column.startswith(f"{name}_")]
+    return max(there, key=len, default=None)
 
 
 def _exclusions(
     spec: RunSpec, stage: Stage, run_events: RunEvents, variables: RunVariables, dropped: list[int]
 ) -> list[Exclusion]:
-    entities = dict(spec.entities)
+    entities = spec.entities
     exclusions = []
     if dropped:
         exclusions.append(
@@ -192,7 +199,7 @@ def _exclusions(
 def _of_events(spec: RunSpec, reason: str, rows: Iterable[int]) -> Exclusion:
     lines = [line_of(row) for row in rows]
     return Exclusion.in_run(
-        dict(spec.entities),
+        spec.entities,
         "event",
         reason,
         item="lines " + " ".join(map(str, lines)),

@@ -9,30 +9,27 @@ import numpy as np
 from fileformats.generic import Directory, File
 from pydra.compose import python
 
-from twolevel.bids.entities import build_name, is_mni152
-from twolevel.derivatives.maps import folder_of
-from twolevel.files.images import read_map, read_mask
+from twolevel.bids.entities import Entities, is_mni152
+from twolevel.files.maps import read_map, read_mask
 from twolevel.files.sidecars import read_json
 from twolevel.model.settings import TestSettings
 from twolevel.model.stages import ContrastName
 from twolevel.report.group_results import find_survivors
 from twolevel.stats.maps.quality import carpet
-from twolevel.tasks.apply_test import ROW
-from twolevel.tasks.group_data import load_group
-from twolevel.tasks.permuted_data import load_for_permutations
+from twolevel.tasks.handoff import load_fitted, load_row, load_rows
 
 # Pictures are made with matplotlib, which only those import that draw: the command does not.
 
 
-def draw_design(entities: dict[str, str], masks: dict[str, Path], folder: Path) -> Path:
+def draw_design(entities: Entities, masks: dict[str, Path], folder: Path) -> Path:
     """Draw how many subjects cover each voxel.
 
     Parameters
     ----------
-    entities : dict of str to str
+    entities : Entities
         Of the group's maps.
     masks : dict of str to Path
-        Analysis mask of each subject, as for `design_group`.
+        Analysis mask of each subject, as for `design_maps`.
     folder : Path
         Where the tree is written.
 
@@ -47,8 +44,8 @@ def draw_design(entities: dict[str, str], masks: dict[str, Path], folder: Path) 
     loaded = [read_mask(path) for name, path in masks.items() if name.startswith("sub-")]
     plot_coverage(
         figure_path(folder, entities, "coverage"),
-        np.sum([mask for mask, _ in loaded], axis=0),
-        loaded[0][1],
+        np.sum([mask.inside for mask in loaded], axis=0),
+        loaded[0].space,
         n_subjects=len(loaded),
         space=entities.get("space"),
     )
@@ -56,16 +53,16 @@ def draw_design(entities: dict[str, str], masks: dict[str, Path], folder: Path) 
 
 
 def draw_contrast(
-    entities: dict[str, str], contrast: ContrastName, fitted: Path, maps: Path, folder: Path
+    entities: Entities, contrast: ContrastName, fitted: Path, maps: Path, folder: Path
 ) -> Path:
     """Draw the group's z without a threshold, and the effects of its subjects.
 
     Parameters
     ----------
-    entities : dict of str to str
+    entities : Entities
         Of the group's maps.
     fitted, maps : Path
-        What `fit_group_files` wrote.
+        What `fit_map_files` wrote.
     folder : Path
         Where the tree is written.
 
@@ -78,27 +75,23 @@ def draw_contrast(
     from twolevel.report.figures import plot_slices  # noqa: PLC0415
     from twolevel.report.paper import figure_path  # noqa: PLC0415
 
-    data = load_group(fitted)
+    data = load_fitted(fitted)
     estimate, mask = data.contrast.estimate, data.contrast.mask
-    names, subjects = {**entities, "contrast": contrast.label}, data.record["Subjects"]
-    volume = np.full(mask.shape, np.nan)
-    volume[mask] = estimate.z
+    names, subjects = entities.with_(contrast=contrast.label), data.record["Subjects"]
     plot_slices(
         figure_path(folder, names, "unthresholded"),
-        volume,
-        data.affine,
+        mask.spread(estimate.z),
+        mask.space,
         top=float(np.abs(estimate.z).max()),
         label="z",
         title=f"{contrast.name}: z, unthresholded (n = {len(subjects)})",
         space=names.get("space"),
     )
-    stacked, _ = load_for_permutations(maps)
-    effect = (
-        fitted / folder_of(names) / build_name({**names, "stat": "effect"}, "statmap", ".json")
-    )
+    stacked, _, _ = load_rows(maps)
+    effect = fitted / names.with_(stat="effect").path("statmap", ".json")
     plot_carpet(
         figure_path(folder, names, "subjects"),
-        carpet(stacked.blocks(), estimate.effect),
+        carpet(stacked.blocks(), estimate.maps().get("effect", estimate.stat)),
         subjects,
         label=read_json(effect)["Units"],
         title=f"{contrast.name}: effect of each subject",
@@ -107,7 +100,7 @@ def draw_contrast(
 
 
 def draw_test(
-    entities: dict[str, str],
+    entities: Entities,
     contrast: ContrastName,
     fitted: Path,
     tested: Path,
@@ -119,10 +112,10 @@ def draw_test(
 
     Parameters
     ----------
-    entities : dict of str to str
+    entities : Entities
         Of the group's maps.
     fitted : Path
-        What `fit_group_files` wrote.
+        What `fit_map_files` wrote.
     tested : Path
         What `apply_test` wrote.
     folder : Path
@@ -138,20 +131,20 @@ def draw_test(
     from twolevel.report.figures import plot_glass_brain, plot_slices  # noqa: PLC0415
     from twolevel.report.paper import figure_path  # noqa: PLC0415
 
-    data, row = load_group(fitted), read_json(tested / ROW)
-    names, space = {**entities, "contrast": contrast.label}, entities.get("space")
+    data, row = load_fitted(fitted), load_row(tested)
+    names, space = entities.with_(contrast=contrast.label), entities.get("space")
     stat = "z" if row["statistic"] == "z" else "logp"
-    of_test = build_name({**names, "stat": stat, "desc": row["test"]}, "statmap", ".nii.gz")
-    values, _ = read_map(tested / folder_of(names) / of_test)
+    of_test = names.with_(stat=stat, desc=row["test"]).path("statmap", ".nii.gz")
+    values, _ = read_map(tested / of_test)
     z, mask = data.contrast.estimate.z, data.contrast.mask
-    volume = np.full(mask.shape, np.nan)
-    volume[mask] = np.where(find_survivors(values[mask], stat, row["threshold"]), z, 0)
+    survives = find_survivors(mask.take(values), stat, row["threshold"])
+    volume = mask.spread(np.where(survives, z, 0))
     top, title = float(np.abs(z).max()), _title(contrast, row)
     path = figure_path(folder, names, row["test"])
-    plot_slices(path, volume, data.affine, top=top, label="z", title=title, space=space)
+    plot_slices(path, volume, mask.space, top=top, label="z", title=title, space=space)
     if through_the_brain and is_mni152(space):
         path = figure_path(folder, names, "glassbrain")
-        plot_glass_brain(path, volume, data.affine, top=top, label="z", title=title)
+        plot_glass_brain(path, volume, mask.space, top=top, label="z", title=title)
     return folder
 
 
@@ -169,14 +162,14 @@ def _title(contrast: ContrastName, row: dict[str, Any]) -> str:
 
 
 @python.define(outputs={"out": Directory})
-def DrawDesign(entities: dict[str, str], masks: dict[str, File], drawing: str):
+def DrawDesign(entities: Entities, masks: dict[str, File], drawing: str):
     """Draw what the subjects cover."""
     return draw_design(entities, {k: Path(v) for k, v in masks.items()}, Path.cwd() / "out")
 
 
 @python.define(outputs={"out": Directory})
 def DrawContrast(
-    entities: dict[str, str],
+    entities: Entities,
     contrast: ContrastName,
     fitted: Directory,
     maps: Directory,
@@ -188,7 +181,7 @@ def DrawContrast(
 
 @python.define(outputs={"out": Directory})
 def DrawTest(
-    entities: dict[str, str],
+    entities: Entities,
     contrast: ContrastName,
     test: TestSettings,
     fitted: Directory,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydra.compose import python
 
-from twolevel.bids.layout import RunFiles
 from twolevel.bids.run_inputs import RunInputs, RunSpec
+from twolevel.bids.runs import RunFiles
 from twolevel.checks.dataset import check_subject
 from twolevel.errors import TransferError
 from twolevel.fetch.needed import images_of

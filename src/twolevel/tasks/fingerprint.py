@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 ROOT = Path(twolevel.__file__).parent
 OF_NUMBERS = (
     "bids/**/*.py",
+    "checks/**/*.py",
+    "derivatives/**/*.py",
+    "fetch/**/*.py",  # a step that downloads checks what came, and says the timing of runs
+    "files/**/*.py",
     "model/**/*.py",
     "numerics/**/*.py",
+    "space/**/*.py",
     "stats/**/*.py",
     "tasks/**/*.py",
     "workflow/group.py",  # they say which step gets what

@@ -3,86 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from fileformats.generic import Directory, File
-from numpy.typing import NDArray
 from pydra.compose import python
 
 from twolevel.bids.run_inputs import RunSpec
-from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
-from twolevel.derivatives.maps import model_record, write_mask, write_statmap
+from twolevel.derivatives.exclusions import Exclusion
+from twolevel.derivatives.maps import map_record, model_record, write_estimate, write_mask
 from twolevel.model.stages import Stage
-from twolevel.stats.estimates import ContrastEstimate
-from twolevel.tasks.design_run import EXCLUSIONS
-from twolevel.tasks.fitted_run import FittedRun, fit_image, load_design
+from twolevel.tasks.fitted_run import FittedRun, fit_image
+from twolevel.tasks.handoff import load_design, load_exclusions, save_exclusions
 from twolevel.tasks.run_quality import percent_record, save_quality
-
-UNITS = "percent signal change"
-
-
-def map_record(stage: Stage, label: str, dof: float) -> dict[str, Any]:
-    """Describe a contrast for the sidecars of its maps.
-
-    Parameters
-    ----------
-    stage : Stage
-        Of the run level, where the contrast is defined.
-    """
-    contrast = next(c for c in stage.node.contrasts if c.label == label)
-    return {
-        "Contrast": {
-            "Name": contrast.name,
-            "Label": contrast.label,
-            "Expression": contrast.expression,
-        },
-        "DegreesOfFreedom": dof,
-        "SmoothingFWHM": stage.node.run_settings.smoothing_fwhm_mm,
-        "SmoothingFWHMUnits": "mm",
-    }
-
-
-def write_estimate(
-    folder: Path,
-    entities: dict[str, str],
-    estimate: ContrastEstimate,
-    mask: NDArray[np.bool_],
-    affine: NDArray[np.float64],
-    record: dict[str, Any],
-    units: str = UNITS,
-) -> None:
-    """Write effect, variance, t and z of a contrast.
-
-    Parameters
-    ----------
-    entities : dict of str to str
-        With ``contrast``.
-    mask : ndarray of shape (x, y, z), bool
-    affine : ndarray of shape (4, 4)
-    record : dict
-        Common part of the sidecars.
-    units : str
-        Of the effect.
-    """
-    maps = {
-        "effect": (estimate.effect, units),
-        "variance": (estimate.variance, f"({units})^2"),
-        "t": (estimate.t, "1"),
-        "z": (estimate.z, "1"),
-    }
-    for stat, (values, unit) in maps.items():
-        sided = (
-            {"Sidedness": "signed: positive where the contrast is"} if stat in {"t", "z"} else {}
-        )
-        write_statmap(
-            folder,
-            {**entities, "stat": stat},
-            values,
-            mask,
-            affine,
-            {"Units": unit, **sided, **record},
-        )
 
 
 def fit_run_files(
@@ -108,28 +39,28 @@ def fit_run_files(
     """
     loaded = load_design(design)
     run = fit_image(stage, files, loaded)
-    entities = dict(spec.entities)
+    entities = spec.entities
     record = {**model_record(stage), "Sources": list(spec.sources)}
-    write_mask(folder, entities, run.mask, run.affine, record)
+    write_mask(folder, entities, run.mask, record)
     record |= percent_record(run.fit, loaded[1])
+    smoothing = stage.node.run_settings.smoothing_fwhm_mm
+    contrasts = {contrast.label: contrast for contrast in stage.node.contrasts}
     for label, estimate in run.fit.estimates.items():
         write_estimate(
             folder,
-            {**entities, "contrast": label},
+            entities.with_(contrast=label),
             estimate,
             run.mask,
-            run.affine,
-            {**map_record(stage, label, run.fit.dof), **record},
+            {**map_record(contrasts[label], run.fit.dof, smoothing), **record},
         )
     save_quality(spec, stage, run, loaded, files.get("confounds"), folder)
-    exclusions = [*read_exclusions(design / EXCLUSIONS), *run_exclusions(spec, run)]
-    write_exclusions(folder / EXCLUSIONS, exclusions)
+    save_exclusions(folder, [*load_exclusions(design), *run_exclusions(spec, run)])
     return folder
 
 
 def run_exclusions(spec: RunSpec, run: FittedRun) -> list[Exclusion]:
     """List what the fit of a run left out."""
-    entities = dict(spec.entities)
+    entities = spec.entities
     counts = {
         "a value that is not finite": run.n_not_finite,
         "nothing changes over time": run.n_constant,

@@ -9,8 +9,6 @@ import numpy as np
 
 from twolevel.errors import AnalysisError
 from twolevel.files.run_data import run_blocks
-from twolevel.files.sidecars import read_json
-from twolevel.files.tables import read_tsv
 from twolevel.stats.run.fit import fit_blocks
 from twolevel.stats.run.nilearn import fit_blocks_as_nilearn
 from twolevel.tasks.resources import allowed
@@ -22,27 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twolevel.model.stages import Stage
-    from twolevel.stats.run.fit import RunFit
-
-
-def load_design(design: Path) -> tuple[pd.DataFrame, NDArray[np.intp]]:
-    """Read a design matrix that `design_run` wrote.
-
-    Parameters
-    ----------
-    design : Path
-        Its folder.
-
-    Returns
-    -------
-    matrix : pandas.DataFrame of shape (n_kept, n_columns)
-    kept : ndarray of shape (n_kept,), int
-        Volumes of its rows.
-    """
-    (path,) = design.rglob("*_design.tsv")
-    sidecar = read_json(path.with_suffix(".json"))
-    kept = np.setdiff1d(np.arange(sidecar["NumberOfVolumes"]), sidecar["VolumesLeftOut"])
-    return read_tsv(path), kept.astype(np.intp)
+    from twolevel.space.mask import Mask
+    from twolevel.stats.run.result import RunFit
 
 
 @dataclass(frozen=True)
@@ -53,9 +32,8 @@ class FittedRun:
     ----------
     fit : RunFit
         Over the voxels of `mask`.
-    mask : ndarray of shape (x, y, z), bool
+    mask : Mask
         The brain mask less voxels without a usable time course.
-    affine : ndarray of shape (4, 4)
     n_brain, n_not_finite, n_constant : int
         Voxels of the brain mask, and of those without a usable time course.
     mean_bold : ndarray of shape (x, y, z), float32
@@ -63,8 +41,7 @@ class FittedRun:
     """
 
     fit: RunFit
-    mask: NDArray[np.bool_]
-    affine: NDArray[np.float64]
+    mask: Mask
     n_brain: int
     n_not_finite: int
     n_constant: int
@@ -75,7 +52,7 @@ def fit_image(
     stage: Stage,
     files: dict[str, Path],
     design: tuple[pd.DataFrame, NDArray[np.intp]],
-    within: NDArray[np.bool_] | None = None,
+    within: Mask | None = None,
 ) -> FittedRun:
     """Read a run's image and fit its model, in as many passes as the memory asks for.
 
@@ -87,7 +64,7 @@ def fit_image(
         ``bold`` and ``mask``.
     design : (pandas.DataFrame, ndarray of int)
         What `load_design` returns.
-    within : ndarray of shape (x, y, z), bool, optional
+    within : Mask, optional
         Only these voxels are considered.
 
     Returns
@@ -128,12 +105,9 @@ def fit_image(
     if not usable.any():
         raise AnalysisError("no voxel of the brain mask has a usable time course")
     fit = fit.within(usable)
-    mask = np.zeros_like(blocks.brain)
-    mask[blocks.brain] = usable
     return FittedRun(
         fit,
-        mask,
-        blocks.affine,
+        blocks.brain.keep(usable),
         len(usable),
         blocks.n_not_finite,
         blocks.n_constant,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from fileformats.generic import Directory
 from pydra.compose import python
 
@@ -13,9 +12,10 @@ from twolevel.files.checkpoint import Checkpoint
 from twolevel.model.settings import GroupSettings
 from twolevel.model.stages import ContrastName
 from twolevel.stats.inference.permutation_fwe import STATISTIC_OF
-from twolevel.stats.permute.loop import STATISTICS, PermutationSettings, permute_group
+from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import make_permutation_model
-from twolevel.tasks.permuted_data import load_for_permutations, save_permuted
+from twolevel.stats.permute.settings import STATISTICS, PermutationSettings
+from twolevel.tasks.handoff import load_rows, save_permuted
 from twolevel.tasks.resources import allowed, unfinished_folder
 
 BY_PERMUTATION = {*STATISTIC_OF, "permutationFDR"}
@@ -63,7 +63,7 @@ def permute_group_files(
     Parameters
     ----------
     data : Path
-        What `stack_for_permutations` wrote.
+        What `stack_rows` wrote.
     folder : Path
         Where the results are written; it stays empty where no test needs them.
     key : str
@@ -77,10 +77,13 @@ def permute_group_files(
     if not spec.settings.statistics:
         folder.mkdir(parents=True)
         return folder
-    maps, mask = load_for_permutations(data)
-    n_subjects = maps.shape[0]
+    maps, mask, design = load_rows(data)
     model = make_permutation_model(
-        np.ones((n_subjects, 1)), np.ones(1), n_perm=spec.n_perm, seed=spec.seed
+        design.matrix,
+        design.weights(),
+        scheme=design.exchange.scheme,
+        n_perm=spec.n_perm,
+        seed=spec.seed,
     )
     unfinished = unfinished_folder()
     checkpoint = Checkpoint(unfinished, key, contrast.label) if unfinished else None

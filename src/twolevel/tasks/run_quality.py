@@ -9,7 +9,7 @@ import pandas as pd
 
 from twolevel.bids.confounds import framewise_displacement
 from twolevel.derivatives.maps import model_record, write_mean_bold, write_statmap
-from twolevel.derivatives.quality import LOW_MEAN, write_quality, write_volume_quality
+from twolevel.derivatives.quality import write_quality, write_volume_quality
 from twolevel.stats.contrasts import contrast_vector
 from twolevel.stats.run.quality import above_whisker, variance_inflation
 
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     from twolevel.bids.run_inputs import RunSpec
     from twolevel.model.stages import Stage
-    from twolevel.stats.run.fit import RunFit
+    from twolevel.stats.run.result import RunFit
     from twolevel.tasks.fitted_run import FittedRun
+
+LOW_MEAN = "mean over time below the floor of percent signal change"
 
 Rows = list[tuple[str, str, float]]
 
@@ -49,14 +51,13 @@ def save_quality(
         The tree that is being made.
     """
     matrix, kept = design
-    entities = dict(spec.entities)
+    entities = spec.entities
     record = {
         **model_record(stage),
         "Sources": list(spec.sources),
         **percent_record(run.fit, kept),
     }
     found = run.fit.diagnostics
-    low = 0 if found.floor is None else int(np.count_nonzero(found.mean < found.floor))
     # A change is from one volume to the next: not across one that was left out.
     dvars = np.where(np.r_[False, np.diff(kept) == 1], found.dvars, np.nan)
     outliers = above_whisker(dvars)
@@ -67,10 +68,10 @@ def save_quality(
     write_volume_quality(folder, entities, volumes, record)
     rows: Rows = [
         ("n_voxels", "brain mask", run.n_brain),
-        ("n_voxels", "analysis mask", int(run.mask.sum())),
+        ("n_voxels", "analysis mask", run.mask.n_points),
         ("n_voxels", "left out, a value is not finite", run.n_not_finite),
         ("n_voxels", "left out, nothing changes over time", run.n_constant),
-        ("n_voxels", LOW_MEAN, low),
+        ("n_voxels", LOW_MEAN, _n_below_floor(run.fit)),
         ("n_volumes", "image", spec.n_volumes),
         ("n_volumes", "fit", len(kept)),
         ("dof", "fit", run.fit.dof),
@@ -87,7 +88,7 @@ def save_quality(
         *_inflation(matrix, stage),
     ]
     write_quality(folder, entities, rows, record)
-    write_mean_bold(folder, entities, run.mean_bold, run.affine, record)
+    write_mean_bold(folder, entities, run.mean_bold, run.mask.space, record)
     maps = {
         "tsnr": found.tsnr,
         "rsquared": found.r_squared,
@@ -101,8 +102,8 @@ def save_quality(
             "SmoothingFWHM": smoothing,
             "SmoothingFWHMUnits": "mm",
         }
-        names = {**entities, "stat": stat}
-        write_statmap(folder, names, values, run.mask, run.affine, {**own, **record})
+        names = entities.with_(stat=stat)
+        write_statmap(folder, names, values, run.mask, {**own, **record})
 
 
 def percent_record(fit: RunFit, kept: NDArray[np.intp]) -> dict[str, Any]:
@@ -119,9 +120,16 @@ def percent_record(fit: RunFit, kept: NDArray[np.intp]) -> dict[str, Any]:
             "Formula": "100 (y / max(mean, MeanFloor) - 1)",
             "MeanFloor": found.floor,
             "MeanFloorUnits": "of the image",
+            "VoxelsBelowMeanFloor": _n_below_floor(fit),
             "VolumesNotInMean": kept[~found.counted].tolist(),
         }
     }
+
+
+def _n_below_floor(fit: RunFit) -> int:
+    """Count the voxels whose percent signal change is of the floor instead of their mean."""
+    mean, floor = fit.diagnostics.mean, fit.diagnostics.floor
+    return 0 if floor is None else int(np.count_nonzero(mean < floor))
 
 
 def _displacement(values: NDArray[np.float64] | None) -> Rows:

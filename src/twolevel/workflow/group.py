@@ -6,14 +6,15 @@ from fileformats.generic import Directory, File
 from pydra.compose import workflow
 
 from twolevel.model.settings import TestSettings
-from twolevel.model.stages import ContrastName, GroupSpec
+from twolevel.model.stages import ContrastName
 from twolevel.report.words import foremost_test
 from twolevel.tasks.apply_test import ApplyTest
 from twolevel.tasks.compare_tests import CompareTests
 from twolevel.tasks.describe_permutations import DescribePermutations
-from twolevel.tasks.design_group import DesignGroup
+from twolevel.tasks.design_maps import DesignMaps
 from twolevel.tasks.draw import DrawContrast, DrawDesign, DrawTest
-from twolevel.tasks.fit_group import FitGroup
+from twolevel.tasks.fit_maps import FitMaps
+from twolevel.tasks.handoff import GroupSpec
 from twolevel.tasks.permute_group import PermuteGroup, permutation_spec
 
 # `software` identifies the code that numbers come from, `drawing` that of figures; without figures
@@ -40,7 +41,7 @@ def ContrastLevel(
 ):
     """Fit the group model of one contrast, relabel its subjects, and split over its tests."""
     fit = workflow.add(
-        FitGroup(spec=spec, contrast=contrast, files=files, design=design, software=software)
+        FitMaps(spec=spec, contrast=contrast, files=files, design=design, software=software)
     )
     permuted = workflow.add(
         PermuteGroup(
@@ -72,7 +73,7 @@ def ContrastLevel(
     )
     if drawing is None:
         return fit.out, described.out, tested.out, None, []
-    common = {"entities": dict(spec.entities), "contrast": contrast, "drawing": drawing}
+    common = {"entities": spec.entities, "contrast": contrast, "drawing": drawing}
     drawn = workflow.add(DrawContrast(fitted=fit.out, maps=fit.maps, **common))
     foremost = foremost_test(test.test for test in tests)
     drawn_tests = workflow.add(
@@ -111,7 +112,7 @@ def GroupLevel(
     drawing: str | None,
 ):
     """Split over contrasts, and put the tests side by side."""
-    design = workflow.add(DesignGroup(spec=spec, masks=masks, software=software))
+    design = workflow.add(DesignMaps(spec=spec, masks=masks, software=software))
     levels = workflow.add(
         ContrastLevel(
             spec=spec, design=design.out, tests=tests, software=software, drawing=drawing
@@ -130,9 +131,7 @@ def GroupLevel(
     )
     figures = None
     if drawing is not None:
-        drawn = workflow.add(
-            DrawDesign(entities=dict(spec.entities), masks=masks, drawing=drawing)
-        )
+        drawn = workflow.add(DrawDesign(entities=spec.entities, masks=masks, drawing=drawing))
         figures = drawn.out
     return (
         design.out,

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from twolevel.derivatives.exclusions import read_exclusions
 from twolevel.derivatives.publish import publish
 from twolevel.derivatives.records import Publication
 from twolevel.errors import DamagedError, OutputError, TransferError
 from twolevel.notes import Note
-from twolevel.tasks.design_run import EXCLUSIONS
 from twolevel.tasks.fetch_runs import FetchRuns
+from twolevel.tasks.handoff import load_exclusions
 from twolevel.workflow.downloads import Downloads
 
 
@@ -128,7 +127,7 @@ class SubjectPublisher:
                     )
 
     def _publish(self, subject: str, outputs: Any) -> None:
-        excluded = read_exclusions(Path(outputs.subject_maps) / EXCLUSIONS)
+        excluded = load_exclusions(Path(outputs.subject_maps))
         trees = [*outputs.designs, *outputs.maps, outputs.subject_maps]
         self.outcome.files += publish(
             [Path(tree) for tree in trees],

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from fileformats.generic import Directory, File
 from pydra.compose import workflow
 
-from twolevel.bids.layout import RunFiles
 from twolevel.bids.run_inputs import RunSpec
+from twolevel.bids.runs import RunFiles
 from twolevel.derivatives.exclusions import Exclusion
 from twolevel.model.stages import Stage
-from twolevel.tasks.combine_runs import CombineRuns
 from twolevel.tasks.design_run import DesignRun
 from twolevel.tasks.fetch_runs import FetchRuns
 from twolevel.tasks.fit_run import FitRun
-from twolevel.tasks.fit_subject import FitSubject
+from twolevel.tasks.subject_maps import FitSubject, FitSubjectAtOnce
 
 
 @workflow.define(outputs={"design": Directory, "maps": Directory})
@@ -41,14 +39,33 @@ def SubjectLevel(
     left_out: list[Exclusion],
     software: str,
 ):
-    """Split over the runs of a subject, combine them, and take fixed effects."""
+    """Split over the runs of a subject and combine them, or fit all of them at once."""
+    if stage.node.subject_settings.first_level == "multi-run":
+        designs = workflow.add(
+            DesignRun(stage=run_stage, software=software)
+            .split(("spec", "files"), spec=specs, files=files)
+            .combine("spec")
+        )
+        fit = workflow.add(
+            FitSubjectAtOnce(
+                subject=subject,
+                run_stage=run_stage,
+                stage=stage,
+                specs=specs,
+                files=files,
+                designs=designs.out,
+                left_out=left_out,
+                software=software,
+            )
+        )
+        return designs.out, [], fit.out
     runs = workflow.add(
         RunLevel(stage=run_stage, software=software)
         .split(("spec", "files"), spec=specs, files=files)
         .combine("spec")
     )
     combined = workflow.add(
-        CombineRuns(
+        FitSubject(
             subject=subject,
             run_stage=run_stage,
             stage=stage,
@@ -58,51 +75,6 @@ def SubjectLevel(
         )
     )
     return runs.design, runs.maps, combined.out
-
-
-@workflow.define(
-    outputs={"designs": list[Directory], "maps": list[Directory], "subject_maps": Directory}
-)
-def SubjectLevelAtOnce(
-    subject: str,
-    run_stage: Stage,
-    stage: Stage,
-    specs: list[RunSpec],
-    files: list[dict[str, File]],
-    left_out: list[Exclusion],
-    software: str,
-):
-    """Design every run of a subject by itself, and fit all of them in one model."""
-    designs = workflow.add(
-        DesignRun(stage=run_stage, software=software)
-        .split(("spec", "files"), spec=specs, files=files)
-        .combine("spec")
-    )
-    fit = workflow.add(
-        FitSubject(
-            subject=subject,
-            run_stage=run_stage,
-            stage=stage,
-            specs=specs,
-            files=files,
-            designs=designs.out,
-            left_out=left_out,
-            software=software,
-        )
-    )
-    return designs.out, [], fit.out
-
-
-def subject_level(stage: Stage) -> Any:
-    """Return the workflow of a subject: a model per run, or one for all runs.
-
-    Parameters
-    ----------
-    stage : Stage
-        Of the subject level.
-    """
-    at_once = stage.node.subject_settings.first_level == "multi-run"
-    return SubjectLevelAtOnce if at_once else SubjectLevel
 
 
 @workflow.define(outputs={"subject_maps": list[Directory]})
@@ -117,7 +89,7 @@ def Participants(
 ):
     """Split over subjects."""
     maps = workflow.add(
-        subject_level(stage)(run_stage=run_stage, stage=stage, software=software)
+        SubjectLevel(run_stage=run_stage, stage=stage, software=software)
         .split(
             ("subject", "specs", "files", "left_out"),
             subject=subjects,
@@ -159,7 +131,7 @@ def FetchedSubject(
         )
     )
     maps = workflow.add(
-        subject_level(stage)(
+        SubjectLevel(
             subject=subject,
             run_stage=run_stage,
             stage=stage,

@@ -18,14 +18,13 @@ from pydra.engine.workflow import Workflow
 
 from twolevel.checks.dataset import Plan
 from twolevel.checks.maps import GroupInputs
-from twolevel.derivatives.exclusions import read_exclusions
 from twolevel.derivatives.publish import publish
 from twolevel.derivatives.records import GROUP, Publication, kind_of, record_failure
 from twolevel.errors import AnalysisError, DamagedError, OutputError
 from twolevel.model.nodes import StatsModel
-from twolevel.model.stages import ContrastName, GroupSpec, stage_of
-from twolevel.tasks.design_run import EXCLUSIONS
+from twolevel.model.stages import ContrastName, stage_of
 from twolevel.tasks.fingerprint import drawing_fingerprint, numbers_fingerprint
+from twolevel.tasks.handoff import GroupSpec, load_exclusions
 from twolevel.workflow.cache import digest_files, forget_damaged
 from twolevel.workflow.downloads import Downloads
 from twolevel.workflow.events import JobEvent, Listener
@@ -37,7 +36,7 @@ from twolevel.workflow.subject import (
     FetchedParticipants,
     FetchedSubject,
     Participants,
-    subject_level,
+    SubjectLevel,
 )
 from twolevel.workflow.workers.table import WORKERS
 
@@ -185,13 +184,12 @@ def _tasks(plan: Plan, model: StatsModel) -> tuple[Any, Any, list[Any]]:
         [dict(run.files) for run in runs] for runs in plan.inputs.values()
     ]
     left_out = [plan.left_out_runs.get(subject, []) for subject in subjects]
-    level = subject_level(stage)
     each = [
-        level(subject=s, specs=of_subject, files=paths, left_out=without, **common)
+        SubjectLevel(subject=s, specs=of_subject, files=paths, left_out=without, **common)
         for s, of_subject, paths, without in zip(subjects, specs, files, left_out, strict=True)
     ]
     whole = Participants(subjects=subjects, specs=specs, files=files, left_out=left_out, **common)
-    return whole, level, each
+    return whole, SubjectLevel, each
 
 
 def _fetched_tasks(
@@ -260,7 +258,7 @@ def _publish_group(
         result = _submit(submitter, whole)
         if result is None or result.errored or result.outputs is None:
             raise AnalysisError  # told by its jobs
-        excluded = read_exclusions(Path(result.outputs.comparison) / EXCLUSIONS)
+        excluded = load_exclusions(Path(result.outputs.comparison))
         try:
             return publish(
                 folders_of(result.outputs),
@@ -285,7 +283,6 @@ def _group_task(
 ) -> Any:
     """Write what was found as the inputs of the group's workflow."""
     stage, run_node = stage_of(model, "dataset"), model.nodes[0]
-    entities = tuple(inputs.entities.items())
     masks = {f"sub-{s}": path for s, path in inputs.masks.items()}
     if group_mask is not None:
         masks["group mask"] = group_mask
@@ -296,7 +293,7 @@ def _group_task(
     ]
     there = {c.label: {m.subject for m in inputs.maps[c.label]} for c in run_node.contrasts}
     return GroupLevel(
-        spec=GroupSpec(stage, entities, run_node.run_settings.smoothing_fwhm_mm, seed),
+        spec=GroupSpec(stage, inputs.entities, run_node.run_settings.smoothing_fwhm_mm, seed),
         masks=masks,
         contrasts=[ContrastName(c.name, c.label, c.expression) for c in contrasts],
         files=files,

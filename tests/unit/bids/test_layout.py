@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twolevel.bids.layout import averaged_sessions, find_runs, iter_subjects, list_subjects
+from twolevel.bids.entities import entities_of
+from twolevel.bids.index import list_subjects
+from twolevel.bids.layout import find_runs
+from twolevel.bids.runs import averaged_sessions, iter_subjects
 from twolevel.bids.wanted import ABSENT, ANY, Selection, parse_space
 from twolevel.errors import InputError
 
@@ -472,7 +475,7 @@ def test_every_scan_that_is_there_twice_is_named(dataset):
 def test_a_selection_admits_by_any_entity(labels, taken):
     selection = Selection(labels=labels)
     there = ["acq-mb", "acq-seq", "part-mag", "run-01"]
-    admitted = [t for t in there if selection.admits(dict([t.split("-")]))]
+    admitted = [t for t in there if selection.admits(entities_of(f"{t}_bold.nii"))]
     assert admitted == taken
 
 

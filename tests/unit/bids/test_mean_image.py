@@ -6,7 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from twolevel.files.run_data import MEAN_OF, run_blocks
+from twolevel.files.run_data import run_blocks
+from twolevel.files.series import MEAN_OF
 from twolevel.numerics.resources import Resources
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from twolevel.bids.entities import Entities
 from twolevel.derivatives.quality import (
     inflation_level,
     inflation_notes,
@@ -29,11 +30,11 @@ LEVELS = [
 ]
 
 
-def entities(subject: str = "01", **others: str) -> dict[str, str]:
-    return {"sub": subject, "task": "x", **others}
+def entities(subject: str = "01", **others: str) -> Entities:
+    return Entities({"sub": subject, "task": "x", **others})
 
 
-def write(folder: Path, names: dict[str, str], **factors: float) -> Path:
+def write(folder: Path, names: Entities, **factors: float) -> Path:
     rows = [("vif_contrast", name, value) for name, value in factors.items()]
     return write_quality(folder, names, rows, RECORD)
 

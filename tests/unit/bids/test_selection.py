@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from twolevel.bids.layout import RunFiles
+from twolevel.bids.entities import Entities
+from twolevel.bids.runs import RunFiles
 from twolevel.bids.selection import runs_with_images, select_runs
 from twolevel.bids.wanted import Selection
 from twolevel.errors import InputError, Problem
@@ -119,7 +120,7 @@ def test_a_dataset_without_runs_says_so(tmp_path):
 def run(subject: str, number: str, *lacking: str) -> RunFiles:
     entities = {"sub": subject, "task": "x", "run": number}
     there = {kind: Path(kind) for kind in ("bold", "mask", "events") if kind not in lacking}
-    return RunFiles(entities, **there)  # type: ignore[arg-type]
+    return RunFiles(Entities(entities), **there)  # type: ignore[arg-type]
 
 
 def refusal_of_images(runs: list[RunFiles], *named: str) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from twolevel.bids.layout import RunFiles
+from twolevel.bids.entities import Entities
 from twolevel.bids.run_inputs import (
     ASSUMED,
     STATED,
@@ -17,14 +17,15 @@ from twolevel.bids.run_inputs import (
     source_uri,
     start_time_source,
 )
+from twolevel.bids.runs import RunFiles
 from twolevel.errors import InputError
-from twolevel.files.images import write_image
+from twolevel.files.nifti import write_image
 from twolevel.files.sidecars import write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ENTITIES = {"sub": "01", "task": "x", "run": "1", "space": "MNI", "res": "2"}
+ENTITIES = Entities({"sub": "01", "task": "x", "run": "1", "space": "MNI", "res": "2"})
 
 
 @pytest.fixture
@@ -279,7 +280,7 @@ def test_inputs_of_a_run_point_to_the_content_and_name_their_sources(run, tmp_pa
     assert inputs.files == dict.fromkeys(("bold", "mask", "events"), content.resolve())
     assert inputs.spec.n_volumes == 3
     assert (inputs.spec.repetition_time, inputs.spec.start_time) == (2.0, 0.5)
-    assert dict(inputs.spec.entities) == {**ENTITIES, "res": "2down2"}
+    assert inputs.spec.entities == {**ENTITIES, "res": "2down2"}
     assert inputs.spec.sources == (
         *["bids:raw:sub-01/func/sub-01_bold.nii"] * 3,
         "bids:raw:raw0.json",
@@ -299,4 +300,4 @@ def test_inputs_of_a_run_point_to_the_content_and_name_their_sources(run, tmp_pa
     ],
 )
 def test_the_name_of_a_run_holds_what_tells_it_apart(entities, name):
-    assert RunSpec(tuple(entities.items()), 2.0, 0.0, 10, ()).name == name
+    assert RunSpec(Entities(entities), 2.0, 0.0, 10, ()).name == name

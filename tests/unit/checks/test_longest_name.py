@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from twolevel.checks.longest_name import check_name_lengths, longest_name
+from twolevel.bids.entities import Entities
+from twolevel.checks.longest_name import check_name_lengths, longest_path
 from twolevel.errors import InputError
 from twolevel.model.nodes import Contrast
 
-RUN = {"sub": "01", "task": "t", "run": "1"}
-GROUP = {"task": "t", "space": "MNI152NLin2009cAsym"}
+RUN = Entities({"sub": "01", "task": "t", "run": "1"})
+GROUP = Entities({"task": "t", "space": "MNI152NLin2009cAsym"})
 TESTS = ("fdr", "permutationUncorrected", "clusterMassFWE")
 
 
@@ -29,18 +30,18 @@ def contrast(label: str) -> Contrast:
                 "statmap.nii.gz"
             ),
         ),
-        ({"sub": "é" * 3}, "sub-ééé_contrast-a_stat-variance_statmap.nii.gz"),
+        (Entities({"sub": "é" * 3}), "sub-ééé_contrast-a_stat-variance_statmap.nii.gz"),
     ],
 )
 def test_the_longest_name_of_each_level(entities, expected):
-    assert longest_name(entities, "a", TESTS) == expected
+    assert longest_path(entities, "a", TESTS) == entities.folder / expected
 
 
-@pytest.mark.parametrize("entities", [RUN, GROUP, {"sub": "ö" * 20, "task": "t"}])
+@pytest.mark.parametrize("entities", [RUN, GROUP, Entities({"sub": "ö" * 20, "task": "t"})])
 def test_the_limit_is_that_of_the_file_system_to_the_byte(tmp_path, entities):
-    room = 255 - len(longest_name(entities, "", TESTS).encode())
+    room = 255 - len(longest_path(entities, "", TESTS).name.encode())
     check_name_lengths([entities], [contrast("x" * room)], TESTS, [tmp_path / "not" / "there"])
-    (tmp_path / longest_name(entities, "x" * room, TESTS)).touch()
+    (tmp_path / longest_path(entities, "x" * room, TESTS).name).touch()
     with pytest.raises(InputError) as caught:
         check_name_lengths([entities], [contrast("x" * (room + 3))], TESTS, [tmp_path])
     (problem,) = caught.value.problems
@@ -49,7 +50,7 @@ def test_the_limit_is_that_of_the_file_system_to_the_byte(tmp_path, entities):
     assert problem.expected.startswith("at most 255 bytes, the limit of the file system")
     assert "a Name that is 3 letters shorter" in problem.remedy
     with pytest.raises(OSError, match="too long"):
-        (tmp_path / longest_name(entities, "x" * (room + 3), TESTS)).touch()
+        (tmp_path / longest_path(entities, "x" * (room + 3), TESTS).name).touch()
 
 
 def test_all_contrasts_that_are_too_long_are_named(tmp_path):

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from twolevel.bids.entities import Entities
 from twolevel.checks.maps import find_subject_maps
 from twolevel.derivatives.maps import model_record, write_mask, write_statmap
 from twolevel.derivatives.records import Publication, record_failure
 from twolevel.errors import InputError
-from twolevel.files.images import write_image
+from twolevel.files.nifti import write_image
 from twolevel.files.sidecars import write_json
 from twolevel.model.nodes import Scope
 from twolevel.model.override import override
 from twolevel.model.read import presets, read_model
 from twolevel.model.stages import stage_of
+from twolevel.space.grid import Grid
+from twolevel.space.mask import Mask
 
 if TYPE_CHECKING:
     from twolevel.checks.maps import GroupInputs
@@ -45,15 +48,15 @@ class Output:
         subject: str,
         *,
         affine: np.ndarray = AFFINE,
-        shape: tuple[int, ...] = SHAPE,
+        shape: tuple[int, int, int] = SHAPE,
         model: StatsModel | None = None,
         labels: tuple[str, ...] = LABELS,
         version: str | None = None,
         n_runs: int = 1,
         **entities: str,
     ) -> None:
-        names = {"sub": subject, "task": "x", "space": "MNI", **entities}
-        names = {key: value for key, value in names.items() if value}
+        given = {"sub": subject, "task": "x", "space": "MNI", **entities}
+        names = Entities({key: value for key, value in given.items() if value})
         record: dict[str, Any] = {
             "SmoothingFWHM": 5.0,
             "Sources": ["bids::sub-01/func/a.nii.gz"],
@@ -62,16 +65,15 @@ class Output:
         }
         if version is not None:
             record["Software"]["Version"] = version
-        mask = np.ones(shape, bool)
-        write_mask(self.root, names, mask, affine, record)
+        mask = Mask(Grid(shape, affine), np.ones(shape, bool))
+        write_mask(self.root, names, mask, record)
         for label in labels:
             for stat in ("effect", "variance", "t", "z"):
                 write_statmap(
                     self.root,
-                    {**names, "contrast": label, "stat": stat},
-                    np.zeros(mask.sum()),
+                    names.with_(contrast=label, stat=stat),
+                    np.zeros(mask.n_points),
                     mask,
-                    affine,
                     record,
                 )
 
@@ -137,8 +139,9 @@ def test_a_group_without_a_map_of_any_contrast_is_refused(tmp_path, model):
 
 
 def test_a_contrast_with_a_mask_of_its_own_uses_it(output):
-    names = {"sub": "01", "task": "x", "space": "MNI", "contrast": "cash"}
-    own = write_mask(output.root, names, np.zeros(SHAPE, bool), AFFINE, {"Sources": [""]})
+    names = Entities({"sub": "01", "task": "x", "space": "MNI", "contrast": "cash"})
+    empty = Mask(Grid(SHAPE, AFFINE), np.zeros(SHAPE, bool))
+    own = write_mask(output.root, names, empty, {"Sources": [""]})
     first, second = output.find().maps["cash"]
     assert first.mask == own
     assert second.mask == output.find().masks["02"]
@@ -268,7 +271,9 @@ def fail(
     scope: Scope | None = None,
 ) -> None:
     selection = (scope or output.model.scope).record
-    planned = Publication(f"sub-{subject}", kind or {"task": "x", "space": "MNI"}, selection)
+    planned = Publication(
+        f"sub-{subject}", Entities(kind or {"task": "x", "space": "MNI"}), selection
+    )
     record_failure(output.root, planned, "disk full\nmore of it")
 
 

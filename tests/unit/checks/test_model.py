@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from twolevel.bids.entities import Entities
 from twolevel.bids.events import RunEvents, events_of_run
-from twolevel.bids.layout import RunFiles
+from twolevel.bids.runs import RunFiles
 from twolevel.checks import run as run_checks
 from twolevel.checks.checked import CheckedTables
 from twolevel.checks.model import check_model, check_taken, levels_of, not_taken
@@ -47,7 +48,7 @@ def checked(events: pd.DataFrame, node: Node, **details: Any) -> CheckedTables:
     variables = resolve_variables(node, events, ["csf"])
     unused = not_taken(events, variables, node.factors)
     subject = details.pop("subject", "01")
-    files = RunFiles({"sub": subject, "task": "t"})
+    files = RunFiles(Entities({"sub": subject, "task": "t"}))
     counts = {
         levels: len(rows) for levels, rows in levels_of(events.loc[unused], node.factors).items()
     }
@@ -261,6 +262,6 @@ def test_rows_without_a_value_of_a_modulator_are_told(tmp_path):
     run = events_of_run(path, ("kind",), ("kind.a", "rt"))
     node = node_of(["kind.a", "rt"])
     variables = resolve_variables(node, run.events, ())
-    assert merged(run_checks._notes_on_events(RunFiles({"sub": "01"}), run, variables, node)) == [
-        "sub-01: rows with n/a in rt take no part in it: 2 of 3"
-    ]
+    assert merged(
+        run_checks._notes_on_events(RunFiles(Entities({"sub": "01"})), run, variables, node)
+    ) == ["sub-01: rows with n/a in rt take no part in it: 2 of 3"]

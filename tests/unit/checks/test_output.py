@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from twolevel.bids.entities import Entities
 from twolevel.checks.output import check_output, find_in_the_way, selection_in_words
 from twolevel.derivatives.publish import publish
 from twolevel.derivatives.records import GROUP, Publication
@@ -21,19 +22,19 @@ if TYPE_CHECKING:
 
     from twolevel.checks.output import InTheWay
 
-KIND = {"task": "x", "space": "S"}
+KIND = Entities({"task": "x", "space": "S"})
 ALL = {"Asked": {"task": ["x"]}, "Derivatives": ["fMRIPrep 23.1.3"]}
 FIRST = {"Asked": {"task": ["x"], "run": ["1"]}, "Derivatives": ["fMRIPrep 23.1.3"]}
 NEWER = {"Asked": {"task": ["x"]}, "Derivatives": ["fMRIPrep 24.0.0"]}
 
 
-def names(subject: str = "01", *runs: str) -> list[dict[str, str]]:
-    own = {"sub": subject, **KIND}
-    return [*({**own, "run": run} for run in runs), own]
+def names(subject: str = "01", *runs: str) -> list[Entities]:
+    own = KIND.with_(sub=subject)
+    return [*(own.with_(run=run) for run in runs), own]
 
 
 def record(selection: Mapping[str, object], subject: str = "01", **kind: str) -> Publication:
-    return Publication(f"sub-{subject}", {**KIND, **kind}, selection)
+    return Publication(f"sub-{subject}", KIND.with_(**kind), selection)
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def out(tmp_path: Path) -> Path:
 
 def found(out: Path, publication: Publication, *runs: str) -> InTheWay:
     subject = publication.who.removeprefix("sub-")
-    own = [{**entities, **publication.kind} for entities in names(subject, *runs)]
+    own = [entities.with_(**publication.kind) for entities in names(subject, *runs)]
     return find_in_the_way(out, [publication], {publication.who: own})
 
 
@@ -92,10 +93,10 @@ def test_other_names_go_side_by_side(out, publication):
 
 
 def test_a_run_in_common_is_enough_to_be_in_the_way(out):
-    other = {"sub": "01", **KIND, "run": "2"}
+    other = KIND.with_(sub="01", run="2")
     way = find_in_the_way(out, [record(FIRST)], {"sub-01": [other]})
     assert list(way.selections.values()) == [["sub-01"]]
-    way = find_in_the_way(out, [record(FIRST)], {"sub-01": [{**other, "run": "3"}]})
+    way = find_in_the_way(out, [record(FIRST)], {"sub-01": [other.with_(run="3")]})
     assert way.selections == {}
 
 

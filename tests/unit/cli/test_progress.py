@@ -141,7 +141,7 @@ def test_there_is_no_time_left_before_the_first_and_after_the_last(clock, tmp_pa
 def test_the_end_counts_what_was_done_cached_and_failed(shown, clock):
     shown.progress(JobEvent("FitRun", "sub-01 run-1", "cached"))
     shown.progress(done("sub-01 run-2"))
-    shown.progress(done("sub-01", "CombineRuns"))
+    shown.progress(done("sub-01", "FitSubject"))
     shown.progress(JobEvent("FitRun", "sub-02 run-1", "failed", "damaged", "..."))
     clock.now += 130
     shown.progress.finish(ok=False)
@@ -213,7 +213,7 @@ def test_a_bar_is_as_wide_as_the_terminal_and_shows_names_as_they_are(tmp_path):
     screen = io.StringIO()
     console = ReportConsole(file=screen, force_terminal=True, width=70)
     with StageProgress(console, "group level", {"contrast": 1}, tmp_path / "log") as progress:
-        progress(JobEvent("FitGroup", "[a]" + 30 * "b", "running"))
+        progress(JobEvent("FitMaps", "[a]" + 30 * "b", "running"))
         progress.bar.refresh()
     lines = re.split(r"\x1b\[[0-9;?]*[a-zA-Z]|[\r\n]", screen.getvalue())
     assert any("[a]bb" in line for line in lines)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from twolevel.bids.entities import Entities
 from twolevel.cli.option_groups import LabelOptions
 from twolevel.cli.select import make_selection, subject_labels
 from twolevel.errors import InputError
@@ -31,7 +32,7 @@ def test_input_filter_file_and_options_are_put_together(tmp_path):
         LabelOptions(run_label=("run-02", "1"), bids_filter_file=path),
         model(task=("balloon",), session=("ses-pre",)),
         ("01",),
-        {"space": "T1w"},
+        Entities({"space": "T1w"}),
     )
     assert notes == []
     assert selection.asked() == {

@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from twolevel.bids.entities import Entities
 from twolevel.derivatives.calls import History, RunRecord, read_history, write_run_record
 from twolevel.derivatives.records import GROUP, Publication, record_failure, write_publication
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FIRST, SECOND = (Publication(f"sub-0{k}", {"task": "x"}, {}) for k in (1, 2))
+FIRST, SECOND = (Publication(f"sub-0{k}", Entities({"task": "x"}), {}) for k in (1, 2))
 
 
 def write(root: Path, time: str, command: str = "") -> None:
@@ -30,7 +31,9 @@ def test_a_failure_is_told_until_a_later_attempt_succeeds(tmp_path):
 
 
 def test_a_group_that_could_not_even_begin_is_told(tmp_path):
-    record_failure(tmp_path, Publication(GROUP, {"task": "x"}, {}), "fewer than two subjects")
+    record_failure(
+        tmp_path, Publication(GROUP, Entities({"task": "x"}), {}), "fewer than two subjects"
+    )
     assert read_history(tmp_path).failed == {GROUP: "fewer than two subjects"}
 
 

@@ -11,6 +11,7 @@ from annexed import git
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twolevel.bids.entities import Entities
 from twolevel.derivatives.exclusions import (
     EXCLUSION_COLUMNS,
     Exclusion,
@@ -18,9 +19,6 @@ from twolevel.derivatives.exclusions import (
     write_exclusions,
 )
 from twolevel.derivatives.maps import (
-    common_entities,
-    entities_of,
-    folder_of,
     model_record,
     spatial_record,
     write_mask,
@@ -29,10 +27,12 @@ from twolevel.derivatives.maps import (
 from twolevel.derivatives.publish import linked_datasets, write_dataset_files
 from twolevel.model.read import presets, read_model
 from twolevel.model.stages import stage_of
+from twolevel.space.grid import Grid
+from twolevel.space.mask import Mask
 
 AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
 SOURCES = ["bids::sub-01/func/a.nii.gz"]
-ENTITIES = {"sub": "01", "task": "x", "space": "MNI", "res": "2"}
+ENTITIES = Entities({"sub": "01", "task": "x", "space": "MNI", "res": "2"})
 words = st.text("abcXYZ 019.,:-", min_size=1).map(str.strip).filter(lambda w: w not in {"", "n/a"})
 maybe = st.one_of(st.just(""), words)
 exclusions = st.lists(
@@ -43,6 +43,7 @@ exclusions = st.lists(
         subject=maybe,
         session=maybe,
         run=maybe,
+        other=maybe,
         contrast=maybe,
         item=maybe,
         count=st.integers(0, 10**9),
@@ -69,6 +70,14 @@ def test_labels_of_exclusions_keep_their_zeros(tmp_path):
     assert (back.subject, back.session, back.run, back.item) == ("01", "002", "1", "3 4")
 
 
+def test_what_tells_a_run_apart_beside_its_number_has_a_column(tmp_path):
+    run = Entities({"sub": "01", "dir": "AP", "acq": "mb", "task": "x", "run": "01"})
+    (back,) = read_exclusions(
+        write_exclusions(tmp_path / "e.tsv", [Exclusion.in_run(run, "r", "why")])
+    )
+    assert (back.run, back.other, back.item) == ("1", "acq-mb dir-AP", "")
+
+
 def test_a_table_without_exclusions_has_its_header(tmp_path):
     path = write_exclusions(tmp_path / "e.tsv", [])
     assert path.read_text() == "\t".join(EXCLUSION_COLUMNS) + "\n"
@@ -76,34 +85,10 @@ def test_a_table_without_exclusions_has_its_header(tmp_path):
 
 def test_what_is_empty_is_written_as_n_a(tmp_path):
     path = write_exclusions(tmp_path / "e.tsv", [Exclusion("voxel", "flat", count=3)])
-    assert path.read_text().splitlines()[1] == "n/a\tn/a\tn/a\tn/a\tn/a\tn/a\tvoxel\tn/a\t3\tflat"
-
-
-@pytest.mark.parametrize(
-    ("entities", "folder"),
-    [
-        ({"sub": "01", "task": "x"}, "sub-01/func"),
-        ({"sub": "01", "ses": "pre", "task": "x"}, "sub-01/ses-pre/func"),
-        ({"task": "x"}, "group"),
-    ],
-)
-def test_outputs_go_to_the_folder_of_their_subject_and_session(entities, folder):
-    assert folder_of(entities) == folder
-
-
-def test_common_entities_are_those_that_all_names_share():
-    names = [
-        {"sub": "01", "ses": "1", "task": "x", "run": "1"},
-        {"sub": "01", "ses": "2", "task": "x", "run": "1"},
-        {"sub": "01", "task": "x", "run": "1", "acq": "a"},
-    ]
-    assert common_entities(names) == {"sub": "01", "task": "x", "run": "1"}
-    assert common_entities(names[:1]) == names[0]
-
-
-def test_entities_of_a_path_are_those_of_its_name(tmp_path):
-    assert entities_of(tmp_path / "sub-01_task-x_bold.nii.gz") == {"sub": "01", "task": "x"}
-    assert entities_of(tmp_path / "README") == {}
+    assert (
+        path.read_text().splitlines()[1]
+        == "n/a\tn/a\tn/a\tn/a\tn/a\tn/a\tn/a\tvoxel\tn/a\t3\tflat"
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,32 +101,41 @@ def test_entities_of_a_path_are_those_of_its_name(tmp_path):
     ],
 )
 def test_grid_and_space_are_described_where_the_standard_asks_for_it(entities, record):
-    assert spatial_record(entities, AFFINE, ["bids::a.nii.gz", "bids::b.nii.gz"]) == record
+    assert (
+        spatial_record(
+            Entities(entities), Grid((4, 5, 6), AFFINE), ["bids::a.nii.gz", "bids::b.nii.gz"]
+        )
+        == record
+    )
 
 
 @pytest.fixture
-def mask() -> np.ndarray:
-    return np.random.default_rng(0).random((4, 5, 6)) > 0.4
+def mask() -> Mask:
+    return Mask(Grid((4, 5, 6), AFFINE), np.random.default_rng(0).random((4, 5, 6)) > 0.4)
 
 
 def test_a_map_holds_its_values_inside_and_nan_outside_the_mask(tmp_path, mask):
-    values = np.random.default_rng(1).standard_normal(mask.sum())
+    values = np.random.default_rng(1).standard_normal(mask.n_points)
     values[0] = 0
-    names = {**ENTITIES, "contrast": "cash", "stat": "t"}
-    path = write_statmap(tmp_path, names, values, mask, AFFINE, {"Units": "1", "Sources": SOURCES})
+    names = ENTITIES.with_(contrast="cash", stat="t")
+    path = write_statmap(tmp_path, names, values, mask, {"Units": "1", "Sources": SOURCES})
     assert path == (
         tmp_path / "sub-01/func/sub-01_task-x_space-MNI_res-2_contrast-cash_stat-t_statmap.nii.gz"
     )
     volume = np.asarray(nib.load(path).dataobj)
     assert volume.dtype == np.float32
-    np.testing.assert_array_equal(np.isnan(volume), ~mask)
-    np.testing.assert_array_equal(volume[mask], values.astype(np.float32))
+    np.testing.assert_array_equal(np.isnan(volume), ~mask.inside)
+    np.testing.assert_array_equal(volume[mask.inside], values.astype(np.float32))
 
 
 def test_the_sidecar_of_a_map_says_what_it_is(tmp_path, mask):
     names = {"task": "x", "res": "2", "contrast": "cash", "stat": "logp", "desc": "tfceFWE"}
     path = write_statmap(
-        tmp_path, names, np.zeros(mask.sum()), mask, AFFINE, {"Units": "1", "Sources": SOURCES}
+        tmp_path,
+        Entities(names),
+        np.zeros(mask.n_points),
+        mask,
+        {"Units": "1", "Sources": SOURCES},
     )
     assert path.parent.name == "group"
     assert path.name == "task-x_res-2_contrast-cash_stat-logp_desc-tfceFWE_statmap.nii.gz"
@@ -155,16 +149,15 @@ def test_the_sidecar_of_a_map_says_what_it_is(tmp_path, mask):
 def test_a_mask_and_its_sidecar_agree(tmp_path, mask):
     path = write_mask(
         tmp_path,
-        {**ENTITIES, "contrast": "cash"},
+        ENTITIES.with_(contrast="cash"),
         mask,
-        AFFINE,
         {"Node": "run", "Sources": SOURCES},
     )
     assert path.name == "sub-01_task-x_space-MNI_res-2_contrast-cash_desc-analysis_mask.nii.gz"
-    np.testing.assert_array_equal(np.asarray(nib.load(path).dataobj), mask)
+    np.testing.assert_array_equal(np.asarray(nib.load(path).dataobj), mask.inside)
     sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
     assert sidecar["Type"] == "ROI"
-    assert sidecar["NumberOfVoxels"] == mask.sum()
+    assert sidecar["NumberOfVoxels"] == mask.n_points
     assert sidecar["Node"] == "run"
 
 

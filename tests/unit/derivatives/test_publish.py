@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from twolevel.bids.entities import Entities
 from twolevel.derivatives.exclusions import EXCLUDED, Exclusion, read_exclusions
 from twolevel.derivatives.publish import publish
 from twolevel.derivatives.records import (
@@ -25,7 +26,9 @@ from twolevel.files.sealed import seal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-X = Publication("sub-01", {"task": "x"}, {"Asked": {"task": ["x"]}, "Derivatives": ["f 1"]})
+X = Publication(
+    "sub-01", Entities({"task": "x"}), {"Asked": {"task": ["x"]}, "Derivatives": ["f 1"]}
+)
 FUNC = "sub-01/func/sub-01_task-x"
 
 
@@ -225,7 +228,7 @@ def test_a_file_of_the_users_under_our_name_is_not_replaced_unless_asked(put, ou
 
 def test_tasks_sessions_and_spaces_lie_side_by_side(put, out):
     for task in ("x", "y", "z"):
-        record = Publication("sub-01", {"task": task}, {"Asked": {"task": [task]}})
+        record = Publication("sub-01", Entities({"task": task}), {"Asked": {"task": [task]}})
         put({f"sub-01/func/sub-01_task-{task}_design.tsv": task}, record)
         put({f"sub-01/func/sub-01_task-{task}_design.tsv": task}, record)
     assert sorted(files_of(out).values()) == ["x", "y", "z"]
@@ -235,7 +238,8 @@ def test_tasks_sessions_and_spaces_lie_side_by_side(put, out):
 def test_what_was_left_out_is_merged_over_tasks_and_calls(put, out):
     def record(task: str, *reasons: str) -> Publication:
         rows = tuple(Exclusion("event", reason, subject="01", run="1") for reason in reasons)
-        return Publication("sub-01", {"task": task, "space": "S", "res": "2"}, {}, excluded=rows)
+        kind = Entities({"task": task, "space": "S", "res": "2"})
+        return Publication("sub-01", kind, {}, excluded=rows)
 
     put({"sub-01/func/sub-01_task-a_design.tsv": "a"}, record("a", "late", "later"))
     put({"sub-01/func/sub-01_task-b_design.tsv": "b"}, record("b", "early"))
@@ -244,7 +248,10 @@ def test_what_was_left_out_is_merged_over_tasks_and_calls(put, out):
     rows = [(e.task, e.space, e.reason) for e in read_exclusions(table)]
     assert rows == [("a", "S:res-2", "late"), ("b", "S:res-2", "early")]
     group = (Exclusion("subject", "no map", subject="02", contrast="c"),)
-    put({"group/task-a_tests.tsv": "t"}, Publication(GROUP, {"task": "a"}, {}, excluded=group))
+    put(
+        {"group/task-a_tests.tsv": "t"},
+        Publication(GROUP, Entities({"task": "a"}), {}, excluded=group),
+    )
     rows = [(e.subject, e.task, e.reason) for e in read_exclusions(out / EXCLUDED)]
     assert rows == [("02", "a", "no map"), ("01", "a", "late"), ("01", "b", "early")]
     merge_exclusions(out, [GROUP, "sub-01"])
@@ -264,11 +271,11 @@ def test_a_failure_keeps_the_record_of_what_lies_there(put, out):
 
 def test_a_success_makes_failures_of_other_selections_forgotten(put, out):
     record_failure(out, OTHER, "killed")
-    record_failure(out, replace(OTHER, kind={"task": "y"}), "killed as well")
+    record_failure(out, replace(OTHER, kind=Entities({"task": "y"})), "killed as well")
     put({f"{FUNC}_a.tsv": "1"})
     assert [(p.kind, p.failed) for p in read_publications(out)] == [
-        ({"task": "x"}, ""),
-        ({"task": "y"}, "killed as well"),
+        (Entities({"task": "x"}), ""),
+        (Entities({"task": "y"}), "killed as well"),
     ]
 
 
@@ -283,7 +290,7 @@ def test_a_damaged_record_is_named(put, out, content):
 
 def test_a_record_that_another_call_takes_away_meanwhile_is_passed_over(put, out, monkeypatch):
     put({f"{FUNC}_a.tsv": "1"})
-    put({"sub-01/func/sub-01_task-y_a.tsv": "1"}, replace(X, kind={"task": "y"}))
+    put({"sub-01/func/sub-01_task-y_a.tsv": "1"}, replace(X, kind=Entities({"task": "y"})))
     (first, _) = sorted((out / RECORDS).glob("*.json"))
     real = Path.read_text
 
@@ -296,6 +303,6 @@ def test_a_record_that_another_call_takes_away_meanwhile_is_passed_over(put, out
 
 
 def test_the_record_of_a_long_name_can_be_written(put, out):
-    kind = {"task": "t" * 180, "space": "MNI152NLin2009cAsym", "res": "2"}
+    kind = Entities({"task": "t" * 180, "space": "MNI152NLin2009cAsym", "res": "2"})
     put({f"{FUNC}_a.tsv": "1"}, replace(X, kind=kind))
     assert read_publications(out)[0].kind == kind

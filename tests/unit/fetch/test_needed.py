@@ -4,7 +4,9 @@ import hashlib
 import os
 from pathlib import Path
 
-from twolevel.bids.layout import RunFiles, find_sidecars
+from twolevel.bids.entities import Entities
+from twolevel.bids.index import find_sidecars
+from twolevel.bids.runs import RunFiles
 from twolevel.fetch.needed import (
     Content,
     content_of,
@@ -88,9 +90,13 @@ def test_the_same_content_in_two_files_is_downloaded_once(tmp_path):
 
 
 def test_images_are_bold_and_mask_of_every_run():
-    first = RunFiles({"sub": "01"}, bold=Path("a_bold.nii.gz"), mask=Path("a_mask.nii.gz"))
-    second = RunFiles({"sub": "02"}, bold=Path("b_bold.nii.gz"), events=Path("b_events.tsv"))
-    assert images_of([first, RunFiles({"sub": "03"}), second]) == [
+    first = RunFiles(
+        Entities({"sub": "01"}), bold=Path("a_bold.nii.gz"), mask=Path("a_mask.nii.gz")
+    )
+    second = RunFiles(
+        Entities({"sub": "02"}), bold=Path("b_bold.nii.gz"), events=Path("b_events.tsv")
+    )
+    assert images_of([first, RunFiles(Entities({"sub": "03"})), second]) == [
         Path("a_bold.nii.gz"),
         Path("a_mask.nii.gz"),
         Path("b_bold.nii.gz"),
@@ -128,7 +134,7 @@ def test_tables_are_all_but_the_images_and_each_comes_once(tmp_path):
             f"{stem}_desc-confounds_timeseries.tsv",
             f"{stem}_desc-confounds_timeseries.json",
         )
-        entities = {"sub": "01", "task": "x", "run": run}
+        entities = Entities({"sub": "01", "task": "x", "run": run})
         of_bold = [raw / "task-x_bold.json"]
         runs.append(
             RunFiles(entities, bold, mask, confounds, confounds_json, events, of_bold, [sidecar])
@@ -140,7 +146,9 @@ def test_tables_are_all_but_the_images_and_each_comes_once(tmp_path):
 
 def test_a_run_without_files_needs_no_tables_of_its_own(tmp_path):
     touch(tmp_path, "participants.tsv", "task-x_events.json")
-    assert tables_of([RunFiles({"sub": "01"})], tmp_path, []) == [tmp_path / "participants.tsv"]
+    assert tables_of([RunFiles(Entities({"sub": "01"}))], tmp_path, []) == [
+        tmp_path / "participants.tsv"
+    ]
     assert tables_of([], tmp_path, []) == [tmp_path / "participants.tsv"]
 
 

@@ -14,14 +14,8 @@ from hypothesis import strategies as st
 from nilearn.masking import load_mask_img
 
 from twolevel.errors import InputError
-from twolevel.files.images import (
-    check_length,
-    read_header,
-    read_map,
-    read_mask,
-    read_volumes,
-    write_image,
-)
+from twolevel.files.maps import read_map, read_mask, read_volumes
+from twolevel.files.nifti import check_length, read_header, write_image
 
 AFFINE = np.array([[-2.0, 0.1, 0, 90], [0, 2.5, 0.2, -126], [0.3, 0, 3.0, -72], [0, 0, 0, 1]])
 SHAPE = (5, 4, 3, 7)
@@ -171,9 +165,9 @@ def test_a_map_is_read_back_as_it_was_written(tmp_path, shape, ending):
     data = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     data[0, 0, 0] = np.nan
     path = write_image(tmp_path / f"map{ending}", data, AFFINE)
-    back, affine = read_map(path)
+    back, grid = read_map(path)
     np.testing.assert_array_equal(back, data.reshape(4, 3, 2))
-    np.testing.assert_allclose(affine, AFFINE, rtol=1e-6)
+    np.testing.assert_allclose(grid.affine, AFFINE, rtol=1e-6)
     np.testing.assert_array_equal(nib.load(path).get_fdata(), data)
 
 
@@ -189,15 +183,15 @@ def test_an_image_of_several_volumes_is_no_map(tmp_path):
 @pytest.mark.parametrize("inside", [1.0, -1.0, 0.5, 255.0])
 def test_a_mask_is_where_the_image_is_finite_and_not_zero(tmp_path, inside):
     data = np.array([0, 1, 1, 1, np.nan, np.inf, 1, 0], np.float32).reshape(2, 2, 2) * inside
-    mask, _ = read_mask(write_image(tmp_path / "m.nii.gz", data, AFFINE))
-    assert mask.dtype == np.bool_
-    np.testing.assert_array_equal(mask.ravel(), [0, 1, 1, 1, 0, 0, 1, 0])
+    mask = read_mask(write_image(tmp_path / "m.nii.gz", data, AFFINE))
+    assert mask.inside.dtype == np.bool_
+    np.testing.assert_array_equal(mask.inside.ravel(), [0, 1, 1, 1, 0, 0, 1, 0])
 
 
 def test_a_mask_of_one_volume_is_read(tmp_path):
     data = np.eye(3, dtype=np.float32)[:, :, None, None]
-    mask, _ = read_mask(write_image(tmp_path / "m.nii.gz", data, AFFINE))
-    np.testing.assert_array_equal(mask[..., 0], np.eye(3, dtype=bool))
+    mask = read_mask(write_image(tmp_path / "m.nii.gz", data, AFFINE))
+    np.testing.assert_array_equal(mask.inside[..., 0], np.eye(3, dtype=bool))
 
 
 @pytest.mark.parametrize(
@@ -229,7 +223,7 @@ def test_a_mask_of_truth_values_is_stored_as_uint8(tmp_path):
     image = nib.load(path)
     assert image.get_data_dtype() == np.uint8
     np.testing.assert_array_equal(np.asarray(image.dataobj), mask)
-    np.testing.assert_array_equal(read_mask(path)[0], mask)
+    np.testing.assert_array_equal(read_mask(path).inside, mask)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "uint8"])

@@ -95,7 +95,7 @@ def test_the_shipped_atlas_has_its_regions_where_they_are():
     assert set(np.unique(atlas.labels)) == {0, *atlas.names}
     # Left and right by the sign of x, above and below the commissures by that of z.
     for label, name in atlas.names.items():
-        x, _, _ = apply_affine(atlas.affine, np.argwhere(atlas.labels == label)).mean(0)
+        x, _, _ = apply_affine(atlas.grid.affine, np.argwhere(atlas.labels == label)).mean(0)
         if name != "brainstem":
             assert (x < 0) == name.endswith(" L"), name
     assert "caudal anterior cingulate L" in atlas.names.values()

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from twolevel.bids.entities import Entities
 from twolevel.report.carpet import plot_carpet
 from twolevel.report.figures import plot_coverage, plot_glass_brain, plot_slices
 from twolevel.report.paper import figure_path
+from twolevel.space.grid import Grid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +38,7 @@ def survivors(volume: np.ndarray, least: float) -> np.ndarray:
 
 def plot(path: Path, volume: np.ndarray, **options: Any) -> np.ndarray:
     defaults: dict[str, Any] = {"title": "pumps: z", "label": "z", "top": 8.0, "space": MNI}
-    written = plot_slices(path, volume, AFFINE, **{**defaults, **options})
+    written = plot_slices(path, volume, Grid(volume.shape, AFFINE), **{**defaults, **options})
     assert written == path
     assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     image: np.ndarray = plt.imread(path)
@@ -145,7 +147,9 @@ def test_a_long_title_stays_in_the_figure(tmp_path, volume):
 def test_no_figure_stays_open(tmp_path, volume):
     before = plt.get_fignums()
     plot(tmp_path / "a.png", volume)
-    plot_glass_brain(tmp_path / "b.png", volume, AFFINE, top=5, label="z", title="pumps")
+    plot_glass_brain(
+        tmp_path / "b.png", volume, Grid(volume.shape, AFFINE), top=5, label="z", title="pumps"
+    )
     with pytest.raises(TypeError, match="Invalid shape"):
         plot_carpet(tmp_path / "c.png", np.zeros(3), ["sub-01"], label="", title="")
     assert plt.get_fignums() == before
@@ -158,8 +162,8 @@ def test_a_map_without_one_finite_value_is_drawn_as_nothing(tmp_path):
 def test_the_glass_brain_shows_both_signs_or_says_that_there_is_nothing(tmp_path, volume):
     options: dict[str, Any] = {"top": 8.0, "label": "z", "title": "pumps"}
     a, b = tmp_path / "a.png", tmp_path / "b.png"
-    plot_glass_brain(a, survivors(volume, 3), AFFINE, **options)
-    plot_glass_brain(b, survivors(volume, 99), AFFINE, **options)
+    plot_glass_brain(a, survivors(volume, 3), Grid(volume.shape, AFFINE), **options)
+    plot_glass_brain(b, survivors(volume, 99), Grid(volume.shape, AFFINE), **options)
     red, blue = coloured(plt.imread(a))
     assert min(red, blue) > 500
     assert coloured(plt.imread(b)) == (0, 0)
@@ -171,7 +175,9 @@ def test_coverage_differs_where_a_subject_is_missing(tmp_path, volume):
     whole, less = np.where(inside, 5, 0), np.where(inside, 5, 0)
     less[:10] -= inside[:10]
     for name, counts in (("whole", whole), ("less", less)):
-        plot_coverage(tmp_path / f"{name}.png", counts, AFFINE, n_subjects=5, space=MNI)
+        plot_coverage(
+            tmp_path / f"{name}.png", counts, Grid(counts.shape, AFFINE), n_subjects=5, space=MNI
+        )
     a, b = (plt.imread(tmp_path / f"{name}.png") for name in ("whole", "less"))
     changed = (np.abs(a - b).max(axis=-1) > 0.1).any(axis=0)
     assert changed.sum() > 200
@@ -199,6 +205,6 @@ def test_a_carpet_has_a_row_for_every_subject(tmp_path, n):
 
 def test_names_of_figures_hold_the_entities_of_the_group_in_their_order(tmp_path):
     entities = {"res": "2", "task": "t", "space": MNI, "contrast": "pumps", "dir": "AP"}
-    path = figure_path(tmp_path, entities, "fdr")
+    path = figure_path(tmp_path, Entities(entities), "fdr")
     assert path.name == f"task-t_dir-AP_space-{MNI}_res-2_contrast-pumps_desc-fdr_statmap.png"
     assert path.parent == tmp_path / "figures"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from twolevel.files.images import read_map
+from twolevel.files.maps import read_map
 from twolevel.files.sidecars import read_json
 from twolevel.files.tables import read_tsv
 from twolevel.report.incomplete import Incomplete

@@ -8,6 +8,7 @@ from nilearn.image import resample_to_img
 
 from twolevel.report.atlas import Atlas, shipped_atlas
 from twolevel.report.regions import atlas_for, labels_on_grid, name_region
+from twolevel.space.grid import Grid
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def atlas() -> Atlas:
     """Voxels of 2 mm; one region of one voxel around (10, 10, 10)."""
     labels = np.zeros((20, 20, 20), np.int32)
     labels[5, 5, 5] = 3
-    return Atlas(labels, np.diag([2.0, 2, 2, 1]), {3: "there"}, "test")
+    return Atlas(labels, Grid(labels.shape, np.diag([2.0, 2, 2, 1])), {3: "there"}, "test")
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_every_voxel_of_the_shipped_atlas_is_named_by_itself():
     atlas = shipped_atlas()
     voxels = np.argwhere(atlas.labels)[::5000]
     assert len(voxels) > 100
-    for voxel, point in zip(voxels, apply_affine(atlas.affine, voxels), strict=True):
+    for voxel, point in zip(voxels, apply_affine(atlas.grid.affine, voxels), strict=True):
         assert name_region(atlas, point) == atlas.names[int(atlas.labels[tuple(voxel)])]
 
 
@@ -50,9 +51,9 @@ def test_labels_on_another_grid_equal_those_of_nilearn(size):
     affine = np.diag([size, size, size, 1.0])
     affine[:3, 3] = (-70.3, -100.2, -60.1)
     grid = nib.Nifti1Image(np.zeros(shape, np.float32), affine)
-    image = nib.Nifti1Image(atlas.labels, atlas.affine)
+    image = nib.Nifti1Image(atlas.labels, atlas.grid.affine)
     theirs = resample_to_img(image, grid, interpolation="nearest").get_fdata()
-    ours = labels_on_grid(atlas, shape, affine)
+    ours = labels_on_grid(atlas, Grid(shape, affine))
     assert (ours > 0).sum() > 5000
     np.testing.assert_array_equal(ours, theirs)
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
@@ -10,6 +10,8 @@ from scipy import stats
 
 from twolevel.report.group_results import ContrastResult, GroupMaps, Peak
 from twolevel.report.subject_effects import half_width, read_coverage, read_subject_effects
+from twolevel.space.grid import Grid
+from twolevel.stats.maps.design import make_map_design
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,15 +36,17 @@ def make_group(root: Path, effects: np.ndarray, group_input: str = "effect") -> 
             write(root / f"{variance}.nii.gz", np.full(SHAPE, float(number)))
         sources.append(f"bids::{name}.nii.gz")
     mean = effects.mean(axis=0)
-    sidecar = {
+    sidecar: dict[str, Any] = {
         "Sources": sources,
         "Subjects": [f"sub-{n:02}" for n in range(1, len(effects) + 1)],
         "NumberOfSubjects": len(effects),
         "GroupInput": group_input,
     }
-    maps = GroupMaps(mean, mean, mean, mean, AFFINE, {})
+    maps = GroupMaps(mean, mean, mean, mean, Grid(SHAPE, AFFINE), {})
     peak = Peak(0, 0, 0, 0, 0, None, None)
-    return ContrastResult("a", "task-t", sidecar, "%", 0, maps, peak, {}, [])
+    return ContrastResult(
+        "a", "task-t", sidecar, "%", 0, maps, peak, {}, [], make_map_design(sidecar["Subjects"])
+    )
 
 
 @pytest.fixture

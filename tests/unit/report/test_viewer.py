@@ -15,6 +15,8 @@ from twolevel.report import viewer
 from twolevel.report.atlas import Atlas
 from twolevel.report.view import view
 from twolevel.report.viewer import niivue_module, pack_atlas, pack_background, viewer_map
+from twolevel.space.grid import Grid
+from twolevel.space.mask import Mask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +38,7 @@ def test_a_map_survives_packing(scale):
     values = rng.normal(0, 3 * scale, (7, 8, 9))
     values[0] = np.nan
     survives = {f"test{k}": rng.random((7, 8, 9)) < 0.3 for k in range(10)}
-    packed = viewer_map(values, AFFINE, survives)
+    packed = viewer_map(values, Grid(values.shape, AFFINE), survives)
     image = image_of(packed["image"])
     top = np.nanmax(np.abs(values))
     step = top / 8000
@@ -54,13 +56,14 @@ def test_a_map_survives_packing(scale):
 def test_more_tests_than_bits_are_refused():
     survives = {str(k): np.zeros((2, 2, 2), bool) for k in range(16)}
     with pytest.raises(ValueError, match="16 tests; a voxel has 15 bits for them"):
-        viewer_map(np.ones((2, 2, 2)), AFFINE, survives)
+        viewer_map(np.ones((2, 2, 2)), Grid((2, 2, 2), AFFINE), survives)
 
 
 def test_an_atlas_survives_packing():
     labels = np.zeros((7, 8, 9), np.int32)
     labels[:2], labels[5:] = 1000, 4
-    packed = pack_atlas(Atlas(labels, AFFINE, {4: "four", 1000: "many"}, ""), (7, 8, 9), AFFINE)
+    grid = Grid(labels.shape, AFFINE)
+    packed = pack_atlas(Atlas(labels, grid, {4: "four", 1000: "many"}, ""), grid)
     numbers = np.frombuffer(unpacked(packed["labels"]), "<u2").reshape((7, 8, 9), order="F")
     names = np.array(["", *packed["names"]])[numbers]
     np.testing.assert_array_equal(names == "many", labels == 1000)
@@ -69,13 +72,14 @@ def test_an_atlas_survives_packing():
 
 def test_an_atlas_that_fills_the_grid_survives_packing():
     labels = np.full((3, 3, 3), 5, np.int32)
-    packed = pack_atlas(Atlas(labels, AFFINE, {5: "five"}, ""), (3, 3, 3), AFFINE)
+    grid = Grid(labels.shape, AFFINE)
+    packed = pack_atlas(Atlas(labels, grid, {5: "five"}, ""), grid)
     assert set(np.frombuffer(unpacked(packed["labels"]), "<u2")) == {1}
     assert packed["names"] == ["five"]
 
 
 def test_the_background_is_nilearn_s_template():
-    image = image_of(pack_background(np.ones((2, 2, 2), bool), AFFINE, "MNI152NLin2009cAsym"))
+    image = image_of(pack_background(Mask.of(np.ones((2, 2, 2), bool)), "MNI152NLin2009cAsym"))
     theirs = load_mni152_template(resolution=1)
     place = np.linalg.inv(theirs.affine) @ image.affine
     np.testing.assert_allclose(place, np.diag([2.0, 2, 2, 1]))
@@ -87,7 +91,7 @@ def test_the_background_is_nilearn_s_template():
 def test_without_a_template_the_background_is_the_mask():
     mask = np.zeros((4, 5, 6), bool)
     mask[1:3] = True
-    image = image_of(pack_background(mask, AFFINE, "T1w"))
+    image = image_of(pack_background(Mask(Grid(mask.shape, AFFINE), mask), "T1w"))
     np.testing.assert_array_equal(image.get_fdata(), mask)
     np.testing.assert_array_equal(image.affine, AFFINE)
 

@@ -5,19 +5,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from twolevel.derivatives.calls import History
 from twolevel.derivatives.exclusions import EXCLUSION_COLUMNS
 from twolevel.report.derivatives import Derivatives, GroupLevel
+from twolevel.report.group_results import ContrastResult, GroupMaps, Peak, TestResult
+from twolevel.report.methods import TAIL, methods, references
 from twolevel.report.words import (
     absent_contrasts,
     foremost_test,
     hopeless_tests,
     left_out,
-    methods,
 )
+from twolevel.space.grid import Grid
+from twolevel.stats.maps.design import make_map_design
 
 WHY = "what is listed under Left out says why."
 
@@ -48,11 +52,11 @@ def excluded(kind: str, count: int = 1, **more: str) -> dict[str, Any]:
         ([excluded("subject", subject="04")], "Left out: 1 subject."),
         (
             [
-                excluded("event", 2, subject="01", run="1", item="acq-a dir-AP: lines 5 6"),
-                excluded("event", subject="01", run="1", item="acq-a dir-PA: lines 5"),
-                excluded("event", subject="01", run="1", item="acq-a dir-PA: lines 7"),
-                excluded("run", subject="02", item="dir-AP"),
-                excluded("run", subject="02", item="dir-PA"),
+                excluded("event", 2, subject="01", run="1", other="acq-a dir-AP"),
+                excluded("event", subject="01", run="1", other="acq-a dir-PA"),
+                excluded("event", subject="01", run="1", other="acq-a dir-PA"),
+                excluded("run", subject="02", other="dir-AP"),
+                excluded("run", subject="02", other="dir-PA"),
             ],
             "Left out: 2 runs; 4 events in 2 runs.",
         ),
@@ -72,12 +76,12 @@ def test_the_foremost_test_controls_the_family_wise_error_if_one_does():
     assert foremost_test([]) is None
 
 
-def design(columns: dict[str, str], repetition_time: float = 2.0) -> dict[str, Any]:
+def design(columns: dict[str, dict[str, Any]], repetition_time: float = 2.0) -> dict[str, Any]:
     return {
         "Software": {"Version": "1.2.3", "Libraries": {"nilearn": "0.14.1"}},
         "Columns": columns,
         "RepetitionTime": repetition_time,
-        "HighPass": "none",
+        "HighPass": None,
         "Settings": {"smoothing_fwhm_mm": 6.0, "noise_model": "ar1", "confound_strategy": None},
     }
 
@@ -109,7 +113,8 @@ def derivatives(
 
 
 def test_methods_tell_of_all_runs_not_of_the_first():
-    glover, plain, confound = "condition, convolved with glover", "condition, as it is", "confound"
+    glover, confound = {"Kind": "condition", "HRF": "glover"}, {"Kind": "confound"}
+    plain = {"Kind": "condition", "HRF": None}
     found = methods(
         derivatives(
             [
@@ -126,12 +131,31 @@ def test_methods_tell_of_all_runs_not_of_the_first():
     assert "regressors a, b (convolved with glover); m (as it is), 1 to 2 confounds" in paragraph
 
 
+@pytest.mark.parametrize("tail", ["gpd", None])
+def test_what_fitted_tails_are_based_on_is_cited_where_one_was_fitted(tail):
+    row = {"test": "permutationFWE", "controls": "any words", "n_permutations": 100}
+    test = TestResult(row, pd.DataFrame(), Path("clusters.tsv"), tail)
+    found = derivatives([], [GroupLevel("task-a", {}, [contrast_with(test)], None)])
+    assert (TAIL in references(found)) == (tail == "gpd")
+
+
+def contrast_with(*tests: TestResult) -> ContrastResult:
+    one = np.zeros((1, 1, 1), np.float32)
+    maps = GroupMaps(one, one, one, one, Grid((1, 1, 1), np.eye(4)), {})
+    peak = Peak(0.0, 0.0, 0.0, 0.0, 0.0, None, None)
+    return ContrastResult(
+        "a", "task-a", {}, "1", 0, maps, peak, {}, list(tests), make_map_design(2)
+    )
+
+
 def test_methods_tell_of_the_mask_of_the_group_and_tell_groups_apart():
     settings = {"group_input": "effect", "sides": 1}
     sidecar = {
         "Software": {"Version": "1.2.3", "Libraries": {}},
         "Settings": settings,
         "NumberOfSubjects": 5,
+        "Estimator": "ols",
+        "Columns": {"subject": "label of the subject", "intercept": "1: the mean of the group"},
     }
     groups = [
         GroupLevel("task-a", {**sidecar, "GroupMask": "roi.nii.gz"}, [], None),
@@ -141,6 +165,19 @@ def test_methods_tell_of_the_mask_of_the_group_and_tell_groups_apart():
     assert any(w.startswith("task-a: ") and "voxels of roi.nii.gz that all" in w for w in words)
     assert any(w.startswith("task-b: ") and "voxels that all" in w for w in words)
     assert all("one-sided (greater than 0)" in w for w in words if w.startswith("task-"))
+    assert all("one-sample model by ordinary" in w for w in words if w.startswith("task-"))
+
+
+def test_methods_tell_the_columns_of_another_design():
+    sidecar = {
+        "Software": {"Version": "1.2.3", "Libraries": {}},
+        "Settings": {"group_input": "effect", "sides": 2},
+        "NumberOfSubjects": 5,
+        "Estimator": "ols",
+        "Columns": {"subject": "label", "intercept": "1", "age": "of the table"},
+    }
+    words = methods(derivatives([], [GroupLevel("task-a", sidecar, [], None)]))
+    assert any("a linear model with intercept, age by ordinary least squares" in w for w in words)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +189,7 @@ def test_methods_tell_of_the_mask_of_the_group_and_tell_groups_apart():
     ],
 )
 def test_methods_and_summary_say_that_sessions_are_averaged(sessions, sentence):
-    made = derivatives([design({"a": "condition, as it is"})] * 2, [])
+    made = derivatives([design({"a": {"Kind": "condition", "HRF": None}})] * 2, [])
     runs = pd.DataFrame(
         [
             {"subject": subject, "session": session, "task": "t", "run": "1", "other": other}

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from nilearn.interfaces.fmriprep import load_confounds_strategy
 
-from twolevel.files.images import read_header
+from twolevel.files.nifti import read_header
 from twolevel.files.tables import read_tsv
 from twolevel.simulate.dataset import simulate_dataset
 from twolevel.simulate.truth import CONDITIONS, CONTRASTS, REGIONS

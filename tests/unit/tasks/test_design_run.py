@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from twolevel.bids.entities import Entities
 from twolevel.bids.run_inputs import RunSpec
-from twolevel.derivatives.exclusions import read_exclusions
 from twolevel.model.nodes import Contrast, Instruction, Node, StatsModel
 from twolevel.model.settings import RunSettings
 from twolevel.model.stages import stage_of
-from twolevel.tasks.design_run import EXCLUSIONS, design_run
+from twolevel.tasks.design_run import _condition_of, design_run
+from twolevel.tasks.handoff import load_exclusions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,17 +33,40 @@ def design(tmp_path: Path):
             Instruction("Convolve", tuple(x), (("Model", "glover"),)),
         )
         node = Node("run", "run", ("run",), (*x, "1"), RunSettings(), steps, None, named)
-        spec = RunSpec((("sub", "01"), ("task", "t"), ("run", "1")), 2.0, 0.0, 50, ())
+        spec = RunSpec(Entities({"sub": "01", "task": "t", "run": "1"}), 2.0, 0.0, 50, ())
         stage = stage_of(StatsModel("m", (node,), ()), "run")
         folder = design_run(spec, stage, {"events": events}, tmp_path / "out")
         (table,) = folder.rglob("*_design.tsv")
-        left_out = [
-            (e.kind, e.item, e.count, e.reason) for e in read_exclusions(folder / EXCLUSIONS)
-        ]
+        left_out = [(e.kind, e.item, e.count, e.reason) for e in load_exclusions(folder)]
         columns = list(pd.read_csv(table, sep="\t"))
         return columns, json.loads(table.with_suffix(".json").read_text()), left_out
 
     return design
+
+
+def test_the_sidecar_says_what_each_column_is(design):
+    _, sidecar, _ = design(["1 1 face 0.5", "9 1 house 0.7"], ["trial_type.face", "rt"], ["rt"])
+    assert sidecar["Columns"] == {
+        "trial_type.face": {"Kind": "condition", "HRF": "glover"},
+        "rt": {"Kind": "condition", "HRF": "glover"},
+        "constant": {"Kind": "constant"},
+    }
+    assert sidecar["HighPass"] is None
+
+
+@pytest.mark.parametrize(
+    ("column", "condition"),
+    [
+        ("go", "go"),
+        ("go_derivative", "go"),
+        ("go_left", "go_left"),
+        ("go_left_delay_1", "go_left"),
+        ("good", "good"),
+        ("gone", None),
+    ],
+)
+def test_a_column_belongs_to_the_longest_condition_that_it_names(column, condition):
+    assert _condition_of(column, ("go", "go_left", "good")) == condition
 
 
 def test_every_event_that_is_left_out_is_recorded_with_its_line(design):

@@ -10,22 +10,29 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twolevel.files.images import write_image
+from twolevel.bids.entities import Entities
+from twolevel.files.nifti import write_image
 from twolevel.model.read import presets, read_model
 from twolevel.model.settings import TestName, TestSettings
-from twolevel.model.stages import ContrastName, GroupSpec, stage_of
+from twolevel.model.stages import ContrastName, stage_of
 from twolevel.report import carpet, figures
 from twolevel.stats.maps.quality import carpet as carpet_of
-from twolevel.tasks.apply_test import ROW, apply_test, carry_out
-from twolevel.tasks.design_group import design_group
+from twolevel.tasks.apply_test import apply_test, carry_out
+from twolevel.tasks.design_maps import design_maps
 from twolevel.tasks.draw import draw_contrast, draw_design, draw_test
-from twolevel.tasks.fit_group import fit_group_files
-from twolevel.tasks.group_data import load_group
+from twolevel.tasks.fit_maps import fit_map_files
+from twolevel.tasks.handoff import (
+    GroupSpec,
+    load_fitted,
+    load_permuted,
+    load_row,
+    load_rows,
+    save_row,
+)
 from twolevel.tasks.permute_group import BY_PERMUTATION, permutation_spec, permute_group_files
-from twolevel.tasks.permuted_data import load_for_permutations, load_permuted
 
 MNI = "MNI152NLin2009cAsym"
-ENTITIES = {"task": "t", "space": MNI}
+ENTITIES = Entities({"task": "t", "space": MNI})
 CONTRAST = ContrastName("pumps $1$", "pumps", "1*pumps")
 AFFINE = np.diag([8.0, 8, 8, 1]) - np.array([[0.0, 0, 0, 40]] * 3 + [[0, 0, 0, 0]])
 SHAPE = (11, 12, 10)
@@ -62,9 +69,9 @@ def group(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         masks[subject] = write_image(folder / f"{subject}_mask.nii.gz", own, AFFINE)
         files[subject] = {"map": path, "mask": masks[subject]}
     stage = stage_of(read_model(presets()["balloon"]), "dataset")
-    spec = GroupSpec(stage, tuple(ENTITIES.items()), 5.0, 0)
-    design = design_group(spec, masks, folder / "design")
-    fitted, maps = fit_group_files(spec, CONTRAST, files, design, folder / "fit", folder / "maps")
+    spec = GroupSpec(stage, ENTITIES, 5.0, 0)
+    design = design_maps(spec, masks, folder / "design")
+    fitted, maps = fit_map_files(spec, CONTRAST, files, design, folder / "fit", folder / "maps")
     relabeled = permutation_spec(spec.stage.node.group_settings, 0)
     permuted = permute_group_files(relabeled, CONTRAST, maps, folder / "permuted", "key")
     for test in TESTS:
@@ -102,21 +109,23 @@ def test_the_coverage_counts_the_masks_of_the_subjects_alone(group, drawn, tmp_p
     counts, options = drawn[f"task-t_space-{MNI}_desc-coverage_statmap.png"]
     assert (counts[1, 1, 1], counts[2, 2, 2], counts[0, 0, 0]) == (5, N_SUBJECTS, 0)
     assert (options["n_subjects"], options["space"]) == (N_SUBJECTS, MNI)
-    np.testing.assert_array_equal(options["more"][0], AFFINE)
+    np.testing.assert_array_equal(options["more"][0].affine, AFFINE)
 
 
 def test_a_contrast_is_drawn_with_its_z_and_the_effects_of_its_subjects(group, drawn, tmp_path):
     fitted, maps = group["folder"] / "fit", group["folder"] / "maps"
     draw_contrast(ENTITIES, CONTRAST, fitted, maps, tmp_path)
-    data = load_group(fitted)
+    data = load_fitted(fitted)
     volume, options = drawn[name_of("unthresholded")]
-    np.testing.assert_array_equal(volume[data.contrast.mask], data.contrast.estimate.z)
-    assert np.isnan(volume[~data.contrast.mask]).all()
+    np.testing.assert_array_equal(data.contrast.mask.take(volume), data.contrast.estimate.z)
+    assert np.isnan(volume[~data.contrast.mask.inside]).all()
     assert options["title"] == f"pumps $1$: z, unthresholded (n = {N_SUBJECTS})"
     assert options["top"] == np.abs(data.contrast.estimate.z).max()
     rows, options = drawn[name_of("subjects")]
-    stacked, _ = load_for_permutations(maps)
-    np.testing.assert_array_equal(rows, carpet_of([stacked[:, :]], data.contrast.estimate.effect))
+    stacked, _, _ = load_rows(maps)
+    np.testing.assert_array_equal(
+        rows, carpet_of([stacked[:, :]], data.contrast.estimate.maps()["effect"])
+    )
     assert options["more"][0] == list(group["masks"])
     assert options["label"] == "percent signal change"
 
@@ -125,7 +134,7 @@ def test_a_contrast_is_drawn_with_its_z_and_the_effects_of_its_subjects(group, d
 def test_the_voxels_drawn_are_those_that_survive_the_test(group, drawn, tmp_path, test):
     folder, spec = group["folder"], group["spec"]
     draw_test(ENTITIES, CONTRAST, folder / "fit", folder / test, tmp_path, through_the_brain=False)
-    data = load_group(folder / "fit")
+    data = load_fitted(folder / "fit")
     permuted = load_permuted(folder / "permuted") if test in BY_PERMUTATION else None
     settings = spec.stage.node.group_settings
     result = carry_out(data.contrast, TestSettings(test), settings, permuted)
@@ -133,7 +142,7 @@ def test_the_voxels_drawn_are_those_that_survive_the_test(group, drawn, tmp_path
     assert list(drawn) == [name_of(test)]
     z = data.contrast.estimate.z
     expected = np.where(result.surviving, z, 0)
-    np.testing.assert_array_equal(volume[data.contrast.mask], expected)
+    np.testing.assert_array_equal(data.contrast.mask.take(volume), expected)
     assert result.surviving.any()
     assert options["top"] == np.abs(z).max()  # one scale for all tests
     assert options["title"].startswith(f"pumps $1$: {test}")
@@ -164,10 +173,10 @@ def test_the_title_says_the_test_and_its_threshold(group, drawn, tmp_path, test,
 def test_a_glass_brain_is_drawn_of_one_test_and_in_its_own_space(
     group, drawn, tmp_path, space, through_the_brain, expected
 ):
-    entities = {"task": "t", "space": space}
+    entities = Entities({"task": "t", "space": space})
     source, tested = group["folder"] / "fpr", tmp_path / "fpr"
     (tested / "group").mkdir(parents=True)
-    (tested / ROW).write_bytes((source / ROW).read_bytes())
+    save_row(tested, load_row(source))
     for path in (source / "group").iterdir():
         (tested / "group" / path.name.replace(MNI, space)).write_bytes(path.read_bytes())
     fitted = group["folder"] / "fit"

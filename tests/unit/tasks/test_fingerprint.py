@@ -55,8 +55,8 @@ def test_what_shows_numbers_does_not_count_for_them():
     numbers = names(sources_of_numbers())
     assert [n for n in numbers if n.startswith(("report/", "cli/", "simulate/"))] == []
     assert "tasks/draw.py" not in numbers
-    assert {"tasks/fit_run.py", "stats/unit_fit.py", "numerics/tfce.py"} < set(numbers)
-    assert {"bids/tables.py", "model/variables.py", "errors.py"} < set(numbers)
+    assert {"tasks/fit_run.py", "stats/run/unit.py", "numerics/tfce.py"} < set(numbers)
+    assert {"files/tables.py", "model/variables.py", "errors.py"} < set(numbers)
 
 
 def test_figures_count_what_their_numbers_do_and_what_draws_them():
@@ -82,12 +82,12 @@ def test_nothing_is_executed_that_does_not_count(sources, apart):
     [
         ("report/words.py", False, True),
         ("tasks/draw.py", False, True),
-        ("stats/unit_fit.py", True, True),
-        ("bids/images.py", True, True),
+        ("stats/run/unit.py", True, True),
+        ("files/nifti.py", True, True),
         ("workflow/group.py", True, True),
         ("errors.py", True, True),
         ("cli/progress.py", False, False),
-        ("workflow/workers.py", False, False),
+        ("workflow/workers/process.py", False, False),
         ("report/templates/page.html", False, False),
     ],
 )

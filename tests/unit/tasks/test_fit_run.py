@@ -10,21 +10,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from twolevel.bids.entities import Entities
 from twolevel.bids.run_inputs import RunSpec
-from twolevel.derivatives.quality import LOW_MEAN, low_mean_notes
-from twolevel.files.images import read_map, write_image
+from twolevel.derivatives.quality import low_mean_notes
+from twolevel.files.maps import read_map
+from twolevel.files.nifti import write_image
 from twolevel.files.tables import read_tsv, write_tsv
 from twolevel.model.read import read_model
 from twolevel.model.stages import stage_of
 from twolevel.notes import Note
 from twolevel.tasks.design_run import design_run
 from twolevel.tasks.fit_run import fit_run_files
+from twolevel.tasks.run_quality import LOW_MEAN
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SHAPE, N_VOLUMES, REPETITION_TIME = (6, 5, 4), 60, 2.0
-SPEC = RunSpec((("sub", "01"), ("task", "x"), ("run", "1")), REPETITION_TIME, 0.0, N_VOLUMES, ())
+SPEC = RunSpec(
+    Entities({"sub": "01", "task": "x", "run": "1"}), REPETITION_TIME, 0.0, N_VOLUMES, ()
+)
 UNSTEADY = [0, 1]
 LOW = [(0, 0, 0), (5, 4, 3), (2, 2, 2)]  # voxels without a mean
 
@@ -124,6 +129,8 @@ def test_voxels_below_the_floor_are_counted_and_noted(files, tmp_path, engine, n
     (table,) = folder.rglob("*_desc-run_quality.tsv")
     quality = read_tsv(table, dtype={"of": str}).set_index(["measure", "of"])["value"]
     assert quality["n_voxels", LOW_MEAN] == n_low
+    for stat in ("effect", "tsnr"):
+        assert sidecar_of(folder, stat)["PercentSignalChange"]["VoxelsBelowMeanFloor"] == n_low
     what = (
         "voxels whose mean over time is below the floor: percent signal change is of the floor "
         "there, not of their mean"

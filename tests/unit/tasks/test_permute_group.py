@@ -9,19 +9,18 @@ import numpy as np
 import pytest
 
 from twolevel.files.checkpoint import Checkpoint, unfinished_shares
-from twolevel.files.images import write_image
+from twolevel.files.nifti import write_image
 from twolevel.model.settings import GroupSettings, TestSettings
 from twolevel.model.stages import ContrastName
+from twolevel.space.mask import Mask
+from twolevel.stats.maps.design import make_map_design
 from twolevel.stats.permute import loop as permutation
-from twolevel.stats.permute.loop import PermutationSettings, Permuted, permute_group
+from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import make_permutation_model
+from twolevel.stats.permute.result import Permuted
+from twolevel.stats.permute.settings import PermutationSettings
+from twolevel.tasks.handoff import load_permuted, load_rows, save_permuted, stack_rows
 from twolevel.tasks.permute_group import PermutationSpec, permutation_spec, permute_group_files
-from twolevel.tasks.permuted_data import (
-    load_for_permutations,
-    load_permuted,
-    save_permuted,
-    stack_for_permutations,
-)
 from twolevel.tasks.resources import keep_unfinished_in
 
 CONTRAST = ContrastName("pumps", "pumps", "1*pumps")
@@ -37,7 +36,7 @@ def data(tmp_path):
         path = tmp_path / f"map-{number}.nii.gz"
         volume = rng.normal(0.4, 1, mask.shape).astype(np.float32)
         paths.append(write_image(path, volume, np.eye(4)))
-    stack_for_permutations(tmp_path / "maps", paths, mask)
+    stack_rows(tmp_path / "maps", paths, Mask.of(mask), make_map_design(16))
     return tmp_path / "maps"
 
 
@@ -90,7 +89,7 @@ def test_an_interrupted_permutation_goes_on_from_its_last_block(data, tmp_path, 
 
 def test_maps_in_a_file_give_the_same_as_an_array(data, tmp_path):
     from_file = run(data, tmp_path / "file")
-    maps, mask = load_for_permutations(data)
+    maps, mask, _ = load_rows(data)
     model = make_permutation_model(np.ones((16, 1)), np.ones(1), n_perm=200, seed=7)
     array = maps[:, : maps.shape[1]]
     assert array.shape == (16, mask.sum())
@@ -100,7 +99,7 @@ def test_maps_in_a_file_give_the_same_as_an_array(data, tmp_path):
 
 
 def test_blocks_of_stacked_maps_are_those_of_the_array(data):
-    maps, _ = load_for_permutations(data)
+    maps, _, _ = load_rows(data)
     whole = np.load(data / "maps.npy")
     for start, stop in ((0, 1), (3, 50), (90, 10_000), (5, 5)):
         np.testing.assert_array_equal(maps[:, start:stop], whole[:, start:stop])

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twolevel.numerics.clusters import label_clusters
+from twolevel.numerics.clusters import find_clusters
 from twolevel.stats.inference.result import GroupContrast, GroupTest, keep_survivors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from twolevel.space.mask import Mask
 
 
 def cluster_extent(
@@ -53,7 +55,7 @@ def cluster_extent(
 
 
 def surviving_clusters(
-    voxels: NDArray[np.bool_], mask: NDArray[np.bool_], min_voxels: int
+    voxels: NDArray[np.bool_], mask: Mask, min_voxels: int
 ) -> NDArray[np.bool_]:
     """Drop the voxels that lie in clusters that are too small.
 
@@ -61,15 +63,17 @@ def surviving_clusters(
     ----------
     voxels : ndarray of shape (n_voxels,), bool
         Candidates inside the mask.
-    mask : ndarray of shape (x, y, z), bool
+    mask : Mask
+    min_voxels : int
+        Of the smallest cluster that is kept; neighbours share a face.
 
     Returns
     -------
     ndarray of shape (n_voxels,), bool
     """
-    volume = np.zeros(mask.shape, bool)
-    volume[mask] = voxels
-    labels, _ = label_clusters(volume, np.zeros_like(volume))
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return sizes[labels[mask]] >= min_voxels
+    candidates = mask.keep(voxels)
+    ones = np.ones(candidates.n_points, np.float32)
+    clusters = find_clusters(ones, candidates.neighbours(6), 0.0)
+    surviving = np.zeros(len(voxels), bool)
+    surviving[voxels] = clusters.sizes[clusters.labels] >= min_voxels
+    return surviving

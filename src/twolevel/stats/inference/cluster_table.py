@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from twolevel.numerics.clusters import label_clusters
+from twolevel.numerics.clusters import find_clusters
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from twolevel.stats.inference.result import GroupContrast, GroupTest
 
 COLUMNS = (
@@ -30,9 +29,7 @@ COLUMNS = (
 )
 
 
-def cluster_table(
-    group: GroupContrast, test: GroupTest, affine: NDArray[np.float64]
-) -> pd.DataFrame:
+def cluster_table(group: GroupContrast, test: GroupTest) -> pd.DataFrame:
     """List the clusters of voxels that survive a test, largest first.
 
     Parameters
@@ -40,43 +37,31 @@ def cluster_table(
     group : GroupContrast
     test : GroupTest
         Its survivors are grouped with their neighbours, signs apart.
-    affine : ndarray of shape (4, 4)
-        Voxel indices to millimetres.
 
     Returns
     -------
     pandas.DataFrame
         One row per cluster: number, sign, size in voxels and mm^3, and at the voxel with the
-        largest |t| its coordinates in mm, z, t, effect and (for tests that give p) -log10 p and p.
+        largest |t| (F) its coordinates in mm, z, t, effect (none of F) and, for tests that give
+        p, -log10 p and p.
     """
-    t, z = group.estimate.t, group.estimate.z
-    volume = np.zeros((2, *group.mask.shape), bool)
-    volume[0][group.mask] = test.surviving & (t > 0)
-    volume[1][group.mask] = test.surviving & (t < 0)
-    labels = label_clusters(volume[0], volume[1], test.connectivity)[0][group.mask]
-    voxel_mm3 = float(abs(np.linalg.det(affine[:3, :3])))
-    indices = np.argwhere(group.mask)
+    t, z = group.estimate.stat, group.estimate.z
+    effect = group.estimate.maps().get("effect", np.full(len(t), np.nan))
+    survivors = np.flatnonzero(test.surviving)
+    mask = group.mask.keep(test.surviving)
+    neighbours, extents = mask.neighbours(test.connectivity), mask.extents
     rows = []
-    for label in range(1, int(labels.max(initial=0)) + 1):
-        members = np.flatnonzero(labels == label)
-        peak = members[np.argmax(np.abs(t[members]))]
-        x, y, z_mm = affine[:3, :3] @ indices[peak] + affine[:3, 3]
-        logp = test.map_values[peak] if test.statistic == "logp" else np.nan
-        rows.append(
-            (
-                "positive" if t[peak] > 0 else "negative",
-                len(members),
-                round(len(members) * voxel_mm3, 6),
-                x,
-                y,
-                z_mm,
-                z[peak],
-                t[peak],
-                group.estimate.effect[peak],
-                logp,
-                10.0**-logp,
-            )
-        )
+    for word, sign in (("positive", 1), ("negative", -1)):
+        clusters = find_clusters(sign * t[survivors], neighbours, 0.0)
+        members = np.argsort(clusters.labels, kind="stable")
+        of_cluster = np.split(members, np.cumsum(np.bincount(clusters.labels))[:-1])[1:]
+        peaks = clusters.peaks[1:]
+        places = mask.coordinates(peaks)
+        for voxels, peak, place in zip(of_cluster, survivors[peaks], places, strict=True):
+            logp = test.map_values[peak] if test.statistic == "logp" else np.nan
+            volume_mm3 = round(math.fsum(extents[voxels]), 6)
+            at_peak = (z[peak], t[peak], effect[peak], logp, 10.0**-logp)
+            rows.append((word, len(voxels), volume_mm3, *place, *at_peak))
     rows.sort(key=lambda row: (-row[1], -abs(row[7])))
     numbered = [(number, *row) for number, row in enumerate(rows, start=1)]
     table = pd.DataFrame(numbered, columns=list(COLUMNS))

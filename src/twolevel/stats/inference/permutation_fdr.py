@@ -11,7 +11,7 @@ from twolevel.errors import InputError, Problem
 from twolevel.stats.inference.result import GroupTest
 
 if TYPE_CHECKING:
-    from twolevel.stats.permute.loop import Permuted
+    from twolevel.stats.permute.result import Permuted
 
 
 def permutation_fdr(permuted: Permuted, *, alpha: float = 0.05) -> GroupTest:

@@ -13,7 +13,8 @@ from twolevel.stats.permute.tail import fit_tail
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from twolevel.stats.permute.loop import Permuted, Statistic
+    from twolevel.stats.permute.result import Permuted
+    from twolevel.stats.permute.settings import Statistic
 
 STATISTIC_OF: dict[str, Statistic] = {
     "permutationFWE": "voxel",

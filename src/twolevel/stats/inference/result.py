@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from twolevel.errors import InputError, Problem
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from twolevel.stats.estimates import ContrastEstimate
+    from twolevel.space.mask import Mask
+    from twolevel.stats.estimates import Estimate
 
 
 @dataclass(frozen=True)
@@ -19,19 +22,38 @@ class GroupContrast:
 
     Attributes
     ----------
-    estimate : ContrastEstimate
+    estimate : Estimate
         The group's; no voxel has zero variance over subjects.
-    mask : ndarray of shape (x, y, z), bool
-        True in `n_voxels` voxels, in the order of ``array[mask]``.
+    mask : Mask
+        Where the `n_voxels` voxels are.
+
+    Raises
+    ------
+    InputError
+        The mask is not a `Mask`, or holds another number of voxels than the estimate.
     """
 
-    estimate: ContrastEstimate
-    mask: NDArray[np.bool_]
+    estimate: Estimate
+    mask: Mask
+
+    def __post_init__(self) -> None:
+        """Refuse a mask that does not say where the voxels of the estimate are."""
+        n_points = getattr(self.mask, "n_points", None)  # None of an array
+        if n_points != self.n_voxels:
+            found = type(self.mask).__name__ if n_points is None else f"{n_points} voxels"
+            raise InputError(
+                Problem(
+                    "mask of a group contrast",
+                    found,
+                    f"a Mask of {self.n_voxels} voxels, as the estimate has",
+                    "give Mask(Grid(shape, affine), array), or the mask of read_run",
+                )
+            )
 
     @property
     def n_voxels(self) -> int:
         """Number of tests that a correction has to count."""
-        return len(self.estimate.effect)
+        return self.estimate.n_points
 
 
 @dataclass(frozen=True)

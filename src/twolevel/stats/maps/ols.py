@@ -1,75 +1,69 @@
-"""The group model: ordinary least squares over subjects."""
+"""Ordinary least squares over rows: random effects."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from twolevel.errors import InputError, Problem
-from twolevel.stats.contrasts import is_estimable
-from twolevel.stats.estimates import ContrastEstimate
+from twolevel.stats.estimates import SMALLEST_VARIANCE, FEstimate, TEstimate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from twolevel.stats.estimates import Estimate
+    from twolevel.stats.maps.design import MapDesign
+    from twolevel.stats.maps.rows import Rows
 
-def fit_group(
-    maps: NDArray[np.floating],
-    design: NDArray[np.float64] | None = None,
-    contrast: NDArray[np.float64] | None = None,
-) -> ContrastEstimate:
-    """Fit a linear model over subjects in every voxel and estimate a contrast.
 
-    ``beta = pinv(X) Y``, ``effect = c beta``,
-    ``variance = c inv(X'X) c' sum(residual^2) / (n - rank X)``: random effects, in which the
-    spread of the subjects is the yardstick. Equals nilearn's ``SecondLevelModel``.
+def ordinary_least_squares(
+    rows: Rows, design: MapDesign, weights: NDArray[np.float64]
+) -> Estimate:
+    """Estimate a contrast by ordinary least squares.
+
+    ``beta = pinv(X) Y``, ``residual variance = sum(residual^2) / (n - rank X)``. For t,
+    ``effect = c beta`` and ``variance = c inv(X'X) c' residual variance``: random effects, in
+    which the spread of the rows is the yardstick. For F with q rows of weights C,
+    ``F = (C beta)' inv(C inv(X'X) C') (C beta) / q / residual variance``. Equals nilearn's
+    ``SecondLevelModel``.
 
     Parameters
     ----------
-    maps : ndarray of shape (n_subjects, n_voxels)
-        One value per subject and voxel, usually the subject's effect.
-    design : ndarray of shape (n_subjects, n_columns), optional
-        Default: a column of ones, the one-sample model.
-    contrast : ndarray of shape (n_columns,), optional
-        Default: the first column.
+    rows : Rows
+        Their variances do not matter.
+    design : MapDesign
+    weights : ndarray of shape (n_columns,) or (n_weights, n_columns)
+        A contrast that the design determines.
 
     Returns
     -------
-    ContrastEstimate
+    Estimate
 
     Raises
     ------
     InputError
-        There are not more subjects than the design has independent columns, or the design does
-        not determine the contrast.
+        There are not more rows than the design has independent columns.
     """
-    Y = np.asarray(maps, np.float64)
-    X = np.ones((len(Y), 1)) if design is None else np.asarray(design, np.float64)
-    c = np.eye(X.shape[1])[0] if contrast is None else np.asarray(contrast, np.float64)
-    dof = len(Y) - int(np.linalg.matrix_rank(X))
+    Y, X = rows.effects, design.matrix
+    rank = int(np.linalg.matrix_rank(X))
+    dof = len(Y) - rank
     if dof < 1:
         raise InputError(
             Problem(
                 "group",
                 f"{len(Y)} subjects",
-                f"at least {int(np.linalg.matrix_rank(X)) + 1} for this design",
+                f"at least {rank + 1} for this design",
                 "add subjects",
             )
         )
-    if not is_estimable(c, X):
-        raise InputError(
-            Problem(
-                "group contrast",
-                f"weights {c.tolist()}",
-                "a contrast that the design determines",
-                "remove columns that are sums of others",
-            )
-        )
-    with threadpool_limits(limits=1, user_api="blas"):
-        pseudo_inverse = np.linalg.pinv(X)
-        beta = pseudo_inverse @ Y
-        residual_variance = np.sum((Y - X @ beta) ** 2, axis=0) / dof
-        per_unit = float(c @ pseudo_inverse @ pseudo_inverse.T @ c)
-    return ContrastEstimate(c @ beta, per_unit * residual_variance, float(dof))
+    pseudo_inverse = np.linalg.pinv(X)
+    beta = pseudo_inverse @ Y
+    residual_variance = np.sum((Y - X @ beta) ** 2, axis=0) / dof
+    effect = weights @ beta
+    per_unit = weights @ pseudo_inverse @ pseudo_inverse.T @ weights.T
+    if weights.ndim == 1:
+        return TEstimate(effect, float(per_unit) * residual_variance, float(dof))
+    explained = np.sum(effect * np.linalg.solve(per_unit, effect), axis=0) / len(weights)
+    f = explained / np.maximum(residual_variance, SMALLEST_VARIANCE)
+    return FEstimate(f, len(weights), float(dof))

@@ -48,15 +48,17 @@ def carpet(
     return means
 
 
-def cohens_d(t: NDArray[np.float64] | float, n_subjects: int) -> NDArray[np.float64]:
-    """Compute the standardised effect of a one-sample model from its t.
+def cohens_d(t: NDArray[np.float64] | float, n: float) -> NDArray[np.float64]:
+    """Compute the standardised effect of a contrast over subjects from its t.
 
-    ``d = effect / standard deviation over subjects = t / sqrt(n_subjects)``. At a peak, which was
-    chosen for its large t, it overestimates the effect that a new sample would have.
+    ``d = effect / standard deviation of the residuals = t / sqrt(n)``. At a peak, which was chosen
+    for its large t, it overestimates the effect that a new sample would have.
 
     Parameters
     ----------
     t : float or ndarray
+    n : float
+        The number of subjects for a mean; for any contrast, `MapDesign.effective_n`.
 
     Returns
     -------
@@ -67,7 +69,7 @@ def cohens_d(t: NDArray[np.float64] | float, n_subjects: int) -> NDArray[np.floa
     ----------
     Cohen J (1988). Statistical power analysis for the behavioral sciences, 2nd ed. Section 2.3.
     """
-    d: NDArray[np.float64] = np.asarray(t, np.float64) / np.sqrt(n_subjects)
+    d: NDArray[np.float64] = np.asarray(t, np.float64) / np.sqrt(n)
     return d
 
 

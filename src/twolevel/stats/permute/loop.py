@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
 from threadpoolctl import threadpool_limits
 
 from twolevel.errors import InputError, Problem
-from twolevel.numerics.cluster_measures import measure_clusters
-from twolevel.numerics.neighbours import CONNECTIVITIES, neighbour_table
 from twolevel.numerics.relabeled_statistics import (
     count_reached,
     form_shares,
@@ -21,28 +17,23 @@ from twolevel.numerics.relabeled_statistics import (
     write_statistics,
 )
 from twolevel.numerics.resources import UNLIMITED, Resources
-from twolevel.numerics.tfce import enhance
 from twolevel.numerics.threads import map_ahead
+from twolevel.space.mask import Mask
+from twolevel.stats.permute.result import Permuted, lower_limit
+from twolevel.stats.permute.settings import PermutationSettings
+from twolevel.stats.permute.state import PermutationState
+from twolevel.stats.permute.support import Support
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from twolevel.stats.maps.rows import Maps
     from twolevel.stats.permute.model import PermutationModel
 
-Statistic = Literal["voxel", "clusterSize", "clusterMass", "tfce"]
-STATISTICS: tuple[Statistic, ...] = ("voxel", "clusterSize", "clusterMass", "tfce")
-
-TIE = 1e-6
-"""Values that differ by less, relatively, are ties: rounding must not decide about p."""
-TIE_AT_ZERO = 1e-9
-"""The same where t is 0, in units of t."""
 CLOSE_SHARES = 4e-15
 """Shares that differ by less are equal: the rounding of a sum of products."""
-LARGEST_POWER = 10
-"""Of TFCE: scores stay finite."""
-POWERS = f"from 0 to {LARGEST_POWER}"
 LARGEST = 1e9
 """Infinite t in the maps from which clusters are formed."""
 
@@ -54,192 +45,9 @@ BLOCKS_AT_A_TIME = 10
 """Blocks of relabelings for which a block of voxels is prepared once, where no maps are formed."""
 
 
-class Maps(Protocol):
-    """What the subjects gave: an array, or a file that is read a block of voxels at a time."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Number of subjects, number of voxels."""
-
-    def __getitem__(self, index: Any, /) -> Any:
-        """Return ``[:, start:stop]``."""
-
-
-@dataclass(frozen=True)
-class PermutationSettings:
-    """What is computed from every relabeling.
-
-    Attributes
-    ----------
-    sides : {1, 2}
-        Of t; F has one.
-    statistics : tuple of {"voxel", "clusterSize", "clusterMass", "tfce"}
-    cluster_forming_p : float
-        Voxels with a smaller p (of `sides`) form clusters.
-    connectivity : {6, 18, 26}
-        Neighbours of a voxel, in clusters and in TFCE.
-    extent_power, height_power : float
-        E and H of TFCE.
-    """
-
-    sides: Literal[1, 2] = 2
-    statistics: tuple[Statistic, ...] = STATISTICS
-    cluster_forming_p: float = 0.001
-    connectivity: Literal[6, 18, 26] = 6
-    extent_power: float = 0.5
-    height_power: float = 2.0
-
-    def __post_init__(self) -> None:
-        """Refuse what has no meaning.
-
-        Raises
-        ------
-        InputError
-        """
-        allowed = {
-            "sides": (self.sides in (1, 2), "1 or 2"),
-            "statistics": (set(self.statistics) <= set(STATISTICS), f"of {STATISTICS}"),
-            "cluster_forming_p": (0 < self.cluster_forming_p < 0.5, "above 0 and below 0.5"),
-            "connectivity": (self.connectivity in CONNECTIVITIES, "6, 18 or 26"),
-            "extent_power": (0 <= self.extent_power <= LARGEST_POWER, POWERS),
-            "height_power": (0 <= self.height_power <= LARGEST_POWER, POWERS),
-        }
-        problems = [
-            Problem(
-                f"permutation settings: {name}", f"{getattr(self, name)}", expected, "change it"
-            )
-            for name, (right, expected) in allowed.items()
-            if not right
-        ]
-        if problems:
-            raise InputError(problems)
-
-
-@dataclass
-class PermutationState:
-    """How far the relabelings have got: enough to go on from there with the same result.
-
-    Attributes
-    ----------
-    n_done : int
-        Rows of the relabelings that are done; 0 at the start.
-    observed : ndarray of shape (n_voxels,), float64
-        Shares (see `relabeled_statistics`) of the identity.
-    counts : ndarray of shape (n_voxels,), int64
-        Relabelings that reach the observed value, in each voxel by itself.
-    lowest, highest : ndarray of shape (n_rows,), float64
-        Extreme shares over voxels.
-    measures : ndarray of shape (2, 3, n_rows), float64
-        Largest cluster size, mass and TFCE score: of the positive tail, of the negative one.
-    """
-
-    n_done: int
-    observed: NDArray[np.float64]
-    counts: NDArray[np.int64]
-    lowest: NDArray[np.float64]
-    highest: NDArray[np.float64]
-    measures: NDArray[np.float64]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Number of voxels, number of rows; -1 where the arrays do not agree."""
-        n_voxels = {self.observed.shape, self.counts.shape}
-        n_rows = {self.lowest.shape, self.highest.shape, self.measures.shape[2:]}
-        sizes = [next(iter(s))[0] if len(s) == 1 else -1 for s in (n_voxels, n_rows)]
-        return sizes[0], sizes[1]
-
-    @classmethod
-    def at_start(cls, n_voxels: int, n_rows: int) -> PermutationState:
-        """Return the state before anything is done."""
-        return cls(
-            0,
-            np.zeros(n_voxels),
-            np.zeros(n_voxels, np.int64),
-            np.full(n_rows, np.inf),
-            np.full(n_rows, -np.inf),
-            np.zeros((2, 3, n_rows)),
-        )
-
-
-@dataclass(frozen=True)
-class Permuted:
-    """What relabelings tell about a contrast.
-
-    Attributes
-    ----------
-    observed : dict of str to ndarray of shape (n_voxels,)
-        By statistic: t or F (``voxel``), and in every voxel the size and mass of its cluster and
-        its TFCE score, with the sign of t.
-    largest : dict of str to ndarray of shape (n_used,)
-        By statistic: the largest value in the brain under every relabeling, of |t| for two
-        sides. The identity comes first; mirror images are the second half.
-    n_reached : ndarray of shape (n_voxels,), int64
-        Relabelings under which a voxel's own statistic is at least the observed one.
-    n_used : int
-        Relabelings, the identity included.
-    exhaustive : bool
-        All that there are were used.
-    exact : bool
-        No nuisance variable makes the test approximate.
-    smallest_p : float
-        That can be attained.
-    cluster_threshold : float
-        t (F) above which voxels form clusters.
-    kind : {"t", "F"}
-    scheme : {"sign flips", "permutations"}
-    settings : PermutationSettings
-    """
-
-    observed: dict[str, NDArray[np.float64]]
-    largest: dict[str, NDArray[np.float64]]
-    n_reached: NDArray[np.int64]
-    n_used: int
-    exhaustive: bool
-    exact: bool
-    smallest_p: float
-    cluster_threshold: float
-    kind: Literal["t", "F"]
-    scheme: str
-    settings: PermutationSettings = field(default_factory=PermutationSettings)
-
-    @property
-    def p_uncorrected(self) -> NDArray[np.float64]:
-        """The p-value of each voxel by itself."""
-        return self.n_reached / self.n_used
-
-    def p_corrected(self, statistic: str) -> NDArray[np.float64]:
-        """Compare each voxel with the largest value of the brain.
-
-        Parameters
-        ----------
-        statistic : {"voxel", "clusterSize", "clusterMass", "tfce"}
-
-        Returns
-        -------
-        ndarray of shape (n_voxels,), float64
-            The share of relabelings whose largest value is at least the voxel's own (Nichols &
-            Holmes 2002, doi:10.1002/hbm.1058); 1 outside clusters.
-        """
-        values = self.compared(statistic)
-        largest = np.sort(self.largest[statistic])
-        n_below = np.searchsorted(largest, lower_limit(values), side="left")
-        p = (self.n_used - n_below) / self.n_used
-        return p if statistic == "voxel" else np.where(values > 0, p, 1.0)
-
-    def compared(self, statistic: str) -> NDArray[np.float64]:
-        """Return what is compared: absolute values for two sides."""
-        values = self.observed[statistic]
-        return np.abs(values) if self.settings.sides == 2 else values
-
-
-def lower_limit(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the smallest value that counts as at least as large as each of the given ones."""
-    return values * np.where(values > 0, 1 - TIE, 1 + TIE) - TIE_AT_ZERO
-
-
 def permute_group(
     maps: Maps,
-    mask: NDArray[np.bool_],
+    mask: Mask | NDArray[np.bool_],
     model: PermutationModel,
     settings: PermutationSettings | None = None,
     *,
@@ -254,8 +62,8 @@ def permute_group(
     maps : array-like of shape (n_subjects, n_voxels)
         Finite; every voxel varies between subjects beyond what nuisance explains. Blocks
         ``maps[:, start:stop]`` are taken of it.
-    mask : ndarray of shape (x, y, z), bool
-        Where the voxels are, in the order of ``array[mask]``.
+    mask : Mask, or ndarray of shape (x, y, z), bool
+        Where the voxels are. Their size does not matter: an array will do.
     model : PermutationModel
     settings : PermutationSettings, optional
     resources : Resources
@@ -279,6 +87,7 @@ def permute_group(
     settings = settings or PermutationSettings()
     if model.statistic == "F":
         settings = PermutationSettings(**{**vars(settings), "sides": 1})
+    mask = Mask.of(mask)
     _check(maps, mask, model)
     n_rows = len(model.relabelings.rows)
     if state is None:
@@ -293,23 +102,14 @@ def permute_group(
         return loop.conclude(state)
 
 
-def _check(maps: Maps, mask: NDArray[np.bool_], model: PermutationModel) -> None:
-    if getattr(mask, "dtype", None) != np.bool_:
-        raise InputError(
-            Problem(
-                "mask",
-                f"values of type {getattr(mask, 'dtype', type(mask).__name__)}",
-                "an array of bool, True in the brain",
-                "give mask > 0",
-            )
-        )
-    expected = (model.n_subjects, int(mask.sum()))
-    if tuple(maps.shape) != expected or mask.ndim != 3:
+def _check(maps: Maps, mask: Mask, model: PermutationModel) -> None:
+    expected = (model.n_subjects, mask.n_points)
+    if tuple(maps.shape) != expected:
         raise InputError(
             Problem(
                 "group maps",
-                f"shape {tuple(maps.shape)}, mask of shape {mask.shape}",
-                f"{expected[0]} rows, as the design has, and {expected[1]} voxels, as a 3-D mask",
+                f"shape {tuple(maps.shape)}, mask of shape {mask.inside.shape}",
+                f"{expected[0]} rows, as the design has, and {expected[1]} voxels, as the mask",
                 "give maps, mask and design of the same subjects and voxels",
             )
         )
@@ -333,7 +133,7 @@ class _Loop:
     def __init__(
         self,
         maps: Maps,
-        mask: NDArray[np.bool_],
+        mask: Mask,
         model: PermutationModel,
         settings: PermutationSettings,
         resources: Resources,
@@ -350,9 +150,10 @@ class _Loop:
         else:
             self.tails = 3 if mirrored else 1
         self.signs = (1, -1) if self.tails > 1 else (1,)
-        self.threshold = _cluster_threshold(model, settings)
+        self.threshold = settings.cluster_threshold(model)
         if self.forms_maps:
-            self.neighbours = neighbour_table(mask, settings.connectivity)
+            neighbours = mask.neighbours(settings.connectivity)
+            self.support = Support(settings, neighbours, self.threshold)
             shape = (ROWS_PER_BLOCK, maps.shape[1])
             self.statistics = np.empty(shape, np.float32)
 
@@ -377,7 +178,8 @@ class _Loop:
         if n_missing or n_flat:
             raise _without_statistic(n_missing, n_flat)
         if self.forms_maps:
-            measured = map_ahead(self._measure, range(n_here), self.n_workers)
+            largest = partial(self.support.largest, signs=self.signs)
+            measured = map_ahead(largest, self.statistics[:n_here], self.n_workers)
             for row, measures in enumerate(measured, start=first):
                 state.measures[:, :, row] = measures
         state.n_done += n_here
@@ -451,29 +253,6 @@ class _Loop:
         data /= np.where(left > 0, left, 1.0)
         return length, left
 
-    def _measure(self, row: int) -> NDArray[np.float64]:
-        """Return the largest cluster size, mass and score of each tail of a map."""
-        measures = np.zeros((2, 3))
-        for number, sign in enumerate(self.signs):
-            measures[number] = self._measure_tail(self.statistics[row], sign)[0]
-        return measures
-
-    def _measure_tail(
-        self, statistics: NDArray[np.float32], sign: int
-    ) -> tuple[list[float], NDArray[np.float64]]:
-        values = statistics if sign > 0 else -statistics
-        wanted, settings = self.settings.statistics, self.settings
-        maps = np.zeros((3, len(values)))
-        largest = [0.0, 0.0, 0.0]
-        if "clusterSize" in wanted or "clusterMass" in wanted:
-            largest[:2] = measure_clusters(
-                values, self.neighbours, self.threshold, maps[0], maps[1]
-            )
-        if "tfce" in wanted:
-            powers = settings.extent_power, settings.height_power
-            largest[2] = enhance(values, self.neighbours, *powers, maps[2])
-        return largest, maps
-
     def conclude(self, state: PermutationState) -> Permuted:
         """Put the observed maps and the distributions together."""
         model, settings, dof = self.model, self.settings, float(self.model.dof)
@@ -485,11 +264,9 @@ class _Loop:
         if self.forms_maps:
             own = np.empty((1, len(state.observed)), np.float32)
             write_statistics(state.observed[None], dof, self.n_effects, LARGEST, own)
-            signs = (1, -1)[: settings.sides]
-            tails = [sign * self._measure_tail(own[0], sign)[1] for sign in signs]
-            for number, name in enumerate(STATISTICS[1:]):
+            for number, (name, values) in enumerate(self.support.maps(own[0]).items()):
                 if name in settings.statistics:
-                    observed[name] = np.sum([tail[number] for tail in tails], axis=0)
+                    observed[name] = values
                     largest[name] = self._both_tails(*state.measures[:, number])
         twice = 2 if relabelings.mirrored and self.tails != 3 else 1
         n_used = relabelings.n_used
@@ -518,13 +295,6 @@ class _Loop:
         if self.model.relabelings.mirrored:
             return np.concatenate([positive, negative])
         return positive
-
-
-def _cluster_threshold(model: PermutationModel, settings: PermutationSettings) -> float:
-    p, dof = settings.cluster_forming_p, float(model.dof)
-    if model.statistic == "F":
-        return float(special.fdtri(model.effects.shape[1], dof, 1 - p))
-    return float(-special.stdtrit(dof, p / settings.sides))
 
 
 def _padded(weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -168,28 +168,16 @@ def make_permutation_model(
     X = np.asarray(design, np.float64)
     C = np.atleast_2d(np.asarray(contrast, np.float64))
     _check(X, C, variance_groups, n_perm)
-    if scheme not in (None, "flip", "permute"):
-        raise _refusal("scheme", repr(scheme), '"flip", "permute" or None')
-    if scheme is None:
-        tested = X @ np.linalg.pinv(C)
-        scheme = "flip" if np.ptp(tested, axis=0).max() <= SMALL * abs(tested).max() else "permute"
+    scheme = _scheme_of(X, C, scheme)
     number = np.zeros(len(X), int) if blocks is None else np.asarray(blocks)
     if number.shape != (len(X),):
         raise _refusal("blocks", f"shape {number.shape}", f"one number for each of {len(X)} rows")
-    # Columns of one length, the contrast to match: their units must not decide what is rounding.
-    length = np.linalg.norm(X, axis=0)
-    length[length == 0] = 1.0
-    tested = X / length @ np.linalg.pinv(C / length)
-    tested /= abs(tested).max()
-    nuisance = _basis(X / length @ null_space(C / length))
-    effects = _basis(tested - nuisance @ (nuisance.T @ tested))
+    effects, nuisance = _split(X, C)
     dof = len(X) - nuisance.shape[1] - effects.shape[1]
     if dof < 1:
         least = len(X) - dof + 1
         raise _refusal("group", f"{len(X)} rows", f"at least {least} for this design")
     statistic: Literal["t", "F"] = "t" if len(C) == 1 else "F"
-    if statistic == "t":
-        effects = effects * np.sign((effects.T @ tested)[0, 0])
     relabelings = _relabelings(X, number, scheme, whole=whole_blocks, n_perm=n_perm, seed=seed)
     moved = _moved_part(nuisance, relabelings)
     model = PermutationModel(effects, nuisance, moved, dof, relabelings, statistic)
@@ -246,6 +234,35 @@ def _check(
 
 def _refusal(where: str, found: str, expected: str) -> InputError:
     return InputError(Problem(where, found, expected, "correct the design or the contrast"))
+
+
+def _scheme_of(
+    X: NDArray[np.float64], C: NDArray[np.float64], scheme: Literal["flip", "permute"] | None
+) -> Literal["flip", "permute"]:
+    """Return the scheme that is asked for; otherwise flips for a mean, permutations for others."""
+    if scheme is None:
+        tested = X @ np.linalg.pinv(C)
+        is_mean = np.ptp(tested, axis=0).max() <= SMALL * abs(tested).max()
+        return "flip" if is_mean else "permute"
+    if scheme not in ("flip", "permute"):
+        raise _refusal("scheme", repr(scheme), '"flip", "permute" or None')
+    return scheme
+
+
+def _split(
+    X: NDArray[np.float64], C: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Split a design into bases of what a contrast tests, with its sign for t, and of the rest."""
+    # Columns of one length, the contrast to match: their units must not decide what is rounding.
+    length = np.linalg.norm(X, axis=0)
+    length[length == 0] = 1.0
+    tested = X / length @ np.linalg.pinv(C / length)
+    tested /= abs(tested).max()
+    nuisance = _basis(X / length @ null_space(C / length))
+    effects = _basis(tested - nuisance @ (nuisance.T @ tested))
+    if len(C) == 1:
+        effects = effects * np.sign((effects.T @ tested)[0, 0])
+    return effects, nuisance
 
 
 def _basis(columns: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ import pandas as pd
 from twolevel.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -180,8 +180,7 @@ def make_design_matrix(
         Names that occur twice, confounds of another length, values that are missing, a confound
         that is a column of the drift under another name.
     """
-    # These imports take half a second, and not every process computes.
-    from nilearn.glm.first_level import compute_regressor  # noqa: PLC0415
+    # The import takes half a second, and not every process computes.
     from nilearn.glm.first_level.design_matrix import create_cosine_drift  # noqa: PLC0415
 
     names = list(dict.fromkeys(events["trial_type"].dropna()))
@@ -190,17 +189,7 @@ def make_design_matrix(
     else:
         hrf_of = dict(hrf_model)
     _check(events, frame_times, hrf_of, confounds)
-    columns: list[tuple[str, NDArray[np.float64]]] = []
-    for name, model in hrf_of.items():
-        rows = events[events["trial_type"] == name]
-        if rows.empty:
-            continue
-        amplitude = rows["modulation"] if "modulation" in rows else np.ones(len(rows))
-        condition = np.array([rows["onset"], rows["duration"], amplitude], np.float64)
-        regressors, labels = compute_regressor(
-            condition, model, frame_times, con_id=name, min_onset=EARLIEST_ONSET
-        )
-        columns.extend(zip(labels, regressors.T, strict=True))
+    columns = list(_regressors(events, frame_times, hrf_of))
     confounds = pd.DataFrame(index=frame_times) if confounds is None else confounds
     high_pass = one_high_pass(confounds, frame_times, high_pass_hz)
     confounds = confounds.drop(columns=list(high_pass.replaced))
@@ -212,6 +201,24 @@ def make_design_matrix(
     columns.append(("constant", np.ones(len(frame_times))))
     _refuse_repeated([label for label, _ in columns])
     return pd.DataFrame(dict(columns), index=pd.Index(frame_times, name="frame_time"))
+
+
+def _regressors(
+    events: pd.DataFrame, frame_times: NDArray[np.float64], hrf_of: Mapping[str, str | None]
+) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """Convolve the events of each trial type that has any."""
+    from nilearn.glm.first_level import compute_regressor  # noqa: PLC0415
+
+    for name, model in hrf_of.items():
+        rows = events[events["trial_type"] == name]
+        if rows.empty:
+            continue
+        amplitude = rows["modulation"] if "modulation" in rows else np.ones(len(rows))
+        condition = np.array([rows["onset"], rows["duration"], amplitude], np.float64)
+        regressors, labels = compute_regressor(
+            condition, model, frame_times, con_id=name, min_onset=EARLIEST_ONSET
+        )
+        yield from zip(labels, regressors.T, strict=True)
 
 
 def refuse_drift_twice(

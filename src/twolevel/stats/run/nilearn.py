@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from twolevel.errors import AnalysisError
 from twolevel.stats.contrasts import estimable_contrasts
-from twolevel.stats.estimates import ContrastEstimate
-from twolevel.stats.run.fit import Diagnostics, RunFit, percent_signal_change, require_mean
+from twolevel.stats.estimates import TEstimate
 from twolevel.stats.run.noise import noise_order, yule_walker
+from twolevel.stats.run.percent import percent_signal_change, require_mean
+from twolevel.stats.run.result import Diagnostics, RunFit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,16 +59,8 @@ def fit_blocks_as_nilearn(
     AnalysisError
         No voxel is usable, or the data have no mean.
     """
-    # These imports take half a second, and not every process computes.
-    from nilearn.glm.contrasts import compute_contrast  # noqa: PLC0415
-    from nilearn.glm.first_level import run_glm  # noqa: PLC0415
-
     order = noise_order(noise_model, len(design_matrix))
-    held = list(blocks)
-    usable = np.concatenate([block.usable for block in held])
-    if not usable.any():
-        raise AnalysisError("no voxel has a usable time course")
-    data = np.concatenate([block.data for block in held], axis=1)[:, usable]
+    data, usable = _usable_data(blocks)
     series = percent_signal_change(data, floor=FLOOR) if percent else np.asarray(data, np.float64)
     mean, deviation = data.mean(axis=0, dtype=np.float64), data.std(axis=0, dtype=np.float64)
     if percent:
@@ -75,22 +68,12 @@ def fit_blocks_as_nilearn(
     vectors, not_estimable = estimable_contrasts(design_matrix, contrasts)
     X = design_matrix.to_numpy(np.float64)
     with threadpool_limits(limits=1):
-        labels, results = run_glm(series, X, noise_model=noise_model, random_state=seed)
-        dof = int(next(iter(results.values())).df_residuals)
-        per_rank = (len(X) - X.shape[1]) / dof
-        estimates = {}
-        for name, vector in vectors.items():
-            contrast = compute_contrast(labels, results, vector, stat_type="t")
-            estimates[name] = ContrastEstimate(
-                _spread(contrast.effect, usable),
-                _spread(contrast.variance * per_rank, usable),
-                float(dof),
-            )
+        fitted, dof, autocorrelation = _run_glm(series, X, vectors, noise_model, seed)
         residuals = series - X @ (np.linalg.pinv(X) @ series)
-    autocorrelation = np.empty(series.shape[1])
-    for label, result in results.items():
-        final = result.whitened_residuals
-        autocorrelation[labels == label] = _lagged(final, 1) / _lagged(final, 0)
+    estimates = {
+        name: TEstimate(_spread(effect, usable), _spread(variance, usable), float(dof))
+        for name, (effect, variance) in fitted.items()
+    }
     products = np.array([_lagged(residuals, k) for k in range(order + 1)])
     centred = series - series.mean(axis=0)
     diagnostics = Diagnostics(
@@ -104,6 +87,46 @@ def fit_blocks_as_nilearn(
         dvars=np.r_[np.nan, np.sqrt((np.diff(series, axis=0) ** 2).mean(axis=1))],
     )
     return RunFit(estimates, not_estimable, dof, diagnostics)
+
+
+def _usable_data(
+    blocks: Blocks | Sequence[VoxelBlock],
+) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+    """Return the time courses of all usable voxels, and which of the voxels these are."""
+    held = list(blocks)
+    usable = np.concatenate([block.usable for block in held])
+    if not usable.any():
+        raise AnalysisError("no voxel has a usable time course")
+    return np.concatenate([block.data for block in held], axis=1)[:, usable], usable
+
+
+def _run_glm(
+    series: NDArray[np.float64],
+    X: NDArray[np.float64],
+    vectors: Mapping[str, NDArray[np.float64]],
+    noise_model: str,
+    seed: int,
+) -> tuple[dict[str, tuple[Any, Any]], int, NDArray[np.float64]]:
+    """Return effect and variance of each contrast, the dof, and the residuals' correlation.
+
+    The latter is that of the whitened residuals of each voxel, at a lag of one row.
+    """
+    # These imports take half a second, and not every process computes.
+    from nilearn.glm.contrasts import compute_contrast  # noqa: PLC0415
+    from nilearn.glm.first_level import run_glm  # noqa: PLC0415
+
+    labels, results = run_glm(series, X, noise_model=noise_model, random_state=seed)
+    dof = int(next(iter(results.values())).df_residuals)
+    per_rank = (len(X) - X.shape[1]) / dof
+    fitted = {}
+    for name, vector in vectors.items():
+        contrast = compute_contrast(labels, results, vector, stat_type="t")
+        fitted[name] = (contrast.effect, contrast.variance * per_rank)
+    autocorrelation = np.empty(series.shape[1])
+    for label, result in results.items():
+        final = result.whitened_residuals
+        autocorrelation[labels == label] = _lagged(final, 1) / _lagged(final, 0)
+    return fitted, dof, autocorrelation
 
 
 def _lagged(series: NDArray[np.float64], lag: int) -> NDArray[np.float64]:

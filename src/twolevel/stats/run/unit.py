@@ -127,7 +127,7 @@ class OrdinaryFit:
     ----------
     usable : ndarray of shape (n_voxels,), bool
     mean, tsnr, r_squared : ndarray of shape (n_voxels,)
-        Over the rows that count; as in `twolevel.stats.run.fit.Diagnostics`.
+        Over the rows that count; as in `twolevel.stats.run.result.Diagnostics`.
     coefficients : ndarray of shape (order, n_voxels)
         Of the noise.
     squared_steps : ndarray of shape (n_rows,)

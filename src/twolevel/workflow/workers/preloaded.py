@@ -10,11 +10,10 @@ import nilearn.glm.first_level  # noqa: E402
 import nilearn.interfaces.fmriprep  # noqa: E402, F401
 
 import twolevel.tasks.apply_test  # noqa: E402
-import twolevel.tasks.combine_runs  # noqa: E402
-import twolevel.tasks.fit_group  # noqa: E402
+import twolevel.tasks.fit_maps  # noqa: E402
 import twolevel.tasks.fit_run  # noqa: E402
-import twolevel.tasks.fit_subject  # noqa: E402
 import twolevel.tasks.permute_group  # noqa: E402
+import twolevel.tasks.subject_maps  # noqa: E402
 import twolevel.workflow.group  # noqa: E402, F401
 from twolevel.numerics.kernels import compile_kernels, kernels_are_compiled  # noqa: E402
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from twolevel.stats.maps.ols import fit_group
+from twolevel.stats.maps.fit import fit_maps
 from twolevel.stats.maps.quality import carpet, cohens_d, distance_to_others
 
 
@@ -26,7 +26,7 @@ def test_distance_of_single_precision_maps_is_computed_in_double():
 
 def test_cohens_d_is_the_mean_over_the_standard_deviation():
     maps = np.random.default_rng(1).normal(1, 2, (12, 30))
-    d = cohens_d(fit_group(maps).t, 12)
+    d = cohens_d(fit_maps(maps).stat, 12)
     np.testing.assert_allclose(d, maps.mean(axis=0) / maps.std(axis=0, ddof=1), rtol=1e-12)
 
 

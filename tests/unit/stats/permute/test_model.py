@@ -9,17 +9,16 @@ import pytest
 
 from twolevel.errors import InputError
 from twolevel.numerics.resources import Resources
+from twolevel.space.grid import Grid
+from twolevel.space.mask import Mask
 from twolevel.stats.inference.permutation_fdr import permutation_fdr
 from twolevel.stats.inference.permutation_fwe import permutation_fwe
 from twolevel.stats.permute import loop as permutation
-from twolevel.stats.permute.loop import (
-    STATISTICS,
-    PermutationSettings,
-    PermutationState,
-    Permuted,
-    permute_group,
-)
+from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import PermutationModel, make_permutation_model
+from twolevel.stats.permute.result import Permuted
+from twolevel.stats.permute.settings import STATISTICS, PermutationSettings
+from twolevel.stats.permute.state import PermutationState
 
 ONES = np.ones((6, 1))
 GROUPS = np.repeat(np.eye(2), 3, axis=0)
@@ -180,7 +179,6 @@ def test_voxels_that_the_design_explains_are_refused_and_counted(X, C, flat):
         (noise(5), MASK),
         (noise()[:, 1:], MASK),
         (noise(), np.ones((4, 4, 3), bool)),
-        (noise(), MASK[MASK]),
         (noise()[0], MASK),
     ],
 )
@@ -442,6 +440,16 @@ def test_settings_without_a_meaning_are_refused(name, value):
 def test_a_mask_that_is_not_bool_is_refused(mask):
     with pytest.raises(InputError, match="an array of bool, True in the brain"):
         permute_group(noise(), mask, mean_model(6))
+
+
+def test_a_mask_that_is_no_volume_is_refused():
+    with pytest.raises(InputError, match="three numbers of voxels"):
+        permute_group(noise(), MASK[MASK], mean_model(6))
+
+
+def test_a_mask_in_space_gives_what_its_array_gives():
+    mask = Mask(Grid(MASK.shape, np.diag([3.0, 3.0, 4.0, 1.0])), MASK)
+    assert_identical(*(permute_group(noise(), m, mean_model(6)) for m in (mask, MASK)))
 
 
 def test_a_state_of_something_else_is_refused():

@@ -8,8 +8,10 @@ import pytest
 from scipy import stats
 
 from twolevel.stats.inference.permutation_fwe import permutation_fwe
-from twolevel.stats.permute.loop import PermutationSettings, Permuted, permute_group
+from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import make_permutation_model
+from twolevel.stats.permute.result import Permuted
+from twolevel.stats.permute.settings import PermutationSettings
 from twolevel.stats.permute.tail import ParetoTail, fit_tail
 
 

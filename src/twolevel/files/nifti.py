@@ -1,4 +1,4 @@
-"""NIfTI images: streamed reading of series, reading of maps, reproducible writing."""
+"""NIfTI images: headers, volumes one after the other as they are stored, reproducible writing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nibabel.wrapstruct import WrapStructError
 from twolevel.errors import InputError, Problem
 from twolevel.files.annex import require_content
 from twolevel.files.atomic import write_bytes
-from twolevel.numerics.scaling import scaled_values
+from twolevel.space.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +58,12 @@ class ImageHeader:
     repetition_time: float | None
     time_unit_is_known: bool
     n_bytes: int
+
+    @property
+    def grid(self) -> Grid:
+        """Of its volumes."""
+        x, y, z = (*self.shape, 1, 1)[:3]
+        return Grid((x, y, z), self.affine)
 
 
 def read_header(path: Path | str) -> ImageHeader:
@@ -187,94 +193,6 @@ def _stream(path: Path, proxy: Any) -> Iterator[NDArray[np.generic]]:
             yield np.frombuffer(content, proxy.dtype).reshape(shape, order="F")
         while stream.read(1 << 20):
             pass  # to the end: only there is the checksum compared
-
-
-def read_volumes(path: Path | str) -> Iterator[NDArray[np.float32]]:
-    """Stream an image volume by volume.
-
-    Parameters
-    ----------
-    path : Path or str
-        A 3-D or 4-D image.
-
-    Yields
-    ------
-    ndarray of shape (x, y, z), float32
-        Scaled by the header's slope and intercept; Fortran order, as in the file.
-
-    Raises
-    ------
-    InputError
-        As `open_volumes`.
-    """
-    stored = open_volumes(path)
-    for volume in stored.volumes:
-        yield scaled_values(volume, stored.slope, stored.intercept)
-
-
-def read_map(path: Path | str) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Read a 3-D image.
-
-    Parameters
-    ----------
-    path : Path or str
-        The image; a 4-D image of one volume counts as 3-D.
-
-    Returns
-    -------
-    data : ndarray of shape (x, y, z), float32
-    affine : ndarray of shape (4, 4)
-
-    Raises
-    ------
-    InputError
-        The file is damaged or holds more than one volume.
-    """
-    header = read_header(path)
-    volumes = list(read_volumes(path)) if np.prod(header.shape[3:], dtype=int) == 1 else []
-    if len(volumes) != 1:
-        raise InputError(
-            Problem(
-                str(path), f"an image of shape {header.shape}", "one volume", "give a 3-D image"
-            )
-        )
-    return volumes[0], header.affine
-
-
-def read_mask(path: Path | str) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Read a mask: True where the image is finite and not zero.
-
-    Parameters
-    ----------
-    path : Path or str
-        A 3-D image that holds 0 and one other number; what is not finite counts as 0.
-
-    Returns
-    -------
-    mask : ndarray of shape (x, y, z), bool
-    affine : ndarray of shape (4, 4)
-
-    Raises
-    ------
-    InputError
-        As `read_map`, or there are several numbers beside 0: a map of probabilities, labels.
-    """
-    data, affine = read_map(path)
-    mask = np.isfinite(data) & (data != 0)
-    inside = data[mask]
-    if inside.size and inside.min() != inside.max():
-        raise InputError(
-            Problem(
-                str(path),
-                f"{len(np.unique(inside))} different numbers beside 0, from {inside.min():g} to "
-                f"{inside.max():g}: probabilities or labels",
-                "a mask: 0 and one other number",
-                "choose a threshold and make a mask of it, for example with "
-                "nilearn.image.binarize_img(image, threshold=0.5) or fslmaths IMAGE -thr 0.5 -bin "
-                "MASK",
-            )
-        )
-    return mask, affine
 
 
 def write_image(

@@ -6,18 +6,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
+from twolevel.bids.entities import Entities
+from twolevel.derivatives.exclusions import Exclusion
 from twolevel.model.read import presets, read_model
 from twolevel.model.stages import stage_of
-from twolevel.stats.estimates import ContrastEstimate
-from twolevel.tasks.combine_runs import (
-    SubjectRuns,
-    exclusions_of,
-    runs_record,
-    save_subject,
-    subject_entities,
-)
-from twolevel.tasks.design_run import EXCLUSIONS
+from twolevel.space.mask import Mask
+from twolevel.stats.estimates import TEstimate
+from twolevel.tasks.handoff import load_exclusions, save_exclusions
+from twolevel.tasks.run_rows import RunRow
+from twolevel.tasks.subject_maps import exclusions_of, runs_record, save_subject
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,23 +23,8 @@ SPACE = {"space": "MNI152NLin2009cAsym", "res": "2"}
 AVERAGED = "sessions per subject are averaged; a Session node keeps them apart"
 
 
-def run(**entities: str) -> dict[str, str]:
-    return {"sub": "01", "task": "t", **entities, **SPACE}
-
-
-@pytest.mark.parametrize(
-    ("runs", "left"),
-    [
-        ([run(dir="AP"), run(dir="PA")], {}),
-        ([run(dir="AP", run="1"), run(dir="AP", run="2")], {"dir": "AP"}),
-        ([run(acq="mb", run="1"), run(acq="seq", run="2")], {}),
-        ([run(ses="a", acq="mb"), run(ses="b", acq="mb")], {"acq": "mb"}),
-        ([run(dir="AP")], {"dir": "AP"}),
-        ([run(ses="a", run="1")], {}),
-    ],
-)
-def test_the_maps_of_a_subject_have_the_entities_that_its_runs_share(runs, left):
-    assert subject_entities(runs) == {"sub": "01", "task": "t", **SPACE, **left}
+def run(**entities: str) -> Entities:
+    return Entities({"sub": "01", "task": "t", **entities, **SPACE})
 
 
 @pytest.mark.parametrize(
@@ -70,19 +52,17 @@ def test_sidecars_name_the_runs_and_say_when_sessions_are_averaged(runs, record)
 def test_a_contrast_tells_of_its_own_runs(tmp_path):
     model = read_model(presets()["balloon"])
     names = [run(ses=s, run=r) for s in ("a", "b") for r in ("1", "2")]
-    mask = np.ones((2, 2, 2), bool)
-    one = ContrastEstimate(np.ones(8), np.ones(8), 20.0)
-    runs = SubjectRuns(
-        "01",
-        names,
-        [mask] * 4,
-        np.eye(4),
-        {"cash": dict.fromkeys(range(4), one), "pumps": {0: one, 1: one}, "explode": {}},
-        {"cash": [], "pumps": [], "explode": []},
-        ["bids::sub-01/ses-a/func/any"],
-        [Exclusion("run", "no events", "01", "c", "1")],
-    )
-    save_subject(runs, stage_of(model, "run"), stage_of(model, "subject"), tmp_path)
+    mask = Mask.of(np.ones((2, 2, 2), bool))
+    one = TEstimate(np.ones(8), np.ones(8), 20.0)
+    labels = "cash", "pumpsMinusControl", "controlMinusPumps"
+    everywhere = {label: ["bids::any"] for label in labels}
+    has = [{**everywhere, "pumps": ["bids::b"]}] * 2 + [everywhere] * 2
+    rows = [
+        RunRow(entities, mask, ["bids::any"], sources, lambda _label, _mask: one)
+        for entities, sources in zip(names, has, strict=True)
+    ]
+    stages = stage_of(model, "run"), stage_of(model, "subject")
+    save_subject("01", rows, *stages, tmp_path, [Exclusion("run", "no events", "01", "c", "1")])
 
     def sidecar(ending: str) -> dict[str, Any]:
         stem = "sub-01_task-t_space-MNI152NLin2009cAsym_res-2"
@@ -97,7 +77,7 @@ def test_a_contrast_tells_of_its_own_runs(tmp_path):
     of_pumps = sidecar("contrast-pumps_stat-effect_statmap")
     assert of_pumps["Runs"] == ["ses-a task-t run-1", "ses-a task-t run-2"]
     assert "SessionsAveraged" not in of_pumps
-    recorded = read_exclusions(tmp_path / EXCLUSIONS)
+    recorded = load_exclusions(tmp_path)
     assert [(e.kind, e.session, e.contrast) for e in recorded] == [
         ("run", "c", ""),
         ("contrast", "", "explode"),
@@ -110,7 +90,7 @@ def test_what_was_left_out_of_runs_without_a_number_says_which(tmp_path: Path):
     for folder, entities in zip(folders, names, strict=True):
         rows = [Exclusion.in_run(entities, "event", "outside", item="lines 5")]
         rows += [Exclusion.in_run(entities, "run", "no a in this run", contrast="a")]
-        write_exclusions(folder / EXCLUSIONS, rows)
+        save_exclusions(folder, rows)
     assert [e.item for e in exclusions_of(names, folders)] == [
         "dir-AP: lines 5",
         "dir-AP",

@@ -1,4 +1,4 @@
-"""Sizes and masses of clusters equal those of labelled volumes."""
+"""Clusters on a neighbour table equal those of labelled volumes, in the same order."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from twolevel.numerics.cluster_measures import measure_clusters
+from twolevel.numerics.clusters import find_clusters
 from twolevel.numerics.neighbours import CONNECTIVITIES, neighbour_table
+from twolevel.numerics.threads import map_ahead
 
 RTOL, ATOL = 1e-12, 1e-12
 SHAPE = (6, 7, 8)
 connectivities = pytest.mark.parametrize("connectivity", [6, 18, 26])
 
 
+def found(volume: Any, mask: Any, threshold: float, connectivity: int = 6) -> Any:
+    values = np.ascontiguousarray(volume[mask], np.float32)
+    return find_clusters(values, neighbour_table(mask, connectivity), float(threshold))
+
+
 def measured(
     volume: Any, mask: Any, threshold: float, connectivity: int = 6
 ) -> tuple[tuple[float, float], Any, Any]:
     """Return the largest size and mass, and both as volumes, 0 outside the mask."""
-    values = np.ascontiguousarray(volume[mask], np.float32)
-    sizes, masses = np.full((2, len(values)), np.nan)
-    largest = measure_clusters(
-        values, neighbour_table(mask, connectivity), float(threshold), sizes, masses
-    )
+    clusters = found(volume, mask, threshold, connectivity)
     out = np.zeros((2, *mask.shape))
-    out[:, mask] = sizes, masses
-    return largest, *out
+    out[:, mask] = clusters.sizes[clusters.labels], clusters.masses[clusters.labels]
+    return (clusters.sizes.max(), clusters.masses.max()), *out
 
 
 def slow_twin(volume: Any, mask: Any, threshold: float, connectivity: int) -> tuple[Any, Any]:
@@ -150,6 +152,55 @@ def test_the_heaviest_cluster_need_not_be_the_largest():
 def test_values_are_not_changed():
     values = noise(1).ravel()
     before = values.copy()
-    out = np.empty((2, len(values)))
-    measure_clusters(values, neighbour_table(np.ones(SHAPE, bool), 6), 0.5, *out)
+    find_clusters(values, neighbour_table(np.ones(SHAPE, bool), 6), 0.5)
     np.testing.assert_array_equal(values, before)
+
+
+@connectivities
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_labels_and_peaks_are_those_of_scipy_in_its_order(connectivity, sign, dtype):
+    structure = ndimage.generate_binary_structure(3, CONNECTIVITIES[connectivity])
+    for seed in range(4):
+        mask = pieces(seed)
+        volume = np.where(mask, noise(seed + 10), np.nan).astype(dtype)  # NaN outside the mask
+        clusters = find_clusters(sign * volume[mask], neighbour_table(mask, connectivity), 0.8)
+        labels, n_clusters = ndimage.label(sign * volume > 0.8, structure)
+        assert n_clusters == len(clusters.sizes) - 1 > 3
+        np.testing.assert_array_equal(clusters.labels, labels[mask])
+        assert clusters.labels.dtype == np.int32
+        peaks = ndimage.maximum_position(sign * volume, labels, np.arange(1, n_clusters + 1))
+        np.testing.assert_array_equal(np.argwhere(mask)[clusters.peaks[1:]], peaks)
+
+
+def test_the_first_of_equal_values_is_the_peak():
+    volume = np.array([[[1.0, 3.0, 3.0, 0.0, 2.0, 2.0]]])
+    assert found(volume, np.ones(volume.shape, bool), 0.5).peaks.tolist() == [-1, 1, 4]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_without_any_point_there_is_no_cluster(dtype):
+    clusters = find_clusters(np.empty(0, dtype), np.empty((0, 6), np.int32), 0.0)
+    assert [a.tolist() for a in clusters] == [[], [0.0], [0.0], [-1]]
+
+
+def test_a_value_that_is_missing_parts_clusters():
+    volume = np.array([[[2.0, np.nan, 2.0]]])
+    assert found(volume, np.ones(volume.shape, bool), 1.0).labels.tolist() == [1, 0, 2]
+
+
+@connectivities
+def test_clusters_are_the_same_in_any_number_of_threads(connectivity):
+    rows = np.random.default_rng(2).normal(size=(40, *SHAPE)).astype(np.float32)
+    mask = pieces(3)
+    neighbours = neighbour_table(mask, connectivity)
+    one, four = (
+        [
+            b"".join(a.tobytes() for a in clusters)
+            for clusters in map_ahead(
+                lambda row: find_clusters(row[mask], neighbours, 0.5), rows, n_workers
+            )
+        ]
+        for n_workers in (0, 4)
+    )
+    assert one == four

@@ -1,0 +1,1 @@
+"""Where points are: a grid of voxels, and which of its points are analysed."""
