@@ -14,7 +14,7 @@ from twolevel.derivatives.records import Publication, read_publications
 from twolevel.errors import TransferError
 from twolevel.files.sealed import seal
 from twolevel.notes import merged
-from twolevel.tasks.design_run import EXCLUSIONS
+from twolevel.tasks.handoff import EXCLUSIONS
 from twolevel.workflow.publisher import SubjectPublisher
 
 FUNC = "sub-{0}/func/sub-{0}_task-x"
