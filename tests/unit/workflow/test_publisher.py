@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from twolevel.bids.entities import Entities
-from twolevel.derivatives.exclusions import Exclusion, read_exclusions
+from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
 from twolevel.derivatives.records import Publication, read_publications
 from twolevel.errors import TransferError
 from twolevel.files.sealed import seal
 from twolevel.notes import merged
-from twolevel.tasks.handoff import save_exclusions
+from twolevel.tasks.handoff import EXCLUSIONS
 from twolevel.workflow.publisher import SubjectPublisher
 
 FUNC = "sub-{0}/func/sub-{0}_task-x"
@@ -60,7 +59,7 @@ def results(tmp_path: Path):
             path.parent.mkdir(parents=True)
             path.write_text(what)
             trees.append(tree)
-        save_exclusions(trees[2], [LEFT_OUT] if subject == "02" else [])
+        write_exclusions(trees[2] / EXCLUSIONS, [LEFT_OUT] if subject == "02" else [])
         for tree in trees:
             seal(tree)
         design, run, whole = trees
@@ -75,7 +74,7 @@ def make(tmp_path: Path):
     """Make a publisher of two subjects."""
 
     def make(downloads: Any = None, *, overwrite: bool = False) -> SubjectPublisher:
-        planned = {s: Publication(f"sub-{s}", Entities({"task": "x"}), {}) for s in ("01", "02")}
+        planned = {s: Publication(f"sub-{s}", {"task": "x"}, {}) for s in ("01", "02")}
         out = tmp_path / "out"
         return SubjectPublisher(Level, out, planned, downloads, overwrite=overwrite)
 

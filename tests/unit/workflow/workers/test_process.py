@@ -214,7 +214,8 @@ def test_processes_that_die_while_they_start(processes, monkeypatch, n_dying):
     # The first process of each call, and then the second of the one or the other.
     failed = [answer for answer in answers if isinstance(answer, AnalysisError)]
     assert len(failed) == max(0, n_dying - 2)
-    assert [answer for answer in answers if answer not in failed] == list(range(len(failed), 2))
+    # Which of the two calls it is that the third process dies of is left to their race.
+    assert [n for n, a in enumerate(answers) if a not in failed and a != n] == []
 
 
 def test_the_second_time_is_alone_and_newcomers_wait(processes):
