@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from twolevel.bids.entities import Entities
 from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
 from twolevel.derivatives.records import Publication, read_publications
 from twolevel.errors import TransferError
@@ -74,7 +75,7 @@ def make(tmp_path: Path):
     """Make a publisher of two subjects."""
 
     def make(downloads: Any = None, *, overwrite: bool = False) -> SubjectPublisher:
-        planned = {s: Publication(f"sub-{s}", {"task": "x"}, {}) for s in ("01", "02")}
+        planned = {s: Publication(f"sub-{s}", Entities({"task": "x"}), {}) for s in ("01", "02")}
         out = tmp_path / "out"
         return SubjectPublisher(Level, out, planned, downloads, overwrite=overwrite)
 
