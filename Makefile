@@ -18,8 +18,9 @@ TESTS := tests
 demo: $(VENV)/installed
 	$(BIN)/twolevel demo demo
 
+# Two at a time, a file to each; `make long` runs what does not fit, before an issue is closed.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
 
 # The checks, which CI runs and which pre-commit runs of what a commit changes.
 check: check-python check-report check-text check-changelog

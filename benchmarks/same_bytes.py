@@ -12,11 +12,13 @@ import json
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
+from command import call_process  # noqa: E402
 from golden import RUNS, analyse  # noqa: E402
 
 EXEMPT = ("logs/", "figures/", "report.html", ".twolevel/")
@@ -70,7 +72,8 @@ def main() -> int:
             folder = Path(scratch, name)
             source = check_out(commit, folder) if commit else ROOT / "src"
             folder.mkdir(exist_ok=True)
-            outputs.append(analyse(folder, source, *given.option))
+            call = partial(call_process, environment={"PYTHONPATH": str(source)})
+            outputs.append(analyse(folder, *given.option, call=call))
         lines = [
             f"{run}: {line}" for run in RUNS for line in what_differs(*(o[run] for o in outputs))
         ]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +16,10 @@ one_thread_each()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile the kernels before pytest-xdist starts workers, of which each would do so."""
-    if config.getoption("numprocesses", None):
+    """Prepare what pytest-xdist does not: kernels, which each worker would compile, and Ctrl-C."""
+    if hasattr(config, "workerinput"):  # it ignores Ctrl-C, and so would all that tests start
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    elif config.getoption("numprocesses", None):
         from twolevel.numerics.kernels import compile_kernels  # noqa: PLC0415  # imports numba
 
         compile_kernels()

@@ -137,7 +137,7 @@ def test_edited_code_recomputes(dataset: Path, tmp_path: Path):
     first = call_process(*words, environment=environment)
     assert "run sub-01 run-1" in jobs(first, "done")
     assert jobs(call_process(*words, environment=environment), "done") == set()
-    helper = package / "stats" / "unit_fit.py"
+    helper = package / "stats" / "run" / "unit.py"
     source = helper.read_text(encoding="utf-8")
     helper.write_text(
         source.replace("variance = scale *", "variance = 2 * scale *"), encoding="utf-8"

@@ -121,7 +121,7 @@ def test_one_session_is_analysed_or_all_are_averaged(
     np.testing.assert_array_equal(whole, array_of(small.output_dir, f"{mean}_space-*"))
 
     text = analyse(data, out, "participant", *words, "--session-label", "later", status=3)
-    assert "session: after, before" in text
+    assert "ses: after, before" in text
 
 
 def test_one_task_of_two_is_analysed(dataset: Path, small: Analysis, tmp_path: Path):

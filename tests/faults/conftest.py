@@ -3,17 +3,14 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
 
 import pytest
 from command import SMALL, Answer, answer
 from once import make_once
 
 import twolevel
-
-if TYPE_CHECKING:
-    from functools import partial
-from pathlib import Path
 
 TASK = "task-balloonanalogrisktask"
 SPACE = "space-MNI152NLin2009cAsym_res-2"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import PLAIN, call
 from golden import RUNS, analyse, describe, read_record
 
 RELATIVE = 1e-6
@@ -13,10 +14,9 @@ RELATIVE = 1e-6
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return analyse(tmp_path_factory.mktemp("golden"))
+    return analyse(tmp_path_factory.mktemp("golden"), *PLAIN, call=call)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("run", RUNS)
 def test_the_numbers_are_those_of_the_record(run: str, outputs: dict[str, Path]) -> None:
     expected = {

@@ -6,16 +6,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from command import NOTHING_DRAWN, call_process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RECORD = Path(__file__).parents[1] / "reference" / "golden.json"
 MODEL = Path(__file__).parents[1] / "models" / "golden_smdl.json"
@@ -29,32 +30,18 @@ RUNS: dict[str, tuple[tuple[str, ...], ...]] = {
 N_VALUES = 20
 
 
-def analyse(folder: Path, source: Path | None = None, *options: str) -> dict[str, Path]:
-    """Simulate the study in `folder` and analyse it in every way; return the output folders.
-
-    With `source`, by the package that lies there instead of the installed one.
-    """
+def analyse(
+    folder: Path, *options: str, call: Callable[..., object] = call_process
+) -> dict[str, Path]:
+    """Simulate the study in `folder` and analyse it in every way; return the output folders."""
     data = folder / "data"
-    _call(source, "simulate", str(data), *DATASET)
+    call("simulate", data, *DATASET)
     outputs = {name: folder / name for name in RUNS}
     for name, calls in RUNS.items():
         for level, *words in calls:
-            call = ["run", str(data), str(outputs[name]), level, *words, "--model", str(MODEL)]
-            _call(source, *call, "--work-dir", str(folder / "work"), *options)
+            given = ["run", data, outputs[name], level, *words, "--model", MODEL]
+            call(*given, "--work-dir", folder / "work", *options)
     return outputs
-
-
-def _call(source: Path | None, *words: str) -> None:
-    environment = {**os.environ, **({"PYTHONPATH": str(source)} if source else {})}
-    answer = subprocess.run(
-        [sys.executable, "-m", "twolevel", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
-    if answer.returncode:
-        raise RuntimeError(answer.stdout + answer.stderr)
 
 
 def describe(output_dir: Path) -> dict[str, Any]:
@@ -132,4 +119,4 @@ def read_record(path: Path = RECORD) -> dict[str, Any]:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as scratch:
-        write_record(analyse(Path(scratch)))
+        write_record(analyse(Path(scratch), *NOTHING_DRAWN))

@@ -7,18 +7,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from twolevel.bids.entities import Entities, entities_of
+from twolevel.bids.units import StatMap, Unit, units_of
 from twolevel.checks.group_mask import check_group_mask
 from twolevel.checks.made_of import check_maps, check_space, is_same_selection, made_of
 from twolevel.derivatives.records import read_publications
 from twolevel.errors import InputError, Problem, Problems
+from twolevel.model.graph import arriving
 from twolevel.model.nodes import Scope
+from twolevel.model.stages import stage_of
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from twolevel.model.nodes import StatsModel
+    from twolevel.model.nodes import ContrastName, Node, StatsModel
 
 MASK = "_desc-analysis_mask.nii.gz"
 FEWEST = 2
@@ -26,18 +29,19 @@ SHOWN = 300  # letters of an error
 
 
 @dataclass(frozen=True)
-class SubjectMap:
-    """One subject's map of one contrast.
+class MapTable:
+    """The maps that come to a node, whoever made them.
 
     Attributes
     ----------
-    path, mask : Path
-        The map that goes up, and the mask that belongs to it.
+    rows : tuple of StatMap
+        In the order of the contrasts, and of the subjects within each.
+    lacks : dict of str to tuple of str
+        By the label of each contrast: the subjects without a map of it.
     """
 
-    subject: str
-    path: Path
-    mask: Path
+    rows: tuple[StatMap, ...]
+    lacks: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,10 @@ class GroupInputs:
         Of the names of its outputs: task, space, resolution.
     masks : dict of str to Path
         Analysis mask of each subject.
-    maps : dict of str to tuple of SubjectMap
-        By label of the contrast; subjects without the contrast are missing there.
+    units : tuple of Unit
+        One for each contrast that a subject has a map of.
+    lacks : mapping of str to tuple of str
+        By the label of each contrast: the subjects without it.
     scope : Scope
         Of the data that the maps were made of.
     left_out : dict of str to str
@@ -61,7 +67,8 @@ class GroupInputs:
     entities: Entities
     subjects: tuple[str, ...]
     masks: dict[str, Path]
-    maps: dict[str, tuple[SubjectMap, ...]]
+    units: tuple[Unit, ...]
+    lacks: Mapping[str, tuple[str, ...]]
     scope: Scope
     left_out: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
@@ -101,17 +108,15 @@ def find_subject_maps(
     InputError
         Subjects are missing or fewer than two, or maps do not match; all offenders.
     """
-    stat = _group_input(model)
+    dataset = _dataset_node(model)
     masks, left_out = _subjects_with_maps(
         output_dir, model.scope, subjects, wanted or {}, allow_missing=allow_missing
     )
-    names = {s: entities_of(path) for s, path in masks.items()}
-    maps = {
-        c.label: tuple(_maps_of(masks, names, c.label, stat)) for c in model.nodes[0].contrasts
-    }
+    table = _find_maps(masks, arriving(model, dataset), dataset.group_settings.group_input)
+    names = [entities_of(path) for path in masks.values()]
     first = next(iter(masks.values()))
-    problems = Problems(check_space(list(names.values()), without_space=without_space))
-    if not any(maps.values()):
+    problems = Problems(check_space(names, without_space=without_space))
+    if not table.rows:
         problems.found.append(
             Problem(
                 "group",
@@ -120,13 +125,19 @@ def find_subject_maps(
                 "see sub-*/excluded.tsv for the reason, and mend events or model",
             )
         )
-    problems.found.extend(check_maps(_by_subject(maps, masks), first, model))
+    problems.found.extend(check_maps(_by_subject(table, masks), first, model))
     problems.attempt(lambda: check_group_mask(group_mask, first))
     problems.stop_if_any()
-    entities = Entities.shared(list(names.values())).without("sub", "desc")
-    scope = _scope_of(first)
-    notes = _notes_on_runs(masks)
-    return GroupInputs(entities, tuple(masks), masks, maps, scope, left_out, notes)
+    return GroupInputs(
+        Entities.shared(names).without("sub", "desc"),
+        tuple(masks),
+        masks,
+        units_of(stage_of(model, "dataset"), table.rows),
+        table.lacks,
+        _scope_of(first),
+        left_out,
+        _notes_on_runs(masks),
+    )
 
 
 def _scope_of(path: Path) -> Scope:
@@ -135,8 +146,8 @@ def _scope_of(path: Path) -> Scope:
     return Scope(json.dumps(selection["Asked"], sort_keys=True), tuple(selection["Derivatives"]))
 
 
-def _group_input(model: StatsModel) -> str:
-    """Return which statistic of the subjects goes up; refuse a model without a Dataset node."""
+def _dataset_node(model: StatsModel) -> Node:
+    """Return the node of the group; refuse a model without."""
     dataset = model.node("dataset")
     if dataset is None:
         raise InputError(
@@ -147,7 +158,7 @@ def _group_input(model: StatsModel) -> str:
                 "add one to the model, or run the participant level only",
             )
         )
-    return dataset.group_settings.group_input
+    return dataset
 
 
 def _subjects_with_maps(
@@ -183,13 +194,11 @@ def _subjects_with_maps(
     return masks, left_out
 
 
-def _by_subject(
-    maps: Mapping[str, Sequence[SubjectMap]], masks: Mapping[str, Path]
-) -> dict[str, list[Path]]:
+def _by_subject(table: MapTable, masks: Mapping[str, Path]) -> dict[str, list[Path]]:
     """List every image that goes up, subject by subject."""
     paths: dict[str, list[Path]] = {}
-    for found in (found for of_contrast in maps.values() for found in of_contrast):
-        paths.setdefault(found.subject, []).append(found.path)
+    for found in table.rows:
+        paths.setdefault(found.entities["sub"], []).append(found.path)
     for subject, mask in masks.items():
         paths.setdefault(subject, []).append(mask)
     return paths
@@ -277,15 +286,20 @@ def _find_masks(output_dir: Path, wanted: Mapping[str, str]) -> dict[str, Path]:
     return {s: paths[0] for s, paths in found.items()}
 
 
-def _maps_of(
-    masks: Mapping[str, Path], names: Mapping[str, Entities], label: str, stat: str
-) -> list[SubjectMap]:
-    found = []
-    for subject, mask in masks.items():
-        entities = names[subject].with_(contrast=label)
-        of_map = entities.without("desc").with_(stat=stat).path("statmap", ".nii.gz")
-        path = mask.with_name(of_map.name)
-        own = mask.with_name(entities.path("mask", ".nii.gz").name)
-        if path.is_file():
-            found.append(SubjectMap(subject, path, own if own.is_file() else mask))
-    return found
+def _find_maps(
+    masks: Mapping[str, Path], contrasts: Sequence[ContrastName], stat: str
+) -> MapTable:
+    """Find each subject's map of each contrast, and the mask that belongs to it."""
+    rows, lacks = [], {}
+    for contrast in contrasts:
+        there = set()
+        for subject, mask in masks.items():
+            entities = entities_of(mask).without("desc")
+            names = entities.with_(contrast=contrast.label)
+            path = mask.with_name(names.with_(stat=stat).path("statmap", ".nii.gz").name)
+            own = mask.with_name(names.with_(desc="analysis").path("mask", ".nii.gz").name)
+            if path.is_file():
+                there.add(subject)
+                rows.append(StatMap(entities, contrast, path, own if own.is_file() else mask))
+        lacks[contrast.label] = tuple(subject for subject in masks if subject not in there)
+    return MapTable(tuple(rows), lacks)

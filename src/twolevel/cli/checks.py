@@ -18,6 +18,7 @@ from twolevel.cli.select import make_selection, subject_labels
 from twolevel.derivatives.publish import derivative_versions, linked_datasets
 from twolevel.derivatives.records import GROUP, Publication, kind_of
 from twolevel.errors import InputError, OutputError, Problem, Problems
+from twolevel.model.graph import run_node
 from twolevel.model.nodes import Scope
 from twolevel.model.override import override
 from twolevel.model.read import find_model, read_model
@@ -189,8 +190,7 @@ def _load_model(options: AnalysisOptions, bids_dir: Path) -> StatsModel:
 
 
 def _has_random_runs(model: StatsModel) -> bool:
-    run = model.node("run")
-    return run is not None and noise_order(run.run_settings.noise_model) > 1
+    return noise_order(run_node(model).run_settings.noise_model) > 1
 
 
 def make_plan(
@@ -244,7 +244,7 @@ def plan_outputs(request: Request, plan: Plan, *, with_group: bool) -> PlannedOu
     with_group : bool
         The group level follows.
     """
-    downsample = request.model.nodes[0].run_settings.downsample
+    downsample = run_node(request.model).run_settings.downsample
     selection = request.model.scope.record
     records, names, of_subjects = {}, {}, []
     for subject, runs in plan.runs.items():
@@ -275,7 +275,7 @@ def check_names(planned: PlannedOutputs, model: StatsModel, folders: Sequence[Pa
     if BY_PERMUTATION & set(descs):
         descs.append(UNCORRECTED)
     written = [entities for names in planned.names.values() for entities in names]
-    check_name_lengths(written, model.nodes[0].contrasts, descs, folders)
+    check_name_lengths(written, run_node(model).contrasts, descs, folders)
 
 
 def check_way(

@@ -14,7 +14,8 @@ from twolevel.derivatives.quality import inflation_notes, low_mean_notes
 from twolevel.derivatives.records import GROUP, record_failure
 from twolevel.errors import InputError, Problems
 from twolevel.files.checkpoint import unfinished_shares
-from twolevel.workflow.submit import Execution, is_at_once, run_group, run_participants
+from twolevel.workflow.engine import Execution
+from twolevel.workflow.submit import is_at_once, run_group, run_participants
 from twolevel.workflow.work_dir import UNFINISHED
 
 if TYPE_CHECKING:
@@ -115,11 +116,12 @@ class Levels:
         self.attempted.append(GROUP)
         notes = list(inputs.notes)
         if self.options.level == "group":  # otherwise it was said of the subjects
-            notes += without_maps(model, {label for label, maps in inputs.maps.items() if maps})
+            there = {unit.contrast.label for unit in inputs.units if unit.contrast}
+            notes += without_maps(model, there)
         self._show_notes(notes, verbose=True)
         node = model.node("dataset")
         n_tests = len(node.group_settings.tests) if node else 0
-        n_contrasts = sum(bool(maps) for maps in inputs.maps.values())
+        n_contrasts = len(inputs.units)
         totals = {"contrast": n_contrasts, "test": n_contrasts * n_tests}
         figures = self.options.draws
         if figures:  # one step for the subjects' coverage, and one for each contrast and test

@@ -11,6 +11,7 @@ from twolevel.bids.run_inputs import output_entities
 from twolevel.bids.selection import EXCLUDED
 from twolevel.checks.maps import find_subject_maps
 from twolevel.derivatives.records import kind_of
+from twolevel.model.graph import run_node
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def find_group(options: RunOptions, request: Request, plan: Plan | None = None) 
     tasks = request.selection.labels.get("task", ())
     if len(tasks) == 1:
         wanted = wanted.with_(task=tasks[0])
-    downsample = request.model.nodes[0].run_settings.downsample
+    downsample = run_node(request.model).run_settings.downsample
     if downsample > 1 and "res" in wanted:
         wanted = wanted.with_(res=f"{wanted['res']}down{downsample}")
     subjects: list[str] | None = list(request.selection.subjects) or None
@@ -57,6 +58,6 @@ def without_maps(model: StatsModel, there: Container[str | None]) -> list[Note]:
     """Name the contrasts that no subject has."""
     return [
         Note("no subject has it; excluded.tsv says why", f"contrast {c.name}", loses_data=True)
-        for c in model.nodes[0].contrasts
+        for c in run_node(model).contrasts
         if c.label not in there
     ]

@@ -40,6 +40,7 @@ from twolevel.derivatives.publish import write_dataset_files
 from twolevel.derivatives.records import GROUP, Publication, kind_of
 from twolevel.errors import InputError, Problems, TwolevelError
 from twolevel.model.declared import checker
+from twolevel.model.graph import run_node
 from twolevel.model.schema_messages import schema_problems
 from twolevel.notes import Note, merged
 from twolevel.report.page import REPORT
@@ -264,7 +265,7 @@ def _check(
         problems.attempt(lambda: check_enough(n_subjects))
         images = [files.mask for runs in plan.runs.values() for files in runs] if plan else []
         like = images[0] if images and not options.fetch else None
-        downsample = request.model.nodes[0].run_settings.downsample
+        downsample = run_node(request.model).run_settings.downsample
         problems.attempt(lambda: check_group_mask(options.group_mask, like, downsample))
     return plan, None
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twolevel.bids.entities import Entities
-    from twolevel.model.nodes import Contrast
-    from twolevel.model.stages import ContrastName, Stage
+    from twolevel.model.nodes import Contrast, ContrastName
+    from twolevel.model.stages import Stage
     from twolevel.space.grid import Grid
     from twolevel.space.mask import Mask
     from twolevel.stats.estimates import Estimate

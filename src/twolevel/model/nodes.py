@@ -77,6 +77,25 @@ class Contrast:
 
 
 @dataclass(frozen=True)
+class ContrastName:
+    """A contrast as the group level names it.
+
+    Attributes
+    ----------
+    name : str
+        As in the model file.
+    label : str
+        As in file names.
+    expression : str
+        In words.
+    """
+
+    name: str
+    label: str
+    expression: str
+
+
+@dataclass(frozen=True)
 class Hrf:
     """Variables to be convolved, and with what.
 

@@ -7,6 +7,7 @@ import json
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from twolevel.model.graph import ancestors
 from twolevel.model.nodes import Scope
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Stage:
     overrides : tuple of (str, value)
         Options that replaced settings of this node.
     digest : str
-        Changes with everything, in this node and those below, that changes numbers.
+        Changes with everything, in this node and those it gets maps from, that changes numbers.
     scope : Scope
         Of the data.
     """
@@ -35,24 +36,22 @@ class Stage:
 
 
 def stage_of(model: StatsModel, level: Level) -> Stage:
-    """Cut from a model what one level needs.
+    """Cut from a model what the node of one level needs.
 
-    A change at a higher level then leaves the results of lower ones valid.
+    A change in nodes that get maps from it then leaves its results valid.
 
     Parameters
     ----------
     level : {"run", "subject", "dataset"}
         The model has a node of it.
     """
-    levels = [node.level for node in model.nodes]
-    index = levels.index(level)
-    node = model.nodes[index]
+    node = next(node for node in model.nodes if node.level == level)
     names = {f.name for f in fields(node.settings)} | ({"seed"} if level == "run" else set())
     return Stage(
         model.name,
         node,
         tuple(item for item in model.overrides if item[0] in names),
-        digest_of(model.nodes[: index + 1]),
+        digest_of((*ancestors(model, node), node)),
         model.scope,
     )
 
@@ -67,7 +66,7 @@ def digest_of(nodes: tuple[Node, ...]) -> str:
     Parameters
     ----------
     nodes : tuple of Node
-        Of a level and those below it.
+        A node, after those it gets maps from.
     """
     said = json.dumps(_said(nodes), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(said.encode()).hexdigest()[:16]
@@ -83,44 +82,3 @@ def _said(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
-
-
-@dataclass(frozen=True)
-class GroupSpec:
-    """What every step of the group level has to know.
-
-    Attributes
-    ----------
-    stage : Stage
-        Of the dataset level.
-    entities : tuple of (str, str)
-        Of the names of its outputs: task, space, resolution.
-    smoothing_fwhm_mm : float
-        Of the runs, for the sidecars.
-    seed : int
-        Of everything random.
-    """
-
-    stage: Stage
-    entities: tuple[tuple[str, str], ...]
-    smoothing_fwhm_mm: float
-    seed: int
-
-
-@dataclass(frozen=True)
-class ContrastName:
-    """A contrast as the group level names it.
-
-    Attributes
-    ----------
-    name : str
-        As in the model file.
-    label : str
-        As in file names.
-    expression : str
-        In words.
-    """
-
-    name: str
-    label: str
-    expression: str

@@ -12,8 +12,8 @@ from pydra.compose import python
 from twolevel.derivatives.maps import in_words, write_statmap
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
+from twolevel.model.nodes import ContrastName
 from twolevel.model.settings import GroupSettings, TestSettings
-from twolevel.model.stages import ContrastName
 from twolevel.stats.inference.cluster_extent import cluster_extent
 from twolevel.stats.inference.cluster_table import cluster_table
 from twolevel.stats.inference.height_control import height_control

@@ -13,7 +13,7 @@ from pydra.compose import python
 from twolevel.derivatives.maps import in_words, write_statmap
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
-from twolevel.model.stages import ContrastName
+from twolevel.model.nodes import ContrastName
 from twolevel.stats.permute.result import Permuted
 from twolevel.tasks.handoff import GroupSpec, has_permuted, load_fitted, load_permuted
 

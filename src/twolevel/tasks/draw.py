@@ -12,8 +12,8 @@ from pydra.compose import python
 from twolevel.bids.entities import Entities, is_mni152
 from twolevel.files.maps import read_map, read_mask
 from twolevel.files.sidecars import read_json
+from twolevel.model.nodes import ContrastName
 from twolevel.model.settings import TestSettings
-from twolevel.model.stages import ContrastName
 from twolevel.report.group_results import find_survivors
 from twolevel.stats.maps.quality import carpet
 from twolevel.tasks.handoff import load_fitted, load_row, load_rows

@@ -22,7 +22,7 @@ from twolevel.derivatives.maps import (
 )
 from twolevel.errors import AnalysisError
 from twolevel.files.maps import read_mask
-from twolevel.model.stages import ContrastName
+from twolevel.model.nodes import ContrastName
 from twolevel.numerics.relabeled_statistics import WHOLE
 from twolevel.space.mask import Mask
 from twolevel.stats.inference.result import GroupContrast

@@ -9,8 +9,8 @@ from fileformats.generic import Directory
 from pydra.compose import python
 
 from twolevel.files.checkpoint import Checkpoint
+from twolevel.model.nodes import ContrastName
 from twolevel.model.settings import GroupSettings
-from twolevel.model.stages import ContrastName
 from twolevel.stats.inference.permutation_fwe import STATISTIC_OF
 from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import make_permutation_model

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fileformats.generic import Directory, File
 from pydra.compose import workflow
 
+from twolevel.model.nodes import ContrastName
 from twolevel.model.settings import TestSettings
-from twolevel.model.stages import ContrastName
 from twolevel.report.words import foremost_test
 from twolevel.tasks.apply_test import ApplyTest
 from twolevel.tasks.compare_tests import CompareTests

@@ -1,12 +1,8 @@
-"""Submitting the workflows."""
+"""What is submitted at each level, and what comes of it."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import os
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,22 +10,21 @@ from typing import Any
 import pydra.engine  # noqa: F401  # must come before other parts of pydra
 from pydra.engine.job import Job
 from pydra.engine.submitter import Submitter
-from pydra.engine.workflow import Workflow
 
 from twolevel.checks.dataset import Plan
 from twolevel.checks.maps import GroupInputs
 from twolevel.derivatives.publish import publish
 from twolevel.derivatives.records import GROUP, Publication, kind_of, record_failure
 from twolevel.errors import AnalysisError, DamagedError, OutputError
+from twolevel.model.graph import run_node
 from twolevel.model.nodes import StatsModel
-from twolevel.model.stages import ContrastName, stage_of
+from twolevel.model.stages import stage_of
 from twolevel.tasks.fingerprint import drawing_fingerprint, numbers_fingerprint
 from twolevel.tasks.handoff import GroupSpec, load_exclusions
 from twolevel.workflow.cache import digest_files, forget_damaged
 from twolevel.workflow.downloads import Downloads
-from twolevel.workflow.events import JobEvent, Listener
+from twolevel.workflow.engine import Execution, Recorder, make_submitter, submit
 from twolevel.workflow.group import GroupLevel
-from twolevel.workflow.interruption import interrupted_between_steps
 from twolevel.workflow.publisher import Outcome, SubjectPublisher
 from twolevel.workflow.sealing import folders_of
 from twolevel.workflow.subject import (
@@ -38,37 +33,8 @@ from twolevel.workflow.subject import (
     Participants,
     SubjectLevel,
 )
-from twolevel.workflow.workers.table import WORKERS
 
 WITHOUT_CONTRAST = "left out of the group: no map of the contrast"
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How jobs are run.
-
-    Attributes
-    ----------
-    cache_root : Path
-        The engine's cache.
-    output_dir : Path
-        Where results are published.
-    worker : str
-        One of `WORKERS`.
-    n_procs : int
-        Size of the pool.
-    listener : Listener
-        Told about every job.
-    overwrite : bool
-        Results may take the place of those of other selections.
-    """
-
-    cache_root: Path
-    output_dir: Path
-    worker: str
-    n_procs: int
-    listener: Listener
-    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,7 +90,7 @@ def run_participants(
     if fetching is None:
         inputs = [run.files.values() for runs in plan.inputs.values() for run in runs]
         digest_files(set().union(*inputs), execution.n_procs)
-    recorder = _Recorder(execution.listener)
+    recorder = Recorder(execution.listener)
     publisher = SubjectPublisher(
         level,
         execution.output_dir,
@@ -132,14 +98,14 @@ def run_participants(
         fetching.downloads if fetching else None,
         overwrite=execution.overwrite,
     )
-    with _submitter(execution, recorder, publisher) as submitter:
+    with make_submitter(execution, recorder, publisher) as submitter:
         if fetching is not None:
             results = {
                 s: Job(t, submitter=submitter, name=s).result()
                 for s, t in zip(subjects, tasks, strict=True)
             }
             fetching.downloads.check(s for s, result in results.items() if result is None)
-        _submit(submitter, whole)
+        submit(submitter, whole)
         for subject, task in zip(subjects, tasks, strict=True):
             if not publisher.has_seen(subject) and not recorder.has_failed(f"sub-{subject}"):
                 _publish_from_cache(subject, task, publisher, submitter)
@@ -167,7 +133,7 @@ def _publish_from_cache(
     if subject in publisher.damaged:
         forget_damaged(Path(submitter.cache_root), publisher.damaged.pop(subject))
     if not publisher.has_seen(subject):
-        _submit(submitter, task)
+        submit(submitter, task)
     if (tree := publisher.damaged.get(subject)) is not None:
         publisher.outcome.failed[subject] = (
             f"{tree} was damaged, computed again, and is damaged once more: look at the disk"
@@ -237,9 +203,9 @@ def run_group(
     """
     planned = Publication(GROUP, kind_of(inputs.entities), model.scope.record)
     whole = _group_task(inputs, model, seed=seed, group_mask=group_mask, figures=figures)
-    recorder = _Recorder(execution.listener)
+    recorder = Recorder(execution.listener)
     outcome = Outcome()
-    with _submitter(execution, recorder) as submitter:
+    with make_submitter(execution, recorder) as submitter:
         try:
             outcome.files = _publish_group(submitter, whole, planned, execution)
         except (AnalysisError, OutputError, DamagedError, OSError) as error:
@@ -255,7 +221,7 @@ def _publish_group(
 ) -> list[Path]:
     """Compute the group and publish it; what is damaged in the cache is computed again."""
     for is_last in (False, True):
-        result = _submit(submitter, whole)
+        result = submit(submitter, whole)
         if result is None or result.errored or result.outputs is None:
             raise AnalysisError  # told by its jobs
         excluded = load_exclusions(Path(result.outputs.comparison))
@@ -282,98 +248,27 @@ def _group_task(
     figures: bool,
 ) -> Any:
     """Write what was found as the inputs of the group's workflow."""
-    stage, run_node = stage_of(model, "dataset"), model.nodes[0]
+    stage = stage_of(model, "dataset")
     masks = {f"sub-{s}": path for s, path in inputs.masks.items()}
     if group_mask is not None:
         masks["group mask"] = group_mask
-    contrasts = [c for c in run_node.contrasts if inputs.maps[c.label]]
-    files = [
-        {f"sub-{m.subject}": {"map": m.path, "mask": m.mask} for m in inputs.maps[c.label]}
-        for c in contrasts
-    ]
-    there = {c.label: {m.subject for m in inputs.maps[c.label]} for c in run_node.contrasts}
+    smoothing_fwhm_mm = run_node(model).run_settings.smoothing_fwhm_mm
     return GroupLevel(
-        spec=GroupSpec(stage, inputs.entities, run_node.run_settings.smoothing_fwhm_mm, seed),
+        spec=GroupSpec(stage, inputs.entities, smoothing_fwhm_mm, seed),
         masks=masks,
-        contrasts=[ContrastName(c.name, c.label, c.expression) for c in contrasts],
-        files=files,
+        contrasts=[unit.contrast for unit in inputs.units],
+        files=[
+            {f"sub-{m.entities['sub']}": {"map": m.path, "mask": m.mask} for m in unit.inputs}
+            for unit in inputs.units
+        ],
         tests=list(stage.node.group_settings.tests),
         left_out={
             "": dict(inputs.left_out),
             **{
-                label: {s: WITHOUT_CONTRAST for s in inputs.subjects if s not in present}
-                for label, present in there.items()
+                label: dict.fromkeys(subjects, WITHOUT_CONTRAST)
+                for label, subjects in inputs.lacks.items()
             },
         },
         software=numbers_fingerprint(),
         drawing=drawing_fingerprint() if figures else None,
     )
-
-
-class _Recorder:
-    """Remembers why jobs failed, and hands every event on."""
-
-    def __init__(self, listener: Listener) -> None:
-        self.listener = listener
-        self.errors: list[JobEvent] = []
-
-    def __call__(self, event: JobEvent) -> None:
-        if event.status == "failed":
-            self.errors.append(event)
-        self.listener(event)
-
-    def has_failed(self, label: str) -> bool:
-        """Tell whether a job failed whose label begins with `label`."""
-        return any(e.label == label or e.label.startswith(f"{label} ") for e in self.errors)
-
-    def error_of(self, label: str) -> str:
-        """Return the errors of jobs whose label begins with `label`, a line each."""
-        own = [
-            e
-            for e in self.errors
-            if e.label == label or e.label.startswith(f"{label} ") or not label
-        ]
-        return "\n".join(f"{e.task} of {e.label}: {e.error}" for e in own) or "unknown error"
-
-
-def _submitter(
-    execution: Execution, listener: Listener, publisher: SubjectPublisher | None = None
-) -> Submitter:
-    # A loop of our own: newer Pythons do not make one for the asking.
-    asyncio.set_event_loop(asyncio.new_event_loop())
-    # Workflows of an earlier call of this process hold paths of files that may be gone since.
-    Workflow.clear_cache()
-    # Workers as objects: keyword arguments would be stored with every job.
-    worker = WORKERS[execution.worker].make(
-        n_procs=execution.n_procs, listener=listener, supervisor=publisher
-    )
-    return Submitter(cache_root=execution.cache_root, worker=worker)
-
-
-def _submit(submitter: Submitter, task: Any) -> Any:
-    here = Path.cwd()
-    logger = logging.getLogger("pydra.submitter")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)  # it prints what is reported below, in its own words
-    try:
-        with (
-            interrupted_between_steps(submitter.loop)
-            if submitter.worker.is_async
-            else nullcontext()
-        ):
-            return submitter(task, raise_errors=False)
-    except BaseException:
-        submitter.worker.kill()
-        _drain(submitter.loop)
-        raise
-    finally:
-        logger.setLevel(level)
-        os.chdir(here)  # the engine changes it
-
-
-def _drain(loop: asyncio.AbstractEventLoop) -> None:
-    """End what is still pending, so that nothing complains when the loop is gone."""
-    pending = asyncio.all_tasks(loop)
-    for task in pending:
-        task.cancel()
-    loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))

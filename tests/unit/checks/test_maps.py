@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from twolevel.bids.entities import Entities
+from twolevel.bids.units import StatMap
 from twolevel.checks.maps import find_subject_maps
 from twolevel.derivatives.maps import model_record, write_mask, write_statmap
 from twolevel.derivatives.records import Publication, record_failure
@@ -94,23 +95,27 @@ def output(tmp_path: Path, model: StatsModel) -> Output:
     return output
 
 
+def maps_of(found: GroupInputs) -> dict[str, list[StatMap]]:
+    return {u.contrast.label: list(u.inputs) for u in found.units if u.contrast is not None}
+
+
 def test_maps_and_masks_of_every_subject_are_found(output):
     found = output.find()
     assert found.subjects == ("01", "02")
     assert found.entities == {"task": "x", "space": "MNI"}
-    assert set(found.maps) == set(LABELS)
-    for label, maps in found.maps.items():
-        assert [m.subject for m in maps] == ["01", "02"]
+    assert set(maps_of(found)) == set(LABELS)
+    for label, maps in maps_of(found).items():
+        assert [m.entities["sub"] for m in maps] == ["01", "02"]
         for m in maps:
-            name = f"sub-{m.subject}_task-x_space-MNI_contrast-{label}_stat-effect_statmap.nii.gz"
-            assert m.path.name == name
-            assert m.mask == found.masks[m.subject]
+            names = m.entities.with_(contrast=label, stat="effect")
+            assert m.path.name == names.path("statmap", ".nii.gz").name
+            assert m.mask == found.masks[m.entities["sub"]]
 
 
 @pytest.mark.parametrize("stat", ["t", "z"])
 def test_the_map_that_goes_up_is_the_one_the_model_asks_for(output, model, stat):
     output.model = override(model, {"group_input": stat})
-    assert all(f"_stat-{stat}_" in m.path.name for m in output.find().maps["cash"])
+    assert all(f"_stat-{stat}_" in m.path.name for m in maps_of(output.find())["cash"])
 
 
 def test_maps_of_single_runs_are_not_taken(output):
@@ -118,15 +123,15 @@ def test_maps_of_single_runs_are_not_taken(output):
     output.write("03", run="1")
     found = output.find()
     assert found.subjects == ("01", "02")
-    assert all("_run-" not in m.path.name for maps in found.maps.values() for m in maps)
+    assert all("_run-" not in m.path.name for maps in maps_of(found).values() for m in maps)
 
 
 def test_a_subject_without_a_contrast_is_left_out_of_it(output):
     output.write("03", labels=tuple(label for label in LABELS if label != "cash"))
     found = output.find()
     assert found.subjects == ("01", "02", "03")
-    assert [m.subject for m in found.maps["cash"]] == ["01", "02"]
-    assert [m.subject for m in found.maps["pumps"]] == ["01", "02", "03"]
+    assert [m.entities["sub"] for m in maps_of(found)["cash"]] == ["01", "02"]
+    assert [m.entities["sub"] for m in maps_of(found)["pumps"]] == ["01", "02", "03"]
 
 
 def test_a_group_without_a_map_of_any_contrast_is_refused(tmp_path, model):
@@ -142,10 +147,10 @@ def test_a_contrast_with_a_mask_of_its_own_uses_it(output):
     names = Entities({"sub": "01", "task": "x", "space": "MNI", "contrast": "cash"})
     empty = Mask(Grid(SHAPE, AFFINE), np.zeros(SHAPE, bool))
     own = write_mask(output.root, names, empty, {"Sources": [""]})
-    first, second = output.find().maps["cash"]
+    first, second = maps_of(output.find())["cash"]
     assert first.mask == own
     assert second.mask == output.find().masks["02"]
-    assert all(m.mask != own for m in output.find().maps["pumps"])
+    assert all(m.mask != own for m in maps_of(output.find())["pumps"])
 
 
 def test_subjects_that_are_named_alone_are_taken(output):

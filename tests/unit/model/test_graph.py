@@ -5,71 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from twolevel.model.graph import (
-    Row,
-    ancestors,
-    arriving,
-    edges_of,
-    expand,
-    in_order,
-)
+from twolevel.model.graph import ancestors, arriving, edges_of, in_order, run_node
 from twolevel.model.nodes import Edge, StatsModel
 from twolevel.model.read import find_model, read_model
-
-TASK = ("task", "T")
+from twolevel.model.stages import stage_of
 
 
 @pytest.fixture(scope="module")
 def model() -> StatsModel:
     return read_model(find_model("balloon", Path()))
-
-
-def runs(*names: tuple[str, str]) -> list[Row]:
-    return [Row((("sub", subject), TASK, ("run", run))) for subject, run in names]
-
-
-def test_there_is_a_unit_for_each_run_subject_and_contrast(model: StatsModel) -> None:
-    units = expand(model, runs(("01", "1"), ("01", "2"), ("02", "1")))
-    by_level = {
-        level: [unit for unit in units if unit.stage.node.level == level]
-        for level in ("run", "subject", "dataset")
-    }
-    assert {level: len(found) for level, found in by_level.items()} == {
-        "run": 3,
-        "subject": 2 * 5,
-        "dataset": 5,
-    }
-    assert [unit.entities for unit in by_level["run"]] == [
-        (("sub", "01"), TASK, ("run", "1")),
-        (("sub", "01"), TASK, ("run", "2")),
-        (("sub", "02"), TASK, ("run", "1")),
-    ]
-    first = by_level["subject"][0]
-    assert first.entities == (("sub", "01"), TASK)
-    assert [row.entities[-1] for row in first.inputs] == [("run", "1"), ("run", "2")]
-    assert {row.contrast for row in first.inputs} == {first.contrast}
-    group = by_level["dataset"][0]
-    assert group.entities == (TASK,)
-    assert [row.entities[0] for row in group.inputs] == [("sub", "01"), ("sub", "02")]
-    assert [unit.contrast.label for unit in by_level["dataset"] if unit.contrast] == [
-        "pumpsMinusControl",
-        "controlMinusPumps",
-        "pumps",
-        "cash",
-        "explode",
-    ]
-
-
-def test_what_all_rows_share_is_in_the_names_and_what_tells_them_apart_is_not(
-    model: StatsModel,
-) -> None:
-    rows = [
-        Row((("sub", "01"), ("ses", "a"), TASK, ("run", "1"), ("space", "S"))),
-        Row((("sub", "01"), ("ses", "a"), TASK, ("run", "2"), ("space", "S"))),
-    ]
-    units = expand(model, rows)
-    assert units[0].entities == rows[0].entities
-    assert units[2].entities == (("sub", "01"), TASK, ("space", "S"))
 
 
 def test_edges_may_be_left_out_and_nodes_may_stand_in_any_order(model: StatsModel) -> None:
@@ -78,13 +22,30 @@ def test_edges_may_be_left_out_and_nodes_may_stand_in_any_order(model: StatsMode
     assert [node.name for node in in_order(backwards)] == ["run", "subject", "group"]
     assert [node.name for node in ancestors(backwards, model.nodes[2])] == ["run", "subject"]
     assert ancestors(backwards, model.nodes[0]) == ()
+    assert run_node(backwards) == model.nodes[0]
 
 
-def test_a_node_gets_the_contrasts_of_its_sources_only(model: StatsModel) -> None:
+def test_a_node_gets_the_contrasts_of_its_sources_each_once(model: StatsModel) -> None:
     other = replace(model.nodes[0], name="other", contrasts=model.nodes[0].contrasts[:1])
     two_roots = replace(
         model, nodes=(*model.nodes, other), edges=(*model.edges, Edge("other", "group"))
     )
-    assert len(arriving(two_roots, model.nodes[1])) == 5
-    assert len(arriving(two_roots, model.nodes[2])) == 5
+    names = [contrast.label for contrast in arriving(two_roots, model.nodes[2])]
+    assert names == [contrast.label for contrast in model.nodes[0].contrasts]
     assert arriving(model, model.nodes[0]) == ()
+
+
+def test_nothing_goes_on_from_a_node_that_passes_nothing_on(model: StatsModel) -> None:
+    silent = replace(model.nodes[1], dummy_contrasts=False)
+    changed = replace(model, nodes=(model.nodes[0], silent, model.nodes[2]))
+    assert arriving(changed, model.nodes[2]) == ()
+
+
+def test_the_digest_of_a_node_is_that_of_itself_and_what_comes_before(model: StatsModel) -> None:
+    backwards = replace(model, nodes=model.nodes[::-1])
+    group = replace(model.nodes[2], name="other group")
+    changed = replace(model, nodes=(*model.nodes[:2], group), edges=())
+    for level in ("run", "subject", "dataset"):
+        digest = stage_of(model, level).digest
+        assert stage_of(backwards, level).digest == digest
+        assert (stage_of(changed, level).digest == digest) is (level != "dataset")

@@ -12,9 +12,10 @@ import pytest
 
 from twolevel.bids.entities import Entities
 from twolevel.files.nifti import write_image
+from twolevel.model.nodes import ContrastName
 from twolevel.model.read import presets, read_model
 from twolevel.model.settings import TestName, TestSettings
-from twolevel.model.stages import ContrastName, stage_of
+from twolevel.model.stages import stage_of
 from twolevel.report import carpet, figures
 from twolevel.stats.maps.quality import carpet as carpet_of
 from twolevel.tasks.apply_test import apply_test, carry_out

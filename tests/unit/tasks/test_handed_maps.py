@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from twolevel.files.nifti import write_image
-from twolevel.model.stages import ContrastName
+from twolevel.model.nodes import ContrastName
 from twolevel.space.mask import Mask
 from twolevel.stats.estimates import FEstimate, TEstimate
 from twolevel.stats.inference.result import GroupContrast

@@ -10,8 +10,8 @@ import pytest
 
 from twolevel.files.checkpoint import Checkpoint, unfinished_shares
 from twolevel.files.nifti import write_image
+from twolevel.model.nodes import ContrastName
 from twolevel.model.settings import GroupSettings, TestSettings
-from twolevel.model.stages import ContrastName
 from twolevel.space.mask import Mask
 from twolevel.stats.maps.design import make_map_design
 from twolevel.stats.permute import loop as permutation

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from twolevel.bids.entities import Entities
-from twolevel.derivatives.exclusions import Exclusion, read_exclusions
+from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
 from twolevel.derivatives.records import Publication, read_publications
 from twolevel.errors import TransferError
 from twolevel.files.sealed import seal
 from twolevel.notes import merged
-from twolevel.tasks.handoff import save_exclusions
+from twolevel.tasks.handoff import EXCLUSIONS
 from twolevel.workflow.publisher import SubjectPublisher
 
 FUNC = "sub-{0}/func/sub-{0}_task-x"
@@ -60,7 +60,7 @@ def results(tmp_path: Path):
             path.parent.mkdir(parents=True)
             path.write_text(what)
             trees.append(tree)
-        save_exclusions(trees[2], [LEFT_OUT] if subject == "02" else [])
+        write_exclusions(trees[2] / EXCLUSIONS, [LEFT_OUT] if subject == "02" else [])
         for tree in trees:
             seal(tree)
         design, run, whole = trees

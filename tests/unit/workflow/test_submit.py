@@ -15,14 +15,15 @@ from pydra.engine.workflow import Workflow
 
 from twolevel.model.override import override
 from twolevel.model.read import presets, read_model
+from twolevel.workflow.engine import Execution, Recorder, make_submitter, submit
 from twolevel.workflow.events import JobEvent
-from twolevel.workflow.submit import Execution, _Recorder, _submit, _submitter, is_at_once
+from twolevel.workflow.submit import is_at_once
 
 
 @pytest.fixture
-def recorder() -> _Recorder:
+def recorder() -> Recorder:
     """A recorder that was told of two failures."""
-    recorder = _Recorder(lambda _: None)
+    recorder = Recorder(lambda _: None)
     recorder(JobEvent("FitRun", "sub-1 run-1", "done"))
     recorder(JobEvent("FitRun", "sub-10 run-2", "failed", "no voxel is left"))
     recorder(JobEvent("CombineRuns", "sub-3", "failed", "no run is left"))
@@ -45,7 +46,7 @@ def test_the_errors_of_a_group_are_all_that_there_are(recorder):
 
 def test_every_event_is_handed_on():
     told: list[JobEvent] = []
-    recorder = _Recorder(told.append)
+    recorder = Recorder(told.append)
     events = [JobEvent("FitRun", "sub-1 run-1", status) for status in ("running", "failed")]
     for event in events:
         recorder(event)
@@ -62,7 +63,7 @@ def test_whether_runs_are_fitted_at_once_is_a_setting_of_the_subject(first_level
 def test_a_submitter_knows_nothing_of_an_earlier_call(tmp_path, worker):
     Workflow._constructed_cache["task"][frozenset({"x"})]["hash"] = "of an earlier call"
     execution = Execution(tmp_path, tmp_path / "out", worker, 2, lambda _: None)
-    with _submitter(execution, execution.listener) as submitter:
+    with make_submitter(execution, execution.listener) as submitter:
         assert not Workflow._constructed_cache
         assert submitter.worker.n_procs == 2
         assert submitter.loop is asyncio.get_event_loop_policy().get_event_loop()
@@ -97,10 +98,10 @@ def test_folder_and_log_are_put_back_and_no_job_outlives_an_interruption(tmp_pat
     logger = logging.getLogger("pydra.submitter")
     level = logger.level
     if error is None:
-        assert _submit(engine, "task") == "task"
+        assert submit(engine, "task") == "task"
     else:
         with pytest.raises(type(error)):
-            _submit(engine, "task")
+            submit(engine, "task")
     assert engine.killed is (error is not None)
     assert engine.level == logging.CRITICAL
     assert logger.level == level

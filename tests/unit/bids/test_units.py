@@ -1,0 +1,69 @@
+"""Maps become the rows of units, by what a node is grouped by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from twolevel.bids.entities import Entities
+from twolevel.bids.units import StatMap, units_of
+from twolevel.model.nodes import ContrastName
+from twolevel.model.read import find_model, read_model
+from twolevel.model.stages import Stage, stage_of
+
+A, B = (ContrastName(name, name, f"1*{name}") for name in "ab")
+
+
+def a_map(contrast: ContrastName, **entities: str) -> StatMap:
+    names = Entities({"task": "t", "space": "MNI", **entities})
+    return StatMap(names, contrast, Path(f"{contrast.label}.nii.gz"), Path("mask.nii.gz"))
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return stage_of(read_model(find_model("balloon", Path())), "dataset")
+
+
+def grouped_by(stage: Stage, *keys: str) -> Stage:
+    return replace(stage, node=replace(stage.node, group_by=keys))
+
+
+def test_there_is_a_unit_for_each_contrast_with_a_row_for_each_subject(stage):
+    maps = [a_map(c, sub=s) for c in (A, B) for s in ("01", "02")]
+    units = units_of(stage, maps)
+    assert [unit.contrast for unit in units] == [A, B]
+    assert [unit.inputs for unit in units] == [tuple(maps[:2]), tuple(maps[2:])]
+    assert {unit.entities for unit in units} == {Entities({"task": "t", "space": "MNI"})}
+    assert {unit.digest for unit in units} == {stage.digest}
+
+
+def test_what_a_node_is_grouped_by_stays_in_the_names(stage):
+    maps = [a_map(A, sub=sub, ses=ses, run=run) for sub in "12" for ses in "ab" for run in "12"]
+    (group,) = units_of(stage, maps)
+    assert not {"sub", "ses", "run"} & group.entities.keys()
+    by_subject = units_of(grouped_by(stage, "subject", "contrast"), maps)
+    assert [unit.entities["sub"] for unit in by_subject] == ["1", "2"]
+    by_session = units_of(grouped_by(stage, "session", "subject", "contrast"), maps)
+    assert [(unit.entities["sub"], unit.entities["ses"]) for unit in by_session] == [
+        ("1", "a"), ("1", "b"), ("2", "a"), ("2", "b"),
+    ]  # fmt: skip
+    assert [len(unit.inputs) for unit in by_session] == [2, 2, 2, 2]
+
+
+def test_without_the_contrast_maps_of_several_are_rows_of_one_design(stage):
+    maps = [a_map(c, sub=s) for s in ("01", "02") for c in (A, B)]
+    units = units_of(grouped_by(stage, "subject"), maps)
+    assert [unit.contrast for unit in units] == [None, None]
+    assert [row.contrast for row in units[0].inputs] == [A, B]
+
+
+def test_only_what_all_rows_share_names_a_unit(stage):
+    maps = [a_map(A, sub="01"), replace(a_map(A, sub="02"), entities=Entities({"sub": "02"}))]
+    (unit,) = units_of(stage, maps)
+    assert unit.entities == Entities()
+
+
+def test_no_maps_are_no_units(stage):
+    assert units_of(stage, []) == ()
