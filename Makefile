@@ -11,16 +11,21 @@ SCRIPTS := $(TEMPLATES)/viewer.js
 TEXT := $(wildcard *.md *.toml *.txt *.in *.cff Makefile .pre-commit-config.yaml .ci/* \
 	.github/workflows/* changelog.d/* benchmarks/*.md $(TEMPLATES)/*)
 TESTS := tests
+# Two at a time, a file to each, those that take longest first.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long"
 
-.PHONY: demo test test-lowest test-newest test-resolved coverage changelog bench requirements clean
+.PHONY: demo test long test-lowest test-newest test-resolved coverage changelog bench requirements clean
 .PHONY: check check-python check-report check-text check-changelog format
 
 demo: $(VENV)/installed
 	$(BIN)/twolevel demo demo
 
-# Two at a time, a file to each; `make long` runs what does not fit, before an issue is closed.
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
+	$(PYTEST) $(TESTS)
+
+# What the tests of every commit leave out: before an issue is closed.
+long: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m long $(TESTS)
 
 # The checks, which CI runs and which pre-commit runs of what a commit changes.
 check: check-python check-report check-text check-changelog
@@ -51,9 +56,9 @@ format: $(VENV)/installed-test
 	$(BIN)/ruff format $(FOLDERS)
 	$(BIN)/deno fmt --no-config --quiet --line-width 99 $(SCRIPTS)
 
-# What the tests of a minute reach, and no less than the floor in pyproject.toml.
+# What the tests reach, and no less than the floor in pyproject.toml.
 coverage: $(VENV)/installed-test
-	$(BIN)/python -m pytest -m "not slow" $(TESTS) --cov
+	$(PYTEST) $(TESTS) --cov
 
 # The tests with the lowest versions that pyproject.toml allows and with the newest that there are,
 # each in an environment of its own. `make test-lowest TESTS=tests/unit` runs some of them.
@@ -70,7 +75,7 @@ test-resolved: $(VENV)/created
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --requirement $(VENV)/requirements.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	$(BIN)/python -c "import twolevel"
-	$(BIN)/python -m pytest $(TESTS)
+	$(PYTEST) $(TESTS)
 
 # The fragments of changelog.d become the section of this version: make changelog VERSION=0.2.0
 changelog: $(VENV)/installed-test

@@ -22,8 +22,6 @@ from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwrig
 
 import twolevel
 
-pytestmark = pytest.mark.slow
-
 SCREENSHOTS = Path(os.environ.get("TWOLEVEL_SCREENSHOTS", "build/screenshots"))
 WIDE, PHONE = {"width": 1250, "height": 900}, {"width": 390, "height": 844}
 

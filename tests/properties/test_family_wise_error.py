@@ -40,6 +40,7 @@ DESIGNS = {
     "two samples": (GROUPS, [1, -1]),
     "two samples, covariate": (np.column_stack([GROUPS, AGES]), [1, -1, 0]),
 }
+SHORT = ("one sample", "two samples, covariate")  # the simplest, and the one that has it all
 
 
 def noise(number: int) -> NDArray[np.float32]:
@@ -67,7 +68,10 @@ def counts_of(name: str, sides: Literal[1, 2]) -> Counter[str]:
 
 @pytest.mark.parametrize("test", STATISTIC_OF)
 @pytest.mark.parametrize("sides", [1, 2])
-@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in SHORT else [pytest.mark.long]) for name in DESIGNS],
+)
 def test_permutations_keep_the_attainable_level(name, sides, test):
     step = sides if name.startswith("one sample") else 1
     level = np.floor(ALPHA * N_PERM / step + 1e-9) * step / N_PERM
