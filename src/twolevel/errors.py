@@ -156,15 +156,7 @@ class Problems:
 
 
 def did_you_mean(name: str, there: Iterable[str]) -> str:
-    """Suggest the name that resembles `name` most, as a sentence, or nothing.
-
-    Parameters
-    ----------
-    name : str
-        What was asked for.
-    there : iterable of str
-        What exists.
-    """
+    """Suggest the name that resembles `name` most, as a sentence, or nothing."""
     there = list(there)
     last_parts = [t for t in there if t.split(".")[-1] == name]
     near = (

@@ -37,15 +37,7 @@ class Note:
 def merged(notes: Iterable[Note], *, every_place: bool = False) -> list[str]:
     """Write notes as lines, those that say the same as one, those that lose data first.
 
-    Parameters
-    ----------
-    every_place : bool
-        Name all places with their details, rather than the first ones.
-
-    Returns
-    -------
-    list of str
-        A line for each thing that is worth knowing; never fewer.
+    Only the first places of a note are named, unless every one is wanted with its details.
     """
     places: dict[tuple[bool, str], dict[tuple[str, str], None]] = {}
     for note in notes:

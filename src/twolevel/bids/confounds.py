@@ -169,17 +169,9 @@ def _refuse_cells(
 
 
 def framewise_displacement(table: Path | str) -> NDArray[np.float64] | None:
-    """Read how far the head moved from volume to volume, as the preprocessing computed it.
+    """Read how far the head moved from volume to volume, in mm, as the preprocessing computed it.
 
-    Parameters
-    ----------
-    table : Path or str
-        ``*_desc-confounds_timeseries.tsv``.
-
-    Returns
-    -------
-    ndarray of shape (n_volumes,) or None
-        In mm, NaN where it is missing, as in the first volume; None where there is no such column.
+    NaN where it is missing, as in the first volume; None where there is no such column.
     """
     raw = read_tsv(table)
     if DISPLACEMENT not in raw:

@@ -146,13 +146,7 @@ class Entities(Mapping[str, str]):
         return Path(f"sub-{self['sub']}", *session, "func")
 
     def path(self, suffix: str, extension: str) -> Path:
-        """Return folder and name of a file of these entities, relative to its dataset.
-
-        Parameters
-        ----------
-        extension : str
-            With its dot.
-        """
+        """Return folder and name of a file of these entities in its dataset."""
         pairs = [f"{key}-{label}" for key, label in self._labels.items()]
         return self.folder / ("_".join([*pairs, suffix]) + extension)
 
@@ -175,13 +169,7 @@ class BidsName:
 
 
 def parse_name(path: Path | str) -> BidsName | None:
-    """Take a file name apart.
-
-    Returns
-    -------
-    BidsName or None
-        None where the name is not of the form ``key-value_..._suffix.extension``.
-    """
+    """Take a name ``key-value_..._suffix.extension`` apart; None where it is not of that form."""
     stem, dot, extension = Path(path).name.partition(".")
     *pairs, suffix = stem.split("_")
     if not dot or not re.fullmatch(r"[A-Za-z0-9]+", suffix):
@@ -202,23 +190,14 @@ def entities_of(path: Path | str) -> Entities:
 
 
 def is_mni152(space: str | None) -> bool:
-    """Tell whether a space is that of the adult MNI152 brain: its template and atlases fit.
-
-    Parameters
-    ----------
-    space : str or None
-        Label, as in ``space-MNI152NLin2009cAsym``.
-    """
+    """Tell whether a space is that of the adult MNI152 brain: its template and atlases fit."""
     return space is not None and space.startswith("MNI152")
 
 
 def is_common_space(entities: Entities) -> bool:
     """Tell whether images of these entities can be compared across subjects, voxel by voxel.
 
-    Returns
-    -------
-    bool
-        False for the spaces of single heads (`NATIVE_SPACES`), and without a ``space`` entity,
-        which means the space of the run itself unless the user says otherwise.
+    Not so the spaces of single heads (`NATIVE_SPACES`), and images without a ``space`` entity,
+    which are in the space of the run itself unless the user says otherwise.
     """
     return "space" in entities and entities["space"] not in NATIVE_SPACES

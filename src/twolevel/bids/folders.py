@@ -20,18 +20,7 @@ OLD_NAME = re.compile(r"_bold(_space-[A-Za-z0-9]+)?_(preproc|brainmask|confounds
 
 
 def missing_folders(bids_dir: Path, derivatives: Sequence[Path]) -> list[Problem]:
-    """Refuse folders that are not there, or that hold no subject.
-
-    Parameters
-    ----------
-    bids_dir : Path
-        The raw dataset.
-
-    Returns
-    -------
-    list of Problem
-        With the folders that were probably meant.
-    """
+    """Refuse folders that are not there or hold no subject; name those that may be meant."""
     problems = []
     if _has_no_subject(bids_dir) and not any(bids_dir.glob("*_events.tsv")):
         problems.append(
@@ -106,13 +95,7 @@ def _files(root: Path, pattern: str) -> Iterator[Path]:
 
 
 def no_images(derivatives: Iterable[Path]) -> list[Problem]:
-    """Say why derivatives hold no preprocessed image at all.
-
-    Returns
-    -------
-    list of Problem
-        One for each dataset; empty where one of them has such an image.
-    """
+    """Say of each dataset why it holds no preprocessed image; nothing where one has some."""
     problems = []
     for root in derivatives:
         names = [path.name for path in _files(root, "*")]

@@ -14,18 +14,7 @@ if TYPE_CHECKING:
 
 
 def list_subjects(*folders: Path) -> list[str]:
-    """List the labels of the subjects that have a folder in a dataset.
-
-    Parameters
-    ----------
-    *folders : Path
-        Roots of datasets.
-
-    Returns
-    -------
-    list of str
-        Sorted, without ``sub-``.
-    """
+    """List the labels of subjects with a folder in these datasets, sorted, without ``sub-``."""
     return sorted({p.name[4:] for f in folders for p in f.glob("sub-*") if p.is_dir()})
 
 
@@ -53,20 +42,7 @@ def closest(inherited: Sequence[Path]) -> list[Path]:
 
 
 def find_sidecars(root: Path, path: Path) -> list[Path]:
-    """List the JSON files that apply to a file by the inheritance principle.
-
-    Parameters
-    ----------
-    root : Path
-        Of the dataset.
-    path : Path
-        The file, by a name of the standard.
-
-    Returns
-    -------
-    list of Path
-        From the root down; later ones win.
-    """
+    """List the JSON files that apply to a file by the inheritance principle; later ones win."""
     name = parse_name(path)
     if name is None:
         return []
@@ -76,19 +52,9 @@ def find_sidecars(root: Path, path: Path) -> list[Path]:
 def inherited_files(
     root: Path, folder: Path, entities: Entities, suffix: str, extension: str
 ) -> list[Path]:
-    """List the files that apply, by the inheritance principle, to those of these entities.
+    """List the files that apply, by inheritance, to those of these entities in a folder.
 
-    Parameters
-    ----------
-    root : Path
-        Of the dataset.
-    folder : Path
-        Where what they apply to lies.
-
-    Returns
-    -------
-    list of Path
-        From the root down.
+    They come from the root down.
     """
     there = entities.normalised()
     found: list[Path] = []

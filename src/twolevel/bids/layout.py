@@ -30,24 +30,11 @@ OF_A_SCAN = ("sub", "ses", "task", "run", "dir")
 def find_runs(
     bids_dir: Path, derivatives: Sequence[Path], selection: Selection
 ) -> tuple[list[RunFiles], list[Problem]]:
-    """Find every run that has events or a preprocessed BOLD image.
+    """Find every run that has events or a preprocessed BOLD image, in order of their entities.
 
     Raw and derivative files belong together when all entities that do not describe the space are
-    equal. Raw BOLD images are never looked for.
-
-    Parameters
-    ----------
-    bids_dir : Path
-        The raw dataset.
-    derivatives : sequence of Path
-        Roots of derivative datasets in fMRIPrep layout.
-
-    Returns
-    -------
-    runs : list of RunFiles
-        In order of their entities.
-    problems : list of Problem
-        A choice of task or space that the selection leaves open.
+    equal. Raw BOLD images are never looked for. The problems say which choice of task or space the
+    selection leaves open.
     """
     raw = files_of_runs(bids_dir, selection.subjects)
     prepared = [item for root in derivatives for item in files_of_runs(root, selection.subjects)]

@@ -77,13 +77,7 @@ class RunInputs:
 
 
 def dataset_links(bids_dir: Path, derivatives: Sequence[Path]) -> dict[str, Path]:
-    """Name the datasets that BIDS URIs refer to.
-
-    Returns
-    -------
-    dict of str to Path
-        ``raw``, and each derivative dataset under the name of its folder.
-    """
+    """Name the datasets of BIDS URIs: ``raw``, and derivatives by the name of their folder."""
     links = {"raw": bids_dir}
     for root in derivatives:
         name = "".join(c for c in root.name if c.isalnum()) or "derivatives"
@@ -96,18 +90,7 @@ def dataset_links(bids_dir: Path, derivatives: Sequence[Path]) -> dict[str, Path
 
 
 def source_uri(path: Path, links: Mapping[str, Path]) -> str:
-    """Write the BIDS URI of a file.
-
-    Parameters
-    ----------
-    links : mapping of str to Path
-        See `dataset_links`.
-
-    Returns
-    -------
-    str
-        ``bids:raw:sub-01/func/...``: the innermost dataset that holds the file.
-    """
+    """Write the BIDS URI of a file by the innermost dataset around it: ``bids:raw:sub-01/...``."""
     holding = [(name, root) for name, root in links.items() if root in path.parents]
     name, root = max(holding, key=lambda item: len(item[1].parts))
     return f"bids:{name}:{path.relative_to(root).as_posix()}"
@@ -182,15 +165,10 @@ def _repetition_time(files: RunFiles) -> float:
 
 
 def start_time_source(files: RunFiles) -> str:
-    """Say what the start time of a run comes from.
+    """Say what the start time of a run comes from: `STATED`, `ASSUMED` or `UNKNOWN`.
 
     fMRIPrep shifts slices to the middle of the repetition time unless told otherwise, and older
     versions of it do not say so in StartTime.
-
-    Returns
-    -------
-    str
-        `STATED`, `ASSUMED` or `UNKNOWN`.
     """
     contents = {path: read_json(path) for path in files.derivative_sidecars}
     if any("StartTime" in content for content in contents.values()):
@@ -259,13 +237,7 @@ def _seconds(value: object, key: str, path: Path) -> float:
 
 
 def output_entities(files: RunFiles, downsample: int) -> Entities:
-    """Return the entities of the names of a run's outputs.
-
-    Parameters
-    ----------
-    downsample : int
-        Changes ``res``.
-    """
+    """Return the entities of the names of a run's outputs; down-sampling changes ``res``."""
     if downsample == 1:
         return files.entities
     return files.entities.with_(res=f"{files.entities.get('res', '')}down{downsample}")
@@ -280,20 +252,9 @@ def gather(
     confounds: bool,
     downsample: int,
 ) -> RunInputs:
-    """Describe a run whose files have passed the checks.
+    """Describe a run whose files have passed the checks: nothing that the model needs is missing.
 
-    Parameters
-    ----------
-    files : RunFiles
-        Nothing that the model needs is missing.
-    repetition_time, start_time : float
-        Seconds.
-    links : mapping of str to Path
-        See `dataset_links`.
-    confounds : bool
-        Whether the model takes confounds.
-    downsample : int
-        Changes ``res`` in the names of outputs.
+    Times are in seconds; down-sampling changes ``res`` in the names of outputs.
     """
     kinds = ["bold", "mask", "events", *(["confounds", "confounds_json"] if confounds else [])]
     there = {kind: path for kind in kinds if (path := getattr(files, kind)) is not None}

@@ -46,18 +46,7 @@ class RunFiles:
 
 
 def averaged_sessions(sessions: Iterable[Iterable[str]]) -> str:
-    """Say that sessions are averaged as if they were runs, where they are.
-
-    Parameters
-    ----------
-    sessions : iterable of iterable of str
-        Labels of the sessions of each subject's runs.
-
-    Returns
-    -------
-    str
-        Empty where no subject has several.
-    """
+    """Say that sessions (of each subject) are averaged as if they were runs; empty if none are."""
     numbers = sorted({len(set(labels)) for labels in sessions})
     if not numbers or numbers[-1] < 2:
         return ""

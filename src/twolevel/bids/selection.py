@@ -99,13 +99,7 @@ def _unknown(asked: str, labels: Sequence[str], there: Sequence[str]) -> list[Pr
 
 
 def nobody_left(subjects: Iterable[str]) -> Problem:
-    """Say that every subject is excluded.
-
-    Parameters
-    ----------
-    subjects : iterable of str
-        Those that were to be taken.
-    """
+    """Say that every subject is excluded."""
     return Problem(
         "--exclude-participant-label",
         "every subject is excluded",
@@ -117,19 +111,7 @@ def nobody_left(subjects: Iterable[str]) -> Problem:
 def select_runs(
     bids_dir: Path, derivatives: Sequence[Path], selection: Selection
 ) -> list[RunFiles]:
-    """Find the runs of a selection.
-
-    Parameters
-    ----------
-    bids_dir : Path
-        The raw dataset.
-    derivatives : sequence of Path
-        Roots of derivative datasets in fMRIPrep layout.
-
-    Returns
-    -------
-    list of RunFiles
-        At least one.
+    """Find the runs of a selection, one at least.
 
     Raises
     ------

@@ -64,10 +64,8 @@ class Selection:
     def asked(self) -> dict[str, list[str | None]]:
         """Return what was asked for beside subjects and space, to be recorded and compared.
 
-        Returns
-        -------
-        dict of str to list
-            By pybids's names of the entities, in their order; None for files without the entity.
+        The keys are pybids's names of the entities, in their order; None stands for files without
+        the entity.
         """
         return {
             PYBIDS_NAMES[key]: [None if value == ABSENT else value for value in values]

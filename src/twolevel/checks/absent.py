@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 
 
 def missing_files(files: RunFiles, kinds: Sequence[str]) -> list[Problem]:
-    """Describe the files that a run lacks.
-
-    Parameters
-    ----------
-    kinds : sequence of str
-        Of ``bold``, ``mask``, ``events``, ``confounds``.
-    """
+    """Describe which files of these kinds (``bold``, ``mask``, ``events``, ...) a run lacks."""
     expected = {
         "bold": "*_desc-preproc_bold.nii.gz of this run and space in the derivatives",
         "mask": "*_desc-brain_mask.nii.gz of this run and space in the derivatives",

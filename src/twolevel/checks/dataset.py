@@ -91,25 +91,10 @@ def check_inputs(
     progress: Callable[[int, int], None] | None = None,
     which: Checks | None = None,
 ) -> Plan:
-    """Find and check everything that the participant level reads.
+    """Find and check everything that the participant level reads, and raise all offenders at once.
 
-    Parameters
-    ----------
-    bids_dir : Path
-        The raw dataset.
-    derivatives : sequence of Path
-        Roots of derivative datasets in fMRIPrep layout.
-    links : dict of str to Path, optional
-        Datasets by the names that BIDS URIs use; default those of `dataset_links`.
-    progress : callable, optional
-        Called with the number of runs checked and their total.
-    which : Checks, optional
-        Which checks; default all.
-
-    Raises
-    ------
-    InputError
-        With all offenders.
+    Sources are named by `links`, by default those of `dataset_links`; `progress` is called with
+    the number of runs checked and their total.
     """
     which = which or Checks()
     if (node := model.node("run")) is None:
@@ -215,22 +200,7 @@ def _check_common_space(runs: Sequence[RunFiles]) -> list[Problem]:
 
 
 def check_subject(runs: Sequence[RunFiles], node: Node, links: dict[str, Path]) -> list[RunInputs]:
-    """Check the runs of a subject once their images are there.
-
-    Parameters
-    ----------
-    runs : sequence of RunFiles
-        Of one subject.
-    node : Node
-        Of the run level.
-    links : dict of str to Path
-        Datasets by the names that BIDS URIs use.
-
-    Raises
-    ------
-    InputError
-        With all offenders.
-    """
+    """Check the runs of a subject once their images are there, and raise all offenders at once."""
     problems = Problems()
     attempts = [problems.attempt(partial(check_run, files, node, links)) for files in runs]
     checked = [run for run in attempts if run is not None]

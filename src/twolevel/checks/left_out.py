@@ -20,18 +20,9 @@ if TYPE_CHECKING:
 def left_out_runs(
     failed: Iterable[tuple[RunFiles, Sequence[Problem]]], roots: Sequence[Path]
 ) -> dict[str, dict[str, Exclusion]]:
-    """Record the runs that failed their checks.
+    """Record the runs that failed their checks, by subject and by the name of the run.
 
-    Parameters
-    ----------
-    failed : iterable of (RunFiles, sequence of Problem)
-    roots : sequence of Path
-        Of the datasets: no record holds the path of a machine.
-
-    Returns
-    -------
-    dict of str to dict of str to Exclusion
-        By subject and by the name of the run.
+    Paths are written relative to the datasets' roots: no record holds the path of a machine.
     """
     found: dict[str, dict[str, Exclusion]] = {}
     for files, problems in failed:
@@ -51,17 +42,7 @@ def _without_run(where: str, files: RunFiles) -> str:
 def left_out_subjects(
     runs: Mapping[str, Mapping[str, Exclusion]], analysed: Container[str], excluded: Sequence[str]
 ) -> dict[str, str]:
-    """Say which subjects are left out, and why.
-
-    Parameters
-    ----------
-    runs : mapping
-        See `left_out_runs`.
-    analysed : container of str
-        Subjects of whom some run is analysed.
-    excluded : sequence of str
-        Subjects that the user excludes.
-    """
+    """Say which subjects are left out, and why: excluded by the user, or no run is analysed."""
     subjects = dict.fromkeys(excluded, EXCLUDED)
     for subject, of_subject in runs.items():
         if subject not in analysed:
@@ -73,15 +54,7 @@ def left_out_subjects(
 def notes_on_left_out(
     runs: Mapping[str, Mapping[str, Exclusion]], subjects: Mapping[str, str]
 ) -> list[Note]:
-    """Say what is left out.
-
-    Parameters
-    ----------
-    runs : mapping
-        See `left_out_runs`.
-    subjects : mapping of str to str
-        See `left_out_subjects`.
-    """
+    """Say which runs and subjects are left out."""
     notes = [
         Note("left out, because it lacks a file or fails its checks", name, run.reason, True)
         for of_subject in runs.values()

@@ -21,14 +21,7 @@ DEEPEST = len("/cache/python-/out") + 32  # where a work folder keeps the tree o
 def longest_path(entities: Entities, label: str, descs: Sequence[str]) -> Path:
     """Return the place of that file of a contrast which has the longest name.
 
-    Parameters
-    ----------
-    entities : Entities
-        Of a run, a subject or the group.
-    label : str
-        Of the contrast.
-    descs : sequence of str
-        Of the maps of the group: its tests, and what relabelings give besides.
+    `descs` are those of the maps of the group: its tests, and what relabelings give besides.
     """
     names = entities.with_(contrast=label)
     paths = [names.with_(stat="variance").path("statmap", ".nii.gz")]

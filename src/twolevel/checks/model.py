@@ -104,25 +104,13 @@ def _misspelt(path: Path | str, events: pd.DataFrame, node: Node) -> Iterable[Pr
 
 
 def not_taken(events: pd.DataFrame, variables: RunVariables, factors: Sequence[str]) -> pd.Index:
-    """Tell which events are in no regressor.
-
-    Returns
-    -------
-    pandas.Index
-        Labels of rows.
-    """
+    """Return the labels of the rows of events that are in no regressor."""
     taken = {i for rows in rows_taken(events, variables, factors).values() for i in rows}
     return events.index[~events.index.isin(taken)]
 
 
 def levels_of(events: pd.DataFrame, factors: Sequence[str]) -> dict[tuple[str, ...], list[int]]:
-    """Sort events by their levels.
-
-    Returns
-    -------
-    dict of tuple of str to list of int
-        Labels of rows by their ``factor.level``, one a factor that has a value.
-    """
+    """Sort the rows of events by their ``factor.level``, one for each factor that has a value."""
     sorted_rows: dict[tuple[str, ...], list[int]] = {}
     for row, values in zip(
         events.index, events[list(factors)].itertuples(index=False), strict=True
@@ -134,15 +122,7 @@ def levels_of(events: pd.DataFrame, factors: Sequence[str]) -> dict[tuple[str, .
 
 
 def check_model(runs: Sequence[CheckedTables], node: Node) -> tuple[list[Problem], list[Note]]:
-    """Check that what the model names is there, in some run at least.
-
-    Parameters
-    ----------
-    runs : sequence of CheckedTables
-        At least one.
-    node : Node
-        Of the run level.
-    """
+    """Check that what the model names is there, in some run at least."""
     conditions = dict.fromkeys(v for run in runs for v in run.variables.conditions)
     confounds = dict.fromkeys(v for run in runs for v in run.variables.confounds)
     available = sorted({v for run in runs for v in run.variables.available})

@@ -37,10 +37,7 @@ OWN_FILES: dict[str, set[str] | None] = {
 def check_output(output_dir: Path, work_dir: Path, request_dirs: list[Path]) -> None:
     """Refuse folders that must not, or cannot, be written.
 
-    Parameters
-    ----------
-    request_dirs : list of Path
-        The raw dataset first, then the derivatives.
+    The raw dataset comes first among the requested folders, then the derivatives.
     """
     raw, *derivatives = request_dirs
     problems = []
@@ -173,12 +170,8 @@ def find_in_the_way(
 ) -> InTheWay:
     """Find what lies where a call is going to write, and was not made of the same selection.
 
-    Parameters
-    ----------
-    planned : iterable of Publication
-        Without files: who, of which kind and selection.
-    names : mapping of str to sequence of Entities
-        By `who`: those of each run, and of the subject, or of the group.
+    The planned publications are still without files; the names are the entities of each run and of
+    the subject, or of the group, by `Publication.who`.
     """
     found = InTheWay()
     for publication in planned:
@@ -221,18 +214,7 @@ def _is_own(name: BidsName) -> bool:
 
 
 def selection_in_words(selection: Mapping[str, Any]) -> str:
-    """Write a selection as people say it.
-
-    Parameters
-    ----------
-    selection : mapping
-        See `twolevel.model.nodes.Scope.record`.
-
-    Returns
-    -------
-    str
-        ``task t, session pre (fMRIPrep 23.1.3)``.
-    """
+    """Write a selection as people say it: ``task t, session pre (fMRIPrep 23.1.3)``."""
     asked = selection.get("Asked", {})
     first = [entity for entity in ("task", "session", "run") if entity in asked]
     asked = {entity: asked[entity] for entity in dict.fromkeys([*first, *asked])}

@@ -37,17 +37,7 @@ if TYPE_CHECKING:
 def check_run(files: RunFiles, node: Node, links: dict[str, Path]) -> CheckedRun:
     """Check the files of a run, and that they agree with one another and with the model.
 
-    Parameters
-    ----------
-    node : Node
-        Of the run level.
-    links : dict of str to Path
-        Datasets by the names that BIDS URIs use.
-
-    Raises
-    ------
-    InputError
-        With all offenders of this run.
+    All offenders of this run are raised at once.
     """
     downsample = node.run_settings.downsample
     problems = Problems()
@@ -70,17 +60,8 @@ def check_run(files: RunFiles, node: Node, links: dict[str, Path]) -> CheckedRun
 def check_tables(files: RunFiles, node: Node, *, n_volumes: int | None = None) -> CheckedTables:
     """Check the tables and sidecars of a run, and that they agree with the model.
 
-    Parameters
-    ----------
-    node : Node
-        Of the run level.
-    n_volumes : int, optional
-        Of the image; without it, what depends on the number is left unchecked.
-
-    Raises
-    ------
-    InputError
-        With all offenders.
+    All offenders are raised at once. Without the number of volumes, what depends on it is left
+    unchecked.
     """
     problems = Problems()
     needed = ["events", *(["confounds"] if node.run_settings.confound_strategy else [])]

@@ -91,19 +91,9 @@ class PlannedOutputs:
 def load_request(
     options: AnalysisOptions, problems: Problems, *, from_data: bool = True
 ) -> Request | None:
-    """Read the model and choose the subjects.
+    """Read the model and choose the subjects; None, and `problems`, where something is wrong.
 
-    Parameters
-    ----------
-    problems : Problems
-        Takes what is wrong.
-    from_data : bool
-        Subjects are chosen from the dataset; otherwise only those named (or drawn) are taken.
-
-    Returns
-    -------
-    Request or None
-        None where something is wrong with the model or the selection.
+    Unless subjects are chosen `from_data`, only those that are named or drawn are taken.
     """
     bids_dir = options.bids_dir.resolve()
     if not bids_dir.is_dir():
@@ -201,16 +191,9 @@ def make_plan(
     with_group: bool,
     images: bool = True,
 ) -> Plan | None:
-    """Check all inputs of the participant level.
+    """Check all inputs of the participant level, with or without the images.
 
-    Parameters
-    ----------
-    problems : Problems
-        Takes what is wrong.
-    with_group : bool
-        The group level follows: it needs a Dataset node, and subjects on one grid.
-    images : bool
-        The images are there and are checked too.
+    Where the group level follows, it needs a Dataset node, and subjects on one grid.
     """
     with console.status("checking inputs") as status:
         plan = problems.attempt(
@@ -237,13 +220,7 @@ def make_plan(
 
 
 def plan_outputs(request: Request, plan: Plan, *, with_group: bool) -> PlannedOutputs:
-    """List what a call is going to write.
-
-    Parameters
-    ----------
-    with_group : bool
-        The group level follows.
-    """
+    """List what a call is going to write."""
     downsample = run_node(request.model).run_settings.downsample
     selection = request.model.scope.record
     records, names, of_subjects = {}, {}, []
@@ -261,13 +238,7 @@ def plan_outputs(request: Request, plan: Plan, *, with_group: bool) -> PlannedOu
 
 
 def check_names(planned: PlannedOutputs, model: StatsModel, folders: Sequence[Path]) -> None:
-    """Refuse contrasts whose files would have names that are too long.
-
-    Parameters
-    ----------
-    folders : sequence of Path
-        Where files are written.
-    """
+    """Refuse contrasts whose files would have names that are too long for these folders."""
     node = model.node("dataset")
     descs: list[str] = (
         [test.test for test in node.group_settings.tests] if node is not None else []
@@ -281,13 +252,7 @@ def check_names(planned: PlannedOutputs, model: StatsModel, folders: Sequence[Pa
 def check_way(
     output_dir: Path, planned: PlannedOutputs, request: Request, *, overwrite: bool
 ) -> list[Note]:
-    """Refuse to write over results of another selection, unless that is asked for.
-
-    Returns
-    -------
-    list of Note
-        What is going to be replaced.
-    """
+    """Refuse to write over results of another selection, or note what is replaced if asked for."""
     found = find_in_the_way(output_dir, planned.records.values(), planned.names)
     if overwrite:
         return found.notes()

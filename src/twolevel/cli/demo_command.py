@@ -23,15 +23,7 @@ _SHARED = (*fields(Telling), *fields(ProcessOptions), *fields(ShownOptions))
 def execute(options: DemoOptions) -> int:
     """Simulate a dataset (unless it is there), analyse it, say where the results are.
 
-    Returns
-    -------
-    int
-        Exit status.
-
-    Raises
-    ------
-    OutputError
-        The folder holds something else.
+    A folder that holds something else is refused.
     """
     console = ReportConsole()
     folder = options.output_dir.resolve()

@@ -31,13 +31,6 @@ def fetch_tables(
 ) -> None:
     """Download tables and sidecars of all runs, so that they are checked before the images.
 
-    Parameters
-    ----------
-    problems : Problems
-        Takes what is wrong.
-    jobs : int
-        Downloads at the same time.
-
     Raises
     ------
     TransferError

@@ -36,11 +36,6 @@ if TYPE_CHECKING:
 def execute(options: FetchOptions) -> int:
     """Clone a dataset and its derivatives, and download what an analysis needs.
 
-    Returns
-    -------
-    int
-        Exit status.
-
     Raises
     ------
     InputError

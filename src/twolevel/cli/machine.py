@@ -44,18 +44,7 @@ def process_notes(options: ProcessOptions) -> list[Note]:
 
 
 def shared_resources(options: MachineOptions) -> Resources:
-    """Share cores and memory among the processes.
-
-    Returns
-    -------
-    Resources
-        Of each process.
-
-    Raises
-    ------
-    InputError
-        The memory is not enough for so many processes.
-    """
+    """Share cores and memory among the processes; refuse memory that is not enough for so many."""
     n_procs = process_count(options)
     n_threads = options.omp_nthreads or max(int(cpu_count()) // n_procs, 1)
     in_all = options.mem_gb * GB if options.mem_gb else 0.75 * _machine_bytes()

@@ -62,18 +62,7 @@ def hyphenated(argv: Sequence[str]) -> list[str]:
 
 
 def parse(argv: Sequence[str]) -> CommandOptions:
-    """Read the words of a command; leave the program with status 2 where they are no command.
-
-    Parameters
-    ----------
-    argv : sequence of str
-        Without the name of the program.
-
-    Returns
-    -------
-    CommandOptions
-        Its ``COMMAND`` is the command's name.
-    """
+    """Read the words of a command; leave the program with status 2 where they are no command."""
     parser = build_parser()
     given = parser.parse_args(hyphenated(argv))
     by_name = {cls.COMMAND: cls for cls in TEXTS}

@@ -133,13 +133,7 @@ class StageProgress:
         self._refresh(elapsed)
 
     def finish(self, *, ok: bool) -> None:
-        """Count what was not even looked at because a larger whole was cached.
-
-        Parameters
-        ----------
-        ok : bool
-            Nothing failed.
-        """
+        """Count what was not looked at because a larger whole was cached, if nothing failed."""
         for unit, total in self.totals.items():
             seen = sum(n for (u, _), n in self.counts.items() if u == unit)
             if ok and seen < total:
@@ -166,17 +160,9 @@ class StageProgress:
         return ", ".join(parts)
 
     def time_left(self, elapsed: float) -> str:
-        """Estimate the time left from what has been computed so far.
+        """Estimate the time left from what has been computed so far, in `elapsed` seconds.
 
-        Parameters
-        ----------
-        elapsed : float
-            Seconds.
-
-        Returns
-        -------
-        str
-            Empty while there is nothing to go by.
+        Empty while there is nothing to go by.
         """
         computed = sum(n for (_, status), n in self.counts.items() if status == "done")
         finished = sum(self.counts.values())
@@ -224,12 +210,6 @@ class StageProgress:
 
 
 def show_notes(console: ReportConsole, notes: Iterable[Note], *, verbose: bool) -> None:
-    """Print what a user should know although it stops nothing.
-
-    Parameters
-    ----------
-    verbose : bool
-        Name every run or subject, with details, where many share a note.
-    """
+    """Print what a user should know although it stops nothing; every place of it if `verbose`."""
     for line in merged(notes, every_place=verbose):
         console.print(f"note: {line}")

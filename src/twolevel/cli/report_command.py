@@ -18,36 +18,14 @@ if TYPE_CHECKING:
 
 
 def execute(options: ReportOptions) -> int:
-    """Make the report of an output directory anew, from its derivatives alone.
-
-    Returns
-    -------
-    int
-        Exit status.
-
-    Raises
-    ------
-    InputError
-        The folder is no output directory of this program, or the atlas is none.
-    """
+    """Make the report of an output directory anew, from its derivatives alone."""
     atlas = given_atlas(options)
     make_report(options, options.output_dir.resolve(), atlas, ReportConsole())
     return 0
 
 
 def given_atlas(options: AtlasOptions) -> Atlas | None:
-    """Read the atlas that ``--atlas`` names.
-
-    Returns
-    -------
-    Atlas or None
-        None where the option was not given.
-
-    Raises
-    ------
-    InputError
-        The file is no atlas.
-    """
+    """Read the atlas that ``--atlas`` names; None where the option was not given."""
     return None if options.atlas is None else read_atlas(options.atlas.resolve())
 
 

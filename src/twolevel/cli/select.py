@@ -48,14 +48,7 @@ class SubjectLabels:
 def subject_labels(options: LabelOptions, model: StatsModel | None) -> SubjectLabels:
     """Read which subjects options and model name; options come before the model's Input.
 
-    Parameters
-    ----------
-    model : StatsModel, optional
-
-    Raises
-    ------
-    InputError
-        Labels are not separated by blanks.
+    Labels that are not separated by blanks are refused.
     """
     by_option = _labels(options.participant_label, PARTICIPANTS, "sub-")
     excluded = _labels(options.exclude_participant_label, EXCLUDED, "sub-")

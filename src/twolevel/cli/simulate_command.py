@@ -29,13 +29,7 @@ def simulate(options: SimulationOptions, folder: Path, console: ReportConsole) -
 
 
 def execute(options: SimulateOptions) -> int:
-    """Simulate a dataset.
-
-    Returns
-    -------
-    int
-        Exit status.
-    """
+    """Simulate a dataset."""
     console = ReportConsole()
     folder = options.output_dir.resolve()
     simulate(options, folder, console)

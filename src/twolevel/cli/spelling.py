@@ -23,17 +23,7 @@ class HelpfulParser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]  # never without a namespace here
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """Refuse options that do not exist before anything else.
-
-        Parameters
-        ----------
-        namespace : argparse.Namespace, optional
-
-        Returns
-        -------
-        argparse.Namespace, list of str
-            The second is empty.
-        """
+        """Refuse options that do not exist before anything else: none is returned as unknown."""
         words = list(args or ())
         unknown = [option for option in self._options_among(words) if not self._knows(option)]
         if unknown:

@@ -31,19 +31,7 @@ SECONDS_BETWEEN_LINES = 5
 
 
 def download_all(paths: Sequence[Path], root: Path, console: ReportConsole, *, jobs: int) -> int:
-    """Download the content of files, showing how far it is.
-
-    Parameters
-    ----------
-    root : Path
-        What their names are shown relative to.
-    jobs : int
-        Downloads at the same time.
-
-    Returns
-    -------
-    int
-        Bytes downloaded.
+    """Download the content of files, showing how far it is, and return the number of bytes.
 
     Raises
     ------

@@ -20,18 +20,7 @@ if TYPE_CHECKING:
 
 
 def execute(options: AnalysisOptions) -> int:
-    """Make every check and say what would be analysed.
-
-    Returns
-    -------
-    int
-        Exit status.
-
-    Raises
-    ------
-    InputError
-        All problems.
-    """
+    """Make every check and say what would be analysed."""
     console = ReportConsole()
     problems = Problems()
     request = load_request(options, problems)

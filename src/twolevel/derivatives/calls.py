@@ -48,13 +48,7 @@ class History:
 
 
 def write_run_record(log: Path, record: RunRecord) -> Path:
-    """Write what a call did beside its log.
-
-    Parameters
-    ----------
-    log : Path
-        Its name begins with the time.
-    """
+    """Write what a call did beside its log, whose name begins with the time."""
     content: dict[str, Any] = {
         "Number": 1 + max((number for number, _ in _calls(log.parent)), default=0),
         "Command": record.command,

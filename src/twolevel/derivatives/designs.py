@@ -25,17 +25,7 @@ ROWS = "subject"
 def write_map_design(
     folder: Path, entities: Entities, design: MapDesign, sidecar: Mapping[str, Any]
 ) -> Path:
-    """Write a design matrix over subjects, and what else belongs to the design in its sidecar.
-
-    Parameters
-    ----------
-    folder : Path
-        The tree that is being made.
-    entities : Entities
-        Of the maps.
-    sidecar : mapping
-        What is common to the level.
-    """
+    """Write a design matrix over subjects, and what else belongs to the design in its sidecar."""
     path = folder / entities.path("design", ".tsv")
     columns = dict(zip(design.columns, design.matrix.T, strict=True))
     described = {
@@ -54,13 +44,7 @@ def write_map_design(
 
 
 def read_map_design(path: Path) -> MapDesign:
-    """Read what `write_map_design` wrote.
-
-    Parameters
-    ----------
-    path : Path
-        The table.
-    """
+    """Read what `write_map_design` wrote."""
     table = read_tsv(path, dtype={ROWS: str})
     sidecar = read_json(path.with_suffix(".json"))
     columns = tuple(str(name) for name in table if name != ROWS)

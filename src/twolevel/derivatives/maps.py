@@ -78,16 +78,8 @@ def map_record(contrast: Contrast | ContrastName, dof: float, fwhm_mm: float) ->
 def spatial_record(entities: Entities, grid: Grid, sources: Sequence[str]) -> dict[str, str]:
     """Describe grid and space, as far as the standard asks for it.
 
-    Parameters
-    ----------
-    sources : sequence of str
-        BIDS URIs; the first one is on the same grid.
-
-    Returns
-    -------
-    dict
-        ``Resolution`` for names that hold ``res``, ``SpatialReference`` for spaces that are no
-        standard template.
+    ``Resolution`` for names that hold ``res``, ``SpatialReference`` for spaces that are no
+    standard template: the first of the sources, which is on the same grid.
     """
     record = {}
     if "res" in entities:
@@ -104,17 +96,7 @@ def write_mask(
     mask: Mask,
     sidecar: Mapping[str, Any],
 ) -> Path:
-    """Write an analysis mask and its sidecar.
-
-    Parameters
-    ----------
-    folder : Path
-        The tree that is being made.
-    entities : Entities
-        Without ``desc``; with ``contrast`` for a mask of one contrast only.
-    sidecar : mapping
-        What is common to the level; with ``Sources``.
-    """
+    """Write an analysis mask and its sidecar, which says its ``Sources``."""
     path = folder / entities.with_(desc="analysis").path("mask", ".nii.gz")
     content = {
         "Description": "Voxels that were analysed",
@@ -134,18 +116,7 @@ def write_mean_bold(
     grid: Grid,
     sidecar: Mapping[str, Any],
 ) -> Path:
-    """Write the mean of some volumes of a run, to see where its mask lies.
-
-    Parameters
-    ----------
-    folder : Path
-        The tree that is being made.
-    entities : Entities
-        Without ``desc``.
-    volume : ndarray of the shape of the grid, float32
-    sidecar : mapping
-        What is common to the level; with ``Sources``.
-    """
+    """Write the mean of some volumes of a run, to see where its mask lies."""
     path = folder / entities.with_(desc="mean").path("boldref", ".nii.gz")
     content = {
         "Description": "Mean over at most 10 of the volumes that enter the fit, evenly spaced: "
@@ -168,10 +139,6 @@ def write_statmap(
 
     Parameters
     ----------
-    folder : Path
-        The tree that is being made.
-    entities : Entities
-        With ``contrast`` and ``stat``.
     values : ndarray of shape (n_voxels,)
         Over the mask; stored as float32.
     sidecar : mapping

@@ -54,11 +54,6 @@ def write_dataset_files(output_dir: Path, links: Mapping[str, Path]) -> None:
     The sources are named by the address that they were cloned from, if it is one, and their
     commit, if they are in version control; by their place relative to the outputs otherwise.
     Sources that an earlier call named stay, and so does a README of the user's.
-
-    Parameters
-    ----------
-    links : mapping of str to Path
-        Datasets by the names that BIDS URIs use: see `linked_datasets`.
     """
     path = output_dir / "dataset_description.json"
     earlier = read_json(path) if path.is_file() else {}
@@ -88,13 +83,7 @@ def write_dataset_files(output_dir: Path, links: Mapping[str, Path]) -> None:
 def linked_datasets(
     output_dir: Path, bids_dir: Path, derivatives: Sequence[Path]
 ) -> dict[str, Path]:
-    """Name datasets as BIDS URIs do, by names that mean no other dataset in the outputs.
-
-    Parameters
-    ----------
-    output_dir : Path
-        An earlier call may have named other datasets there.
-    """
+    """Name datasets as BIDS URIs do, by names that mean no other dataset in the outputs."""
     path = output_dir / "dataset_description.json"
     earlier = _links(read_json(path)) if path.is_file() else {}
     links: dict[str, Path] = {}
@@ -135,18 +124,7 @@ def _source(root: Path, relative: str) -> dict[str, Any]:
 
 
 def derivative_versions(derivatives: Sequence[Path]) -> tuple[str, ...]:
-    """Say what preprocessed the data, with versions: ``fMRIPrep 23.1.3``.
-
-    Parameters
-    ----------
-    derivatives : sequence of Path
-        Roots of derivative datasets.
-
-    Returns
-    -------
-    tuple of str
-        Sorted; empty where no dataset says it.
-    """
+    """Say what preprocessed the data, as ``fMRIPrep 23.1.3``; empty where no dataset says it."""
     descriptions = [root / "dataset_description.json" for root in derivatives]
     programs = [p for d in descriptions if d.is_file() for p in _made_by(read_json(d))]
     return tuple(sorted({f"{p['Name']} {p.get('Version', '')}".strip() for p in programs}))

@@ -53,13 +53,7 @@ MEASURES = {
 
 
 def inflation_level(value: float) -> str | None:
-    """Judge a variance inflation factor.
-
-    Returns
-    -------
-    str or None
-        ``alarm`` above 10, ``warning`` above 5, None below.
-    """
+    """Judge a variance inflation factor: ``alarm`` above 10, ``warning`` above 5, None below."""
     if value > ALARM:
         return "alarm"
     return "warning" if value > WARNING else None
@@ -75,17 +69,7 @@ def write_quality(
     rows: Sequence[tuple[str, str, float]],
     record: Mapping[str, Any],
 ) -> Path:
-    """Write the quality of a run.
-
-    Parameters
-    ----------
-    folder : Path
-        The tree that is being made.
-    rows : sequence of (str, str, float)
-        Measure, of what, and its value.
-    record : mapping
-        What is common to the sidecars of the level.
-    """
+    """Write the quality of a run; a row is a measure, of what, and its value."""
     table = pd.DataFrame(rows, columns=["measure", "of", "value"])
     of_design = table["measure"].isin(INFLATION)
     table["level"] = [
@@ -118,15 +102,8 @@ def write_volume_quality(
 ) -> Path:
     """Write the quality of each volume.
 
-    Parameters
-    ----------
-    folder : Path
-        The tree that is being made.
-    table : pandas.DataFrame
-        Columns ``volume``, ``dvars``, ``outlier`` and, where it is known,
-        ``framewise_displacement``.
-    record : mapping
-        What is common to the sidecars of the level.
+    The columns are ``volume``, ``dvars``, ``outlier`` and, where it is known,
+    ``framewise_displacement``.
     """
     path = _path(folder, entities, VOLUMES)
     displacement = {
@@ -152,18 +129,7 @@ def write_volume_quality(
 
 
 def inflation_notes(files: Iterable[Path]) -> list[Note]:
-    """Say which contrasts suffer from correlated regressors, and where.
-
-    Parameters
-    ----------
-    files : iterable of Path
-        Outputs; those that hold the quality of a run are read.
-
-    Returns
-    -------
-    list of Note
-        One per contrast, the worst first.
-    """
+    """Say which contrasts suffer from correlated regressors, and where; the worst comes first."""
     found: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for run, path in _of_runs(files):
         table = read_tsv(path, dtype={"of": str})
@@ -187,18 +153,7 @@ def inflation_notes(files: Iterable[Path]) -> list[Note]:
 
 
 def low_mean_notes(files: Iterable[Path]) -> list[Note]:
-    """Say where percent signal change is not of a voxel's own mean.
-
-    Parameters
-    ----------
-    files : iterable of Path
-        Outputs; those that hold the quality of a run are read.
-
-    Returns
-    -------
-    list of Note
-        One per run in which there are such voxels.
-    """
+    """Say in which runs percent signal change is not of a voxel's own mean: a note for each."""
     what = (
         "voxels whose mean over time is below the floor: percent signal change is of the floor "
         "there, not of their mean"

@@ -101,37 +101,13 @@ def write_publication(output_dir: Path, publication: Publication) -> None:
 
 
 def record_failure(output_dir: Path, planned: Publication, error: str) -> None:
-    """Record that an attempt failed; what lies there is of an earlier one.
-
-    Parameters
-    ----------
-    planned : Publication
-        What was attempted.
-    error : str
-        For the user.
-    """
+    """Record that an attempt failed, and why; what lies there is of an earlier one."""
     there = [p for p in read_publications(output_dir, planned.who) if p.path == planned.path]
     write_publication(output_dir, replace(there[0] if there else planned, failed=error))
 
 
 def read_publications(output_dir: Path, who: str = "*") -> list[Publication]:
-    """Read the records of an output directory.
-
-    Parameters
-    ----------
-    who : str
-        ``sub-01`` or ``group``; default all.
-
-    Returns
-    -------
-    list of Publication
-        In order of their names.
-
-    Raises
-    ------
-    InputError
-        A record is damaged.
-    """
+    """Read the records of an output directory in order of their names; refuse damaged ones."""
     found = []
     for path in sorted((output_dir / RECORDS).glob(f"{who}_*.json")):
         with suppress(FileNotFoundError):  # another call has replaced it meanwhile
@@ -165,10 +141,7 @@ def _read(path: Path) -> Publication:
 def merge_exclusions(output_dir: Path, who: Iterable[str]) -> None:
     """Write the tables of what was left out anew, from the records of all calls.
 
-    Parameters
-    ----------
-    who : iterable of str
-        Subjects (``sub-01``) whose tables are renewed, and ``group`` for that of all.
+    Those of subjects (``sub-01``) are renewed by name; ``group`` stands for that of all.
     """
     with FileLock(output_dir / RECORDS / "lock", mode=0o666):
         for name in who:

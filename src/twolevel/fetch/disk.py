@@ -17,18 +17,10 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def free_bytes(folder: Path) -> int:
-    """Return the space that downloads into a repository may take.
+    """Return the bytes that downloads into the repository of a folder may take.
 
-    Parameters
-    ----------
-    folder : Path
-        In the repository.
-
-    Returns
-    -------
-    int
-        Free bytes of the file system less what git-annex keeps free (``annex.diskreserve``);
-        negative where there is less.
+    The free space of the file system less what git-annex keeps free (``annex.diskreserve``);
+    negative where there is less.
     """
     stated = re.fullmatch(
         r"([\d.]+)\s*([kmgt]?)\w*", git(folder, "config", "annex.diskreserve"), re.IGNORECASE
@@ -50,17 +42,7 @@ def readable_bytes(n_bytes: int) -> str:
 
 
 def check_space(folder: Path, needed: int, remedy: str) -> None:
-    """Refuse downloads that do not fit on the disk.
-
-    Parameters
-    ----------
-    folder : Path
-        In the repository.
-    needed : int
-        Bytes.
-    remedy : str
-        What the reader can do about it.
-    """
+    """Refuse downloads of so many bytes where they do not fit on the disk."""
     free = free_bytes(folder)
     if 0 < needed > free:
         raise OutputError(

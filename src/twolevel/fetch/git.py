@@ -14,19 +14,9 @@ NAME_KEY = "twolevel.dataset"  # in the configuration of a clone that `twolevel 
 
 
 def git(root: Path, *words: str) -> str:
-    """Ask git a question.
+    """Ask git a question such as ``rev-parse HEAD``; empty where it fails or there is no git.
 
-    Parameters
-    ----------
-    root : Path
-        A folder of the repository.
-    *words : str
-        The command, such as ``rev-parse HEAD``.
-
-    Returns
-    -------
-    str
-        Its answer without the last line end; empty where it fails or where there is no git.
+    The answer comes without its last line end.
     """
     status, out, _ = _call(root, *words)
     return out if status == 0 else ""
@@ -44,13 +34,7 @@ def _call(root: Path, *words: str) -> tuple[int, str, str]:
 
 
 def repository_of(path: Path | str) -> Path | None:
-    """Find the repository of a file: the innermost folder above it that holds ``.git``.
-
-    Parameters
-    ----------
-    path : Path or str
-        Absolute.
-    """
+    """Find the repository of an absolute path: the innermost folder above that holds ``.git``."""
     return next((p for p in Path(path).parents if (p / ".git").exists()), None)
 
 
@@ -74,13 +58,7 @@ def without_user(url: str) -> str:
 
 
 def commit_of(root: Path) -> str:
-    """Return the commit of a dataset that is a repository of its own.
-
-    Returns
-    -------
-    str
-        Empty where it is none.
-    """
+    """Return the commit of a dataset that is a repository of its own; empty where it is none."""
     if not (root / ".git").exists():
         return ""
     # A branch that git-annex adjusts (all files unlocked, say) has commits of its own.
@@ -90,29 +68,15 @@ def commit_of(root: Path) -> str:
 
 
 def origin_of(root: Path) -> str:
-    """Return where a dataset was cloned from, without a user name or a password.
-
-    Returns
-    -------
-    str
-        A URL or a path; empty where there is none.
-    """
+    """Return where a dataset was cloned from, without user name and password; empty if nowhere."""
     url = git(root, "config", "remote.origin.url") if (root / ".git").exists() else ""
     return without_user(url)
 
 
 def dataset_name(root: Path) -> str:
-    """Name a dataset as `twolevel fetch` wants it.
+    """Name a raw dataset as `twolevel fetch` wants it.
 
-    Parameters
-    ----------
-    root : Path
-        The clone of the raw dataset.
-
-    Returns
-    -------
-    str
-        What it was fetched as, the accession in its origin, or the name of its folder.
+    By what it was fetched as, the accession in its origin, or the name of its folder.
     """
     if fetched_as := git(root, "config", NAME_KEY):
         return fetched_as

@@ -36,29 +36,15 @@ class Content:
 
 
 def images_of(runs: Iterable[RunFiles]) -> list[Path]:
-    """List the images of runs: what a download is about.
-
-    Returns
-    -------
-    list of Path
-        BOLD and mask of each.
-    """
+    """List the images of runs, BOLD and mask of each: what a download is about."""
     return [path for run in runs for path in (run.bold, run.mask) if path is not None]
 
 
 def tables_of(runs: Iterable[RunFiles], bids_dir: Path, derivatives: Sequence[Path]) -> list[Path]:
-    """List what an analysis needs beside the images: tables and sidecars.
+    """List what an analysis needs beside the images, each file once.
 
-    Parameters
-    ----------
-    bids_dir : Path
-        The raw dataset.
-
-    Returns
-    -------
-    list of Path
-        Events, confounds with their JSON, the sidecars of all of these and of the images, the
-        participants and the descriptions of the datasets; each once.
+    Events, confounds with their JSON, the sidecars of all of these and of the images, the
+    participants and the descriptions of the datasets.
     """
     paths = [root / name for root in (bids_dir, *derivatives) for name in OF_DATASET]
     found = [path for path in paths if path.is_file() or path.is_symlink()]
@@ -82,12 +68,9 @@ def content_of(path: Path) -> Content:
 
 
 def to_download(paths: Iterable[Path]) -> dict[str, int]:
-    """List the content that is not here yet.
+    """List the content that is not here yet: bytes by key, 0 where a key does not tell.
 
-    Returns
-    -------
-    dict of str to int
-        Bytes by key: files of the same content are downloaded once. 0 where a key does not tell.
+    Files of the same content are downloaded once.
     """
     contents = map(content_of, paths)
     return {c.key: c.n_bytes or 0 for c in contents if c.key is not None}
@@ -96,21 +79,10 @@ def to_download(paths: Iterable[Path]) -> dict[str, int]:
 def identities(
     images: Iterable[Path], tables: Iterable[Path], keys: Mapping[Path, str]
 ) -> dict[str, str]:
-    """Name what files hold, so that another content has another name.
+    """Name what files hold by path, so that another content has another name.
 
-    Parameters
-    ----------
-    images : iterable of Path
-        Too large to be read for it.
-    tables : iterable of Path
-        With their content.
-    keys : mapping of Path to str
-        git-annex's keys, which are made from the content.
-
-    Returns
-    -------
-    dict of str to str
-        By path: the key; else a digest of a table, or size and time of an image.
+    By git-annex's key, which is made from the content; else by a digest of a table, or by size and
+    time of an image, which is too large to be read for it.
     """
     named = {}
     for image in images:

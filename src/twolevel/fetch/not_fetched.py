@@ -22,13 +22,7 @@ SHOWN = 1
 
 
 def not_fetched(paths: Sequence[Path]) -> AbsentContent:
-    """Describe files whose content has not been fetched.
-
-    Returns
-    -------
-    AbsentContent
-        With the ``twolevel fetch`` line that gets it.
-    """
+    """Describe files whose content is not fetched, and the ``twolevel fetch`` line to get it."""
     paths = list(dict.fromkeys(paths))
     more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
     return AbsentContent(
@@ -46,13 +40,7 @@ def not_fetched(paths: Sequence[Path]) -> AbsentContent:
 
 
 def absent_together(problems: Iterable[Problem]) -> list[Problem]:
-    """Bring all files that have not been fetched into one problem.
-
-    Returns
-    -------
-    list of Problem
-        The one for all absent files first, if there are any; then the others.
-    """
+    """Bring all files that have not been fetched into one problem, which comes first."""
     problems = list(problems)
     absent = [path for p in problems if isinstance(p, AbsentContent) for path in p.paths]
     others = [p for p in problems if not isinstance(p, AbsentContent)]

@@ -45,18 +45,7 @@ ALLOWED = "annex.security.allowed-ip-addresses"
 
 
 def require_programs(*names: str) -> None:
-    """Refuse to go on without the programs that a download needs.
-
-    Parameters
-    ----------
-    *names : str
-        Of `DATALAD` and `GIT_ANNEX`; git is needed in any case.
-
-    Raises
-    ------
-    InputError
-        With what to install.
-    """
+    """Refuse to go on without git and the programs that a download needs; say what to install."""
     problems = [
         Problem(
             name,
@@ -84,17 +73,7 @@ def _version_of_git() -> tuple[int, ...]:
 
 
 def call(words: Sequence[str], *, cwd: Path, url: str) -> tuple[int, str, str]:
-    """Call a program and wait for it.
-
-    Parameters
-    ----------
-    words : sequence of str
-        The program and its words; `DATALAD` or `GIT_ANNEX` first, or another program on the path.
-    cwd : Path
-        Where it runs.
-    url : str
-        The remote that it will talk to.
-    """
+    """Call a program, which will talk to the remote at `url`, and wait for it."""
     with started(words, cwd=cwd, url=url) as (process, log):
         out = process.stdout.read() if process.stdout else ""
         return process.wait(), out, log()

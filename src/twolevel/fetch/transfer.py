@@ -139,15 +139,7 @@ def drop(paths: Sequence[Path]) -> dict[Path, str]:
 def keys_of(paths: Sequence[Path]) -> dict[Path, str]:
     """Ask git-annex for the keys of files, with or without content, locked or unlocked.
 
-    Parameters
-    ----------
-    paths : sequence of Path
-        Absolute.
-
-    Returns
-    -------
-    dict of Path to str
-        Without the files that git-annex does not keep.
+    Files that git-annex does not keep are left out.
     """
     keys = {}
     for repository, group in _by_repository(paths):

@@ -16,10 +16,7 @@ OBJECTS = "/annex/objects/"
 def key_of(path: Path | str) -> str | None:
     """Return the key under which git-annex keeps the content of a file.
 
-    Returns
-    -------
-    str or None
-        None for a file that git-annex does not keep, and for an unlocked one that has its content.
+    None for a file that git-annex does not keep, and for an unlocked one that has its content.
     """
     path = Path(path)
     if path.is_symlink():
@@ -68,15 +65,10 @@ def is_absent(path: Path | str) -> bool:
 
 
 def real_path(path: Path | str) -> Path:
-    """Follow links to the file that holds the content.
+    """Follow links to the file that holds the content, and return its absolute path.
 
     An annex link that starts to point to other content keeps its name and time; its target, named
     by the content's key, does not. What caches by path must see the target.
-
-    Returns
-    -------
-    Path
-        Absolute.
     """
     return Path(path).resolve()
 

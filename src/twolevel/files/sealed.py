@@ -42,13 +42,7 @@ def digest_file(path: Path) -> FileDigest:
 
 
 def seal(tree: Path) -> None:
-    """Write the manifest of a finished tree; it is on the disk when this returns.
-
-    Parameters
-    ----------
-    tree : Path
-        Nothing is going to be added to it or changed in it any more.
-    """
+    """Write the manifest of a finished tree; it is on the disk when this returns."""
     paths = sorted(p for p in tree.rglob("*") if p.is_file() and p != tree / SEAL)
     files = {path.relative_to(tree).as_posix(): digest_file(path) for path in paths}
     with (tree / SEAL).open("w", encoding="utf-8") as stream:

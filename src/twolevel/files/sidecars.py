@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 def read_json(path: Path | str) -> dict[str, Any]:
     """Read a JSON object.
 
-    Parameters
-    ----------
-    path : Path or str
-        The ``.json`` file.
-
     Raises
     ------
     InputError
@@ -46,30 +41,14 @@ def read_json(path: Path | str) -> dict[str, Any]:
 
 
 def write_json(path: Path | str, content: Mapping[str, Any]) -> Path:
-    """Write a JSON object with two spaces of indent, keys in the order given.
+    """Write strict JSON with two spaces of indent, keys in the order given; make missing folders.
 
-    Parameters
-    ----------
-    path : Path or str
-        The ``.json`` file; missing folders are made.
-    content : mapping
-        Strict JSON only: NaN and infinity are refused.
-
-    Returns
-    -------
-    Path
-        The file written.
+    NaN and infinity are refused.
     """
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     return write_bytes(path, text.encode())
 
 
 def sidecar_of(path: Path) -> Path:
-    """Return the name of the JSON file beside an image.
-
-    Parameters
-    ----------
-    path : Path
-        ``.nii.gz``.
-    """
+    """Return the name of the JSON file beside an image (``.nii.gz``)."""
     return path.with_name(path.name.replace(".nii.gz", ".json"))

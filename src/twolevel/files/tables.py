@@ -87,29 +87,12 @@ def read_tsv(
 
 
 def line_of(index: object) -> int:
-    """Return the line of the file, the header being the first, of a row of `read_tsv`.
-
-    Parameters
-    ----------
-    index : object
-        The row's label.
-    """
+    """Return the line of the file, the header being the first, of a row of `read_tsv`."""
     return int(str(index)) + 2
 
 
 def in_lines(rows: Iterable[object]) -> str:
-    """Write where rows of `read_tsv` are, those beyond the first dozen as a number.
-
-    Parameters
-    ----------
-    rows : iterable
-        Labels of rows.
-
-    Returns
-    -------
-    str
-        ``3, 5 and 7``-like lists for messages: ``3, 5, 7``.
-    """
+    """Write where rows of `read_tsv` are (``3, 5, 7``), those beyond a dozen as a number."""
     lines = [str(line_of(row)) for row in rows]
     more = f" ... {lines[-1]} ({len(lines)} lines)" if len(lines) > SHOWN else ""
     return ", ".join(lines[:SHOWN]) + more
@@ -222,19 +205,9 @@ def _check_names(path: Path, header: list[str], used: Callable[[str], bool] | No
 
 
 def write_tsv(path: Path | str, table: pd.DataFrame) -> Path:
-    """Write a BIDS table, without the index, floats with all their digits.
+    """Write a BIDS table, without the index, floats with all their digits; make missing folders.
 
-    Parameters
-    ----------
-    path : Path or str
-        The ``.tsv`` file; missing folders are made.
-    table : pandas.DataFrame
-        Missing values are written as ``n/a``.
-
-    Returns
-    -------
-    Path
-        The file written.
+    Missing values are written as ``n/a``.
     """
     text = StringIO()
     table.to_csv(text, sep="\t", index=False, na_rep="n/a", lineterminator="\n")

@@ -42,19 +42,12 @@ def presets() -> dict[str, Path]:
 
 
 def find_model(name: str | None, bids_dir: Path) -> Path:
-    """Find the model file that a user means.
-
-    Parameters
-    ----------
-    name : str or None
-        A file, the name of a preset, or None for the one model under ``models/`` of the dataset.
-    bids_dir : Path
-        The raw dataset.
+    """Find the model file that a user means: a file, a preset, or None for the dataset's own.
 
     Raises
     ------
     ModelError
-        There is no such file, or not exactly one.
+        There is no such file, or not exactly one under ``models/`` of the dataset.
     """
     there = presets()
     if name is None:

@@ -34,14 +34,7 @@ def schema_problems(
 ) -> Iterator[Problem]:
     """Say what a schema found wrong, each place once.
 
-    Parameters
-    ----------
-    where : str
-        File, and what in it was checked.
-    content : object
-        What was checked.
-    known : sequence of str
-        Keys that may stand in the outermost object, for the messages.
+    The known keys, which may stand in the outermost object, are for the messages.
     """
     by_place: dict[str, list[Mapping[str, Any]]] = {}
     for detail in error.errors():
@@ -62,13 +55,7 @@ def schema_problems(
 
 
 def unknown_key(where: str, key: str, known: Sequence[str]) -> Problem:
-    """Describe a key that nobody knows.
-
-    Parameters
-    ----------
-    known : sequence of str
-        The keys that may stand there; empty where that is not known.
-    """
+    """Describe a key that nobody knows, and those that may stand there if they are known."""
     expected = f"one of the keys {', '.join(known)}" if known else "a key of this object"
     return Problem(
         where,

@@ -37,13 +37,7 @@ INPUT_ENTITIES = {*ENTITY_KEYS, *ENTITY_KEYS.values()}
 
 
 def unsupported(path: Path, model: bsm.BIDSStatsModel) -> Iterator[Problem]:
-    """Name what a model asks for and what is not offered.
-
-    Parameters
-    ----------
-    path : Path
-        The model file, for the messages.
-    """
+    """Name what a model asks for and what is not offered."""
     levels = [node.Level for node in model.Nodes]
     if levels not in (["Run", "Subject"], ["Run", "Subject", "Dataset"]):
         yield Problem(
@@ -255,13 +249,7 @@ def number_of(weight: float | str) -> float:
 
 
 def weights_of(contrast: bsm.Contrast) -> list[Any]:
-    """Return the weights of a t contrast, which may be written as a matrix of one row.
-
-    Returns
-    -------
-    list
-        Empty for a matrix of several rows.
-    """
+    """Return the weights of a t contrast, which may be a matrix of one row; empty for several."""
     weights = contrast.Weights
     if weights and isinstance(weights[0], list):
         return list(weights[0]) if len(weights) == 1 else []

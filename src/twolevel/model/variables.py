@@ -132,18 +132,7 @@ def condition_events(
 def rows_taken(
     events: pd.DataFrame, variables: RunVariables, factors: Sequence[str]
 ) -> dict[str, pd.Index]:
-    """Tell which events each condition takes.
-
-    Parameters
-    ----------
-    factors : sequence of str
-        Columns whose levels are variables.
-
-    Returns
-    -------
-    dict of str to pandas.Index
-        Labels of rows, by condition.
-    """
+    """Tell which events each condition takes: labels of rows."""
     return {name: _amplitudes(name, events, factors).index for name in variables.conditions}
 
 

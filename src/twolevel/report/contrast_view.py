@@ -79,15 +79,7 @@ class ContrastView:
 
 
 def make_contrast_view(root: Path, result: ContrastResult, given: Atlas | None) -> ContrastView:
-    """Prepare a contrast for the page.
-
-    Parameters
-    ----------
-    root : Path
-        The output directory.
-    given : Atlas or None
-        Names the regions; None for the one that is shipped, if it fits.
-    """
+    """Prepare a contrast for the page; regions are named by the given atlas or the shipped one."""
     atlas = given or atlas_for(result.space)
     peaks: dict[Voxel, tuple[float, float, float]] = {}
     strongest = _place(result.peak)

@@ -120,18 +120,7 @@ class Derivatives:
 
 
 def check_is_output(root: Path) -> dict[str, Any]:
-    """Refuse a folder that no run wrote.
-
-    Returns
-    -------
-    dict
-        Its ``dataset_description.json``.
-
-    Raises
-    ------
-    InputError
-        The folder is no output directory of this program.
-    """
+    """Refuse a folder that no run wrote, or return its ``dataset_description.json``."""
     path = root / "dataset_description.json"
     description = read_json(path) if path.is_file() else {}
     if not any(made.get("Name") == "twolevel" for made in description.get("GeneratedBy", [])):
@@ -148,13 +137,7 @@ def check_is_output(root: Path) -> dict[str, Any]:
 
 
 def read_derivatives(root: Path) -> Derivatives:
-    """Read an output directory.
-
-    Raises
-    ------
-    InputError
-        The folder is no output directory of this program.
-    """
+    """Read an output directory; refuse a folder that is none of this program."""
     description = check_is_output(root)
     incomplete = Incomplete()
     fixed = sorted(root.glob("sub-*/**/*_contrast-*_stat-effect_statmap.json"), key=_depth)

@@ -121,14 +121,7 @@ def plot_coverage(
     n_subjects: int,
     space: str | None,
 ) -> Path:
-    """Draw how many subjects cover each voxel.
-
-    Parameters
-    ----------
-    path : Path
-        PNG file; the SVG lies beside it.
-    counts : ndarray of the shape of the grid, int
-    """
+    """Draw how many subjects cover each voxel; the SVG lies beside the PNG file."""
     volume = np.where(counts > 0, counts, np.nan)
     with paper_figure(path, HEIGHT) as figure:
         _draw_row(figure, volume, grid, COUNTS, n_subjects, space)

@@ -136,21 +136,9 @@ class ContrastResult:
 
 
 def read_contrasts(root: Path, stem: str, incomplete: Incomplete) -> list[ContrastResult]:
-    """Read the contrasts of a group.
+    """Read the contrasts of a group in the order of ``tests.tsv``.
 
-    Parameters
-    ----------
-    root : Path
-        The output directory.
-    stem : str
-        What the names of the group's files begin with.
-    incomplete : Incomplete
-        Takes contrasts of which files are missing.
-
-    Returns
-    -------
-    list of ContrastResult
-        In the order of ``tests.tsv``.
+    Those of which files are missing are noted as incomplete.
     """
     # Labels of contrasts may look like numbers.
     table = read_tsv(root / "group" / f"{stem}_tests.tsv", dtype={"contrast": str, "test": str})

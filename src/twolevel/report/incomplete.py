@@ -26,18 +26,7 @@ class Incomplete:
     found: dict[str, str] = field(default_factory=dict)
 
     def attempt(self, what: str, read: Callable[[], T]) -> T | None:
-        """Read something, and take note where a file of it is missing or damaged.
-
-        Parameters
-        ----------
-        what : str
-            ``sub-01 run-1``, ``contrast face``, ...
-
-        Returns
-        -------
-        object or None
-            What it returned; None where a file is missing or damaged.
-        """
+        """Read something; where a file of it is missing or damaged, take note and return None."""
         try:
             return read()
         except FileNotFoundError as error:

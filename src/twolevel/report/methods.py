@@ -40,15 +40,7 @@ TAIL = (
 def methods(derivatives: Derivatives, atlases: Sequence[str] = ()) -> list[str]:
     """Write what was done, in sentences that can be pasted into a paper.
 
-    Parameters
-    ----------
-    atlases : sequence of str
-        What named the regions.
-
-    Returns
-    -------
-    list of str
-        Paragraphs: runs, subjects, group, tests; those of levels that are there.
+    Paragraphs on runs, subjects, group and tests; those of levels that are there.
     """
     designs, groups = derivatives.run_designs, derivatives.groups
     sidecars = [*designs, *(group.sidecar for group in groups)]

@@ -42,29 +42,14 @@ STYLE = {
 def figure_path(folder: Path, entities: Entities, what: str) -> Path:
     """Return where a figure goes, with the ending of its PNG.
 
-    Parameters
-    ----------
-    folder : Path
-        The tree that is being made, or the output directory.
-    entities : Entities
-        Of the group's maps; ``contrast`` where the figure belongs to one.
-    what : str
-        ``unthresholded``, the label of a test, ``tests``, ``glassbrain``, ...
+    It shows ``unthresholded``, ``tests``, ``glassbrain``, the label of a test, ...
     """
     return folder / "figures" / entities.with_(desc=what).path("statmap", ".png").name
 
 
 @contextmanager
 def paper_figure(path: Path, height: float) -> Iterator[Figure]:
-    """Make a figure, and save it as PNG and SVG when it is drawn.
-
-    Parameters
-    ----------
-    path : Path
-        PNG file; its folder is made. The SVG lies beside it.
-    height : float
-        In inches.
-    """
+    """Make a figure of a height in inches, and save it as PNG and SVG when it is drawn."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):
         figure = plt.figure(figsize=(WIDTH, height))
@@ -80,17 +65,7 @@ def paper_figure(path: Path, height: float) -> Iterator[Figure]:
 
 
 def colour_bar(figure: Figure, axes: Axes, cmap: str, low: float, high: float, label: str) -> None:
-    """Draw a colour bar.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        That it fills.
-    low, high : float
-        Ends of the scale.
-    label : str
-        Quantity or unit.
-    """
+    """Draw a colour bar, which fills the axes, with its quantity or unit as label."""
     scale = mpl.cm.ScalarMappable(Normalize(low, high), cmap)
     bar = figure.colorbar(scale, cax=axes)
     bar.set_label(label, labelpad=1, rotation=0 if len(label) == 1 else 90)
@@ -99,11 +74,5 @@ def colour_bar(figure: Figure, axes: Axes, cmap: str, low: float, high: float, l
 
 
 def fitting(title: str) -> float:
-    """Return the size of the font with which a title fits above a figure.
-
-    Returns
-    -------
-    float
-        In points.
-    """
+    """Return the size in points of the font with which a title fits above a figure."""
     return min(FONT_SIZE, FONT_SIZE * LONGEST_TITLE / len(title))

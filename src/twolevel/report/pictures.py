@@ -21,17 +21,9 @@ QUALITY = 80
 
 
 def diverging(values: NDArray[np.floating], top: float) -> NDArray[np.uint8]:
-    """Colour numbers: blue below 0, white at 0, red above.
+    """Colour a matrix, blue below 0, white at 0, red above, with an axis of 3 uint8 added.
 
-    Parameters
-    ----------
-    values : ndarray of shape (rows, columns)
-    top : float
-        Where the colours end.
-
-    Returns
-    -------
-    ndarray of shape (rows, columns, 3), uint8
+    The colours end at `top`.
     """
     place = np.clip(values / top if top else values * 0, -1, 1)
     channels = [np.interp(place, [-1, 0, 1], STOPS[:, channel]) for channel in range(3)]
@@ -39,53 +31,30 @@ def diverging(values: NDArray[np.floating], top: float) -> NDArray[np.uint8]:
 
 
 def gray(values: NDArray[np.floating], low: float, high: float) -> NDArray[np.uint8]:
-    """Make numbers shades of gray; what is not finite becomes black.
+    """Make a matrix shades of gray, from black to white, with an axis of 3 uint8 added.
 
-    Parameters
-    ----------
-    values : ndarray of shape (rows, columns)
-    low, high : float
-        Black and white.
-
-    Returns
-    -------
-    ndarray of shape (rows, columns, 3), uint8
+    What is not finite becomes black.
     """
     scaled = np.clip((np.nan_to_num(values, nan=low) - low) / max(high - low, 1e-12), 0, 1)
     return np.repeat((255 * scaled).astype(np.uint8)[..., None], 3, axis=-1)
 
 
 def pixel_uri(pixels: NDArray[np.uint8]) -> str:
-    """Return a picture of cells as a data URI, every cell a pixel, without loss.
-
-    Parameters
-    ----------
-    pixels : ndarray of shape (rows, columns, 3), uint8
-    """
+    """Return cells of shape (rows, columns, 3) as a data URI, a pixel each, without loss."""
     return _uri(Image.fromarray(pixels), "webp", lossless=True)
 
 
 def photo_uri(pixels: NDArray[np.uint8]) -> str:
-    """Return a picture of a brain as a data URI.
+    """Return a picture of a brain (rows, columns, 3) as a data URI.
 
     Every voxel becomes four pixels: the format keeps colours at half of the resolution.
-
-    Parameters
-    ----------
-    pixels : ndarray of shape (rows, columns, 3), uint8
     """
     fourfold = pixels.repeat(2, axis=0).repeat(2, axis=1)
     return _uri(Image.fromarray(fourfold), "webp", quality=QUALITY)
 
 
 def figure_uri(path: Path) -> str:
-    """Return a figure as a data URI, as large as a page shows it.
-
-    Parameters
-    ----------
-    path : Path
-        PNG file.
-    """
+    """Return a figure, a PNG file, as a data URI, as large as a page shows it."""
     with Image.open(path) as figure:
         small = figure.convert("RGB").reduce(FIGURE_SHARE)
     return _uri(small, "webp", quality=QUALITY, method=2)  # half the time for a tenth more bytes

@@ -23,31 +23,15 @@ REACH_MM = 5.0
 def atlas_for(space: str | None) -> Atlas | None:
     """Return the atlas that names regions where none is asked for.
 
-    Parameters
-    ----------
-    space : str or None
-        Template of the maps.
-
-    Returns
-    -------
-    Atlas or None
-        None for spaces other than MNI152: no atlas for them is shipped.
+    None for spaces other than MNI152: no atlas for them is shipped.
     """
     return shipped_atlas() if is_mni152(space) else None
 
 
 def name_region(atlas: Atlas, point: Sequence[float]) -> str:
-    """Name the region at a point, or the nearest one within 5 mm.
+    """Name the region at a point in mm, or the nearest one within 5 mm.
 
-    Parameters
-    ----------
-    point : sequence of 3 float
-        In mm.
-
-    Returns
-    -------
-    str
-        ``insula L``; ``near insula L (2 mm)``; empty where no region is that near.
+    ``insula L``; ``near insula L (2 mm)``; empty where no region is that near.
     """
     affine = atlas.grid.affine
     centre = np.linalg.solve(affine[:3, :3], np.asarray(point) - affine[:3, 3])

@@ -29,12 +29,7 @@ POLICY = (
 
 
 def make_environment() -> jinja2.Environment:
-    """Make what fills the templates.
-
-    Returns
-    -------
-    jinja2.Environment
-    """
+    """Make what fills the templates."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("twolevel.report"),
         autoescape=True,  # labels and trial types come from files
@@ -70,13 +65,7 @@ class Shown(Protocol):
 
 
 def viewer_data(shown: Sequence[Shown]) -> dict[str, Any]:
-    """Collect what the viewer's script reads.
-
-    Returns
-    -------
-    dict
-        To be written as JSON; ``grids`` holds what maps on the same grid share.
-    """
+    """Collect what the viewer's script reads as JSON; ``grids`` is what maps on a grid share."""
     grids: dict[tuple[Grid, str | None], dict[str, Any]] = {}
     maps = []
     for one in shown:

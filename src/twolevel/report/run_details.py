@@ -93,13 +93,7 @@ class RunDetails:
 
 
 def read_run_details(quality: Path) -> RunDetails:
-    """Read what the report shows of a run.
-
-    Parameters
-    ----------
-    quality : Path
-        Its ``desc-run_quality.tsv``; everything else lies beside it.
-    """
+    """Read what the report shows of a run, which all lies beside its ``desc-run_quality.tsv``."""
     run = entities_of(quality).without("desc")
 
     def beside(suffix: str, extension: str, **labels: str) -> Path:

@@ -58,18 +58,7 @@ class SubjectEffects:
 def half_width(
     variance: NDArray[np.floating] | float, dof: NDArray[np.floating] | float
 ) -> NDArray[np.float64]:
-    """Compute half of the 95 % confidence interval of an effect: ``t(0.975, dof) sd``.
-
-    Parameters
-    ----------
-    variance : float or ndarray
-    dof : float or ndarray
-        Degrees of freedom.
-
-    Returns
-    -------
-    ndarray
-    """
+    """Compute half of the 95 % confidence interval of an effect: ``t(0.975, dof) sd``."""
     width: NDArray[np.float64] = stdtrit(dof, 0.5 + CONFIDENCE / 2) * np.sqrt(variance)
     return width
 
@@ -77,20 +66,10 @@ def half_width(
 def read_subject_effects(
     root: Path, contrast: ContrastResult, peaks: Sequence[tuple[int, int, int]]
 ) -> SubjectEffects | None:
-    """Read the maps of the subjects of a contrast.
+    """Read the maps of the subjects of a contrast, at some voxels.
 
-    Parameters
-    ----------
-    root : Path
-        The output directory.
-    peaks : sequence of (int, int, int)
-        Voxels at which the subjects are looked at.
-
-    Returns
-    -------
-    SubjectEffects or None
-        None where the maps of the subjects are not there any more, or not those of this group: the
-        participant level has been run anew since.
+    None where the maps are not there any more, or not those of this group: the participant level
+    has been run anew since.
     """
     paths = [root / uri.removeprefix("bids::") for uri in contrast.sidecar["Sources"]]
     effects = contrast.sidecar["GroupInput"] == "effect"
@@ -160,19 +139,9 @@ class Coverage:
 
 
 def read_coverage(root: Path, sources: Sequence[str]) -> Coverage | None:
-    """Read the analysis masks of the subjects of a group.
+    """Read the analysis masks of the subjects of a group from the BIDS URIs of its sources.
 
-    Parameters
-    ----------
-    root : Path
-        The output directory.
-    sources : sequence of str
-        BIDS URIs of the masks.
-
-    Returns
-    -------
-    Coverage or None
-        None where the masks are not there any more, or not on one grid.
+    None where the masks are not there any more, or not on one grid.
     """
     paths = [root / uri.removeprefix("bids::") for uri in sources]
     if not paths or not all(path.is_file() for path in paths):

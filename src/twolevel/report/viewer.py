@@ -79,18 +79,7 @@ def viewer_map(
 
 
 def pack_background(mask: Mask, space: str | None) -> str:
-    """Pack what lies under a map: the MNI brain where it fits, otherwise the mask.
-
-    Parameters
-    ----------
-    space : str or None
-        Template of the map.
-
-    Returns
-    -------
-    str
-        NIfTI image, base64 of gzip.
-    """
+    """Pack what lies under a map, base64 of gzip: the MNI brain where it fits, or the mask."""
     if is_mni152(space):
         # What nilearn's load_mni152_template reads; every second voxel of 1 mm.
         template, grid = read_map(shipped_file("nilearn", "datasets", "data", MNI_TEMPLATE))
@@ -102,10 +91,7 @@ def pack_background(mask: Mask, space: str | None) -> str:
 def pack_atlas(atlas: Atlas, grid: Grid) -> dict[str, Any]:
     """Pack an atlas, sampled on the grid of the maps.
 
-    Returns
-    -------
-    dict
-        ``labels``: numbers from 1 in the order of ``names``, base64 of gzip.
+    ``labels`` are numbers from 1 in the order of ``names``, base64 of gzip.
     """
     labels = labels_on_grid(atlas, grid)
     present, numbers = np.unique(labels, return_inverse=True)
@@ -117,20 +103,10 @@ def pack_atlas(atlas: Atlas, grid: Grid) -> dict[str, Any]:
 
 @cache
 def niivue_module() -> str:
-    """Return NiiVue as a JavaScript module.
+    """Return NiiVue as a JavaScript module, base64 of gzip.
 
     ipyniivue carries it inside its widget, as text, in order to write pages of its own
-    (``NiiVue.save_html``).
-
-    Returns
-    -------
-    str
-        Base64 of gzip.
-
-    Raises
-    ------
-    AnalysisError
-        The installed version of ipyniivue carries it in another way.
+    (``NiiVue.save_html``); a version that carries it in another way is refused.
     """
     script = shipped_file("ipyniivue", "static", "widget.js")
     found = re.search(

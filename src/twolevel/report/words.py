@@ -29,13 +29,7 @@ FOREMOST = (
 
 
 def foremost_test(tests: Iterable[str]) -> str | None:
-    """Choose the test that is shown where there is room for one: the strictest kind of control.
-
-    Parameters
-    ----------
-    tests : iterable of str
-        Labels of those that were carried out.
-    """
+    """Choose the test that is shown where there is room for one: the strictest kind of control."""
     there = set(tests)
     return next((test for test in FOREMOST if test in there), None)
 
@@ -46,17 +40,9 @@ def format_p(p: float) -> str:
 
 
 def hopeless_tests(tests: pd.DataFrame) -> list[str]:
-    """Name the tests that nothing could survive, and what would change that.
+    """Name the tests (rows of ``tests.tsv``) that nothing could survive, and what would help.
 
-    Parameters
-    ----------
-    tests : pandas.DataFrame
-        Rows of ``tests.tsv``.
-
-    Returns
-    -------
-    list of str
-        A sentence without its full stop for each test.
+    A sentence without its full stop for each.
     """
     sentences = []
     for test, rows in tests.groupby("test", sort=False):
@@ -82,13 +68,7 @@ def _is_true(cell: object) -> bool:
 
 
 def absent_contrasts(derivatives: Derivatives) -> str:
-    """Name the contrasts of the model that no subject has.
-
-    Returns
-    -------
-    str
-        Sentences; empty where every contrast has maps.
-    """
+    """Name the contrasts of the model that no subject has; empty where every contrast has maps."""
     asked = dict.fromkeys(label for d in derivatives.run_designs for label in d["Contrasts"])
     absent = [label for label in asked if label not in derivatives.contrast_labels]
     if not absent:
@@ -124,18 +104,7 @@ def verdict(view: ContrastView) -> str:
 
 
 def left_out(excluded: pd.DataFrame) -> str:
-    """Count what was left out, by kind.
-
-    Parameters
-    ----------
-    excluded : pandas.DataFrame
-        Of exclusions.
-
-    Returns
-    -------
-    str
-        A sentence.
-    """
+    """Count what was left out, by kind, in a sentence."""
     parts = []
     for kind in KINDS:
         rows = excluded[excluded["kind"] == kind]
@@ -160,18 +129,7 @@ def left_out(excluded: pd.DataFrame) -> str:
 def subject_notes(
     views: Sequence[ContrastView], coverages: Iterable[Coverage | None]
 ) -> list[str]:
-    """Name the subjects that do not go with the others.
-
-    Parameters
-    ----------
-    coverages : iterable of Coverage or None
-        Of the groups.
-
-    Returns
-    -------
-    list of str
-        Sentences; empty where there is nothing to say.
-    """
+    """Name the subjects that do not go with the others; empty where there is nothing to say."""
     far: dict[str, list[str]] = {}
     for view in views:
         if view.effects is not None:

@@ -56,13 +56,7 @@ class Anatomy:
 
 
 def build_anatomy(voxel_size_mm: float) -> Anatomy:
-    """Resample the templates and plant the regions.
-
-    Parameters
-    ----------
-    voxel_size_mm : float
-        Edge of the cubic voxels, mm.
-    """
+    """Resample the templates to cubic voxels and plant the regions."""
     templates, template_affine = _templates()
     inside = np.argwhere(templates[0] > 0) * TEMPLATE_MM + template_affine[:3, 3]
     # voxel centres at multiples of the voxel size, two empty voxels around the brain

@@ -112,18 +112,7 @@ def _balloons(
 
 
 def format_events(events: pd.DataFrame) -> pd.DataFrame:
-    """Write every number with 3 decimals, as the real files do.
-
-    Parameters
-    ----------
-    events : pandas.DataFrame
-        From `simulate_events`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Text; missing where the table had NaN.
-    """
+    """Write every number with 3 decimals, as the real files do; NaN stays missing."""
     text = events.copy()
     for column in text.columns.drop("trial_type"):
         text[column] = [f"{v:.3f}" if np.isfinite(v) else None for v in events[column]]

@@ -61,15 +61,7 @@ Under `group/`:
 
 
 def write_descriptions(root: Path, repetition_time: float) -> None:
-    """Write descriptions, readmes and the sidecars at the root.
-
-    Parameters
-    ----------
-    root : Path
-        The data set.
-    repetition_time : float
-        Seconds between volumes.
-    """
+    """Write descriptions, readmes and the sidecars at the root."""
     common = {"BIDSVersion": BIDS_VERSION, "License": "CC0"}
     title = "Simulated balloon analog risk task"
     write_json(
@@ -101,15 +93,7 @@ def write_descriptions(root: Path, repetition_time: float) -> None:
 
 
 def write_participants(root: Path, participants: list[dict[str, Any]]) -> None:
-    """Write participants.tsv and its sidecar.
-
-    Parameters
-    ----------
-    root : Path
-        The data set.
-    participants : list of dict
-        participant_id, sex, age (years).
-    """
+    """Write participants.tsv (participant_id, sex, age in years) and its sidecar."""
     write_tsv(root / "participants.tsv", pd.DataFrame(participants))
     write_json(
         root / "participants.json",
@@ -122,31 +106,12 @@ def write_participants(root: Path, participants: list[dict[str, Any]]) -> None:
 
 
 def resolution_text(voxel_size_mm: float) -> str:
-    """Say what ``res-2`` stands for here.
-
-    Parameters
-    ----------
-    voxel_size_mm : float
-        Edge of the voxels, mm.
-
-    Returns
-    -------
-    str
-        For the sidecars' ``Resolution``.
-    """
+    """Say what ``res-2`` stands for here, for the ``Resolution`` of sidecars."""
     return f"Simulated on a grid of {voxel_size_mm:g} mm isotropic voxels, whatever the res- label"
 
 
 def write_truth(root: Path, anatomy: Anatomy) -> None:
-    """Write the true group effects, the planted regions and their table.
-
-    Parameters
-    ----------
-    root : Path
-        The data set.
-    anatomy : Anatomy
-        The grid and the regions on it.
-    """
+    """Write the true group effects, the planted regions and their table."""
     stem = root / TRUTH / "group" / f"task-{TASK}"
     resolution = resolution_text(anatomy.voxel_size_mm)
     for contrast, weights in CONTRASTS.items():
@@ -188,17 +153,9 @@ REGIONS_SIDECAR = {
 
 
 def regions_table(labels: NDArray[np.int16]) -> pd.DataFrame:
-    """List the planted regions.
+    """List the planted regions, labelled by 1 + their place in ``REGIONS``.
 
-    Parameters
-    ----------
-    labels : ndarray of shape (x, y, z)
-        0, or 1 + the region's place in ``REGIONS``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index, name, hemisphere, centre and radius (mm), size (voxels), amplitude per condition.
+    Index, name, hemisphere, centre and radius (mm), size (voxels), amplitude per condition.
     """
     rows = []
     for index, region in enumerate(REGIONS, start=1):

@@ -165,10 +165,7 @@ E = TypeVar("E", bound=Estimate)
 def joined(parts: Sequence[E]) -> E:
     """Put estimates of one contrast in different points one after the other.
 
-    Parameters
-    ----------
-    parts : sequence of Estimate
-        At least one. What is one number for all points is the same in all of them.
+    What is one number for all points must be the same in all of them.
     """
     first = parts[0]
     values = {}

@@ -30,14 +30,9 @@ from twolevel.tasks.permute_group import BY_PERMUTATION
 def carry_out(
     group: GroupContrast, test: TestSettings, settings: GroupSettings, permuted: Permuted | None
 ) -> GroupTest:
-    """Carry out a test by its settings.
+    """Carry out a test by its settings, and those of the group for what it does not state itself.
 
-    Parameters
-    ----------
-    settings : GroupSettings
-        For what the test does not state itself.
-    permuted : Permuted or None
-        None only for tests that need no relabelings.
+    `permuted` is None only for tests that need no relabelings.
     """
     alpha, sides = test.alpha if test.alpha is not None else settings.alpha, settings.sides
     if test.test == "clusterExtent":
@@ -59,22 +54,7 @@ def apply_test(
     permutations: Path,
     folder: Path,
 ) -> Path:
-    """Carry out a test and save map, cluster table and summary.
-
-    Parameters
-    ----------
-    fitted : Path
-        What `fit_map_files` wrote.
-    permutations : Path
-        What `permute_group_files` wrote.
-    folder : Path
-        Where the tree is written.
-
-    Returns
-    -------
-    Path
-        `folder`.
-    """
+    """Carry out a test on the fit and the relabelings; save map, cluster table and summary."""
     data = load_fitted(fitted)
     permuted = load_permuted(permutations) if test.test in BY_PERMUTATION else None
     result = carry_out(data.contrast, test, spec.stage.node.group_settings, permuted)

@@ -42,20 +42,8 @@ def compare_tests(
 ) -> Path:
     """Save the tests side by side, and what the group left out.
 
-    Parameters
-    ----------
-    tests, fits : sequence of Path
-        What `apply_test` and `fit_map_files` wrote.
-    left_out : dict of str to dict of str to str
-        Subjects without the contrast and why, by its label; those without any maps under the
-        empty label.
-    folder : Path
-        Where the tree is written.
-
-    Returns
-    -------
-    Path
-        `folder`.
+    `left_out` says by the label of a contrast which subjects are without it and why; those without
+    any maps are under the empty label.
     """
     rows = [load_row(test) for test in tests]
     path = folder / spec.entities.path("tests", ".tsv")

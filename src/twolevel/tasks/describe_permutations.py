@@ -53,19 +53,7 @@ def describe_permutations(
 ) -> Path:
     """Save uncorrected p, TFCE scores and the distributions of the largest values.
 
-    Parameters
-    ----------
-    fitted : Path
-        What `fit_map_files` wrote.
-    permutations : Path
-        What `permute_group_files` wrote.
-    folder : Path
-        Where the tree is written; it stays empty where there were no relabelings.
-
-    Returns
-    -------
-    Path
-        `folder`.
+    The folder stays empty where there were no relabelings.
     """
     folder.mkdir(parents=True)
     if not has_permuted(permutations):

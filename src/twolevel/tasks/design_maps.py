@@ -39,17 +39,7 @@ def estimator_of(node: Node) -> str:
 def design_maps(spec: GroupSpec, masks: dict[str, Path], folder: Path) -> Path:
     """Save the design matrix and the analysis mask of a dataset node.
 
-    Parameters
-    ----------
-    masks : dict of str to Path
-        Analysis mask of each subject, and ``group mask`` if there is one.
-    folder : Path
-        Where the tree is written.
-
-    Returns
-    -------
-    Path
-        `folder`.
+    The masks are those of each subject, and ``group mask`` if there is one.
     """
     entities, node = spec.entities, spec.stage.node
     subjects = [name for name in masks if name != GIVEN]

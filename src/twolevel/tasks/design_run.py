@@ -30,20 +30,8 @@ if TYPE_CHECKING:
 def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path) -> Path:
     """Build the design matrix of a run from its events and confounds, and save it.
 
-    Parameters
-    ----------
-    stage : Stage
-        Of the run level.
-    files : dict of str to Path
-        ``events``, and ``confounds`` and ``confounds_json`` where the model takes them.
-    folder : Path
-        Where the tree is written.
-
-    Returns
-    -------
-    Path
-        `folder`: the design as TSV, one row per volume that enters the fit, with its sidecar; and
-        the exclusions.
+    The design is a TSV, one row per volume that enters the fit, with its sidecar; the exclusions
+    are saved beside it.
     """
     node = stage.node
     settings = node.run_settings

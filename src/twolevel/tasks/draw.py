@@ -22,22 +22,7 @@ from twolevel.tasks.handoff import load_fitted, load_row, load_rows
 
 
 def draw_design(entities: Entities, masks: dict[str, Path], folder: Path) -> Path:
-    """Draw how many subjects cover each voxel.
-
-    Parameters
-    ----------
-    entities : Entities
-        Of the group's maps.
-    masks : dict of str to Path
-        Analysis mask of each subject, as for `design_maps`.
-    folder : Path
-        Where the tree is written.
-
-    Returns
-    -------
-    Path
-        `folder`.
-    """
+    """Draw how many subjects, of whom these are the analysis masks, cover each voxel."""
     from twolevel.report.figures import plot_coverage  # noqa: PLC0415
     from twolevel.report.paper import figure_path  # noqa: PLC0415
 
@@ -55,22 +40,7 @@ def draw_design(entities: Entities, masks: dict[str, Path], folder: Path) -> Pat
 def draw_contrast(
     entities: Entities, contrast: ContrastName, fitted: Path, maps: Path, folder: Path
 ) -> Path:
-    """Draw the group's z without a threshold, and the effects of its subjects.
-
-    Parameters
-    ----------
-    entities : Entities
-        Of the group's maps.
-    fitted, maps : Path
-        What `fit_map_files` wrote.
-    folder : Path
-        Where the tree is written.
-
-    Returns
-    -------
-    Path
-        `folder`.
-    """
+    """Draw the group's z without a threshold, and the effects of its subjects."""
     from twolevel.report.carpet import plot_carpet  # noqa: PLC0415
     from twolevel.report.figures import plot_slices  # noqa: PLC0415
     from twolevel.report.paper import figure_path  # noqa: PLC0415
@@ -110,23 +80,7 @@ def draw_test(
 ) -> Path:
     """Draw z where a test is survived: one scale for all tests, to compare them by eye.
 
-    Parameters
-    ----------
-    entities : Entities
-        Of the group's maps.
-    fitted : Path
-        What `fit_map_files` wrote.
-    tested : Path
-        What `apply_test` wrote.
-    folder : Path
-        Where the tree is written.
-    through_the_brain : bool
-        Draw a glass brain too, where the space has one.
-
-    Returns
-    -------
-    Path
-        `folder`.
+    A glass brain is drawn too if asked for, where the space has one.
     """
     from twolevel.report.figures import plot_glass_brain, plot_slices  # noqa: PLC0415
     from twolevel.report.paper import figure_path  # noqa: PLC0415

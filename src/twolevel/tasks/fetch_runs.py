@@ -24,17 +24,6 @@ def fetch_runs(
 ) -> list[RunInputs]:
     """Download the images of a subject's runs, and make the checks that need them.
 
-    Parameters
-    ----------
-    runs : list of RunFiles
-        Of one subject; tables and sidecars are there.
-    run_stage : Stage
-        Of the run level.
-    links : dict of str to Path
-        Datasets by the names that BIDS URIs use.
-    jobs : int
-        Downloads at the same time.
-
     Raises
     ------
     TransferError

@@ -63,24 +63,13 @@ def numbers_fingerprint() -> str:
 
     Pydra identifies a task by the text of its own body. Helpers, constants and libraries do not
     count there, so that every task that computes takes this as an input.
-
-    Returns
-    -------
-    str
-        Hexadecimal.
     """
     return _digest(sources_of_numbers(), NUMERICAL)
 
 
 @cache
 def drawing_fingerprint() -> str:
-    """Digest what figures depend on, as the input of every task that draws.
-
-    Returns
-    -------
-    str
-        Hexadecimal.
-    """
+    """Digest what figures depend on, as the input of every task that draws."""
     return _digest(sources_of_drawing(), (*NUMERICAL, *PICTURES))
 
 

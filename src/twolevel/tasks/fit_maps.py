@@ -51,21 +51,8 @@ def fit_map_files(
 ) -> tuple[Path, Path]:
     """Fit the model of a dataset node to the maps of a contrast and save what it estimates.
 
-    Parameters
-    ----------
-    files : dict of str to dict of str to Path
-        ``map`` and ``mask`` of each subject that has the contrast.
-    design : Path
-        What `design_maps` wrote; its mask is that of the level.
-    folder : Path
-        Where the tree is written.
-    data : Path
-        Where the data for permutations are written: see `stack_rows`.
-
-    Returns
-    -------
-    Path, Path
-        `folder` and `data`.
+    `files` holds ``map`` and ``mask`` of each subject that has the contrast; the data for
+    permutations are written to `data`, see `stack_rows`.
     """
     subjects, settings = list(files), spec.stage.node.group_settings
     if len(subjects) < FEWEST:

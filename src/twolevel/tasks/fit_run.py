@@ -19,24 +19,7 @@ from twolevel.tasks.run_quality import percent_record, save_quality
 def fit_run_files(
     spec: RunSpec, stage: Stage, files: dict[str, Path], design: Path, folder: Path
 ) -> Path:
-    """Fit the model of a run and save effect, variance, t and z of every contrast.
-
-    Parameters
-    ----------
-    stage : Stage
-        Of the run level.
-    files : dict of str to Path
-        ``bold`` and ``mask``.
-    design : Path
-        What `design_run` wrote.
-    folder : Path
-        Where the tree is written.
-
-    Returns
-    -------
-    Path
-        `folder`.
-    """
+    """Fit the model of a run and save effect, variance, t and z of every contrast."""
     loaded = load_design(design)
     run = fit_image(stage, files, loaded)
     entities = spec.entities

@@ -56,21 +56,8 @@ def fit_image(
 ) -> FittedRun:
     """Read a run's image and fit its model, in as many passes as the memory asks for.
 
-    Parameters
-    ----------
-    stage : Stage
-        Of the run level.
-    files : dict of str to Path
-        ``bold`` and ``mask``.
-    design : (pandas.DataFrame, ndarray of int)
-        What `load_design` returns.
-    within : Mask, optional
-        Only these voxels are considered.
-
-    Returns
-    -------
-    FittedRun
-        With the contrasts of the model that this run determines.
+    The design is what `load_design` returns; the contrasts are those of the model that this run
+    determines. Only voxels `within` a mask are considered, if one is given.
 
     Raises
     ------

@@ -161,13 +161,7 @@ def load_fitted(folder: Path) -> FittedMaps:
 
 
 def stack_rows(folder: Path, paths: Sequence[Path], mask: Mask, design: MapDesign) -> StackedMaps:
-    """Write the maps of the rows of a design into one file, without holding them all.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Map of each row.
-    """
+    """Write the maps of the rows of a design into one file, without holding them all."""
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / MASK, mask.inside)
     content = asdict(design) | {
@@ -181,12 +175,7 @@ def stack_rows(folder: Path, paths: Sequence[Path], mask: Mask, design: MapDesig
 
 
 def load_rows(folder: Path) -> tuple[StackedMaps, NDArray[np.bool_], MapDesign]:
-    """Open what `stack_rows` wrote.
-
-    Returns
-    -------
-    mask : ndarray of shape (x, y, z), bool
-    """
+    """Open what `stack_rows` wrote: the maps, the mask of their voxels (3-D), and the design."""
     content = read_json(folder / DESIGN)
     design = MapDesign(
         tuple(content["rows"]),

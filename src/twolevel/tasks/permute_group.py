@@ -58,21 +58,10 @@ def permutation_spec(group: GroupSettings, seed: int) -> PermutationSpec:
 def permute_group_files(
     spec: PermutationSpec, contrast: ContrastName, data: Path, folder: Path, key: str
 ) -> Path:
-    """Relabel the subjects, and save what that tells.
+    """Relabel the subjects, whose maps `stack_rows` wrote, and save what that tells.
 
-    Parameters
-    ----------
-    data : Path
-        What `stack_rows` wrote.
-    folder : Path
-        Where the results are written; it stays empty where no test needs them.
-    key : str
-        Of this computation, under which its unfinished state is kept.
-
-    Returns
-    -------
-    Path
-        `folder`.
+    The folder stays empty where no test needs relabelings; the unfinished state is kept under the
+    key of this computation.
     """
     if not spec.settings.statistics:
         folder.mkdir(parents=True)

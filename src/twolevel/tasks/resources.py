@@ -13,25 +13,13 @@ UNFINISHED = "TWOLEVEL_UNFINISHED"
 
 
 def allow(resources: Resources) -> None:
-    """Tell the tasks of this process, and of those it starts, what they may use.
-
-    Parameters
-    ----------
-    resources : Resources
-        Of each process.
-    """
+    """Tell the tasks of this process, and of those it starts, what each may use."""
     os.environ[THREADS] = str(resources.n_threads)
     os.environ[MEMORY] = str(resources.memory_bytes)
 
 
 def allowed() -> Resources:
-    """Return what a task may use.
-
-    Returns
-    -------
-    Resources
-        One thread, and memory without limit, where nothing was told.
-    """
+    """Return what a task may use: one thread and memory without limit where nothing was told."""
     return Resources(
         int(os.environ.get(THREADS, "1")), int(os.environ.get(MEMORY, str(sys.maxsize)))
     )
@@ -43,12 +31,6 @@ def keep_unfinished_in(folder: Path) -> None:
 
 
 def unfinished_folder() -> Path | None:
-    """Return where a task saves what an interruption would lose.
-
-    Returns
-    -------
-    Path or None
-        None where nothing was told.
-    """
+    """Return where a task saves what an interruption would lose; None where nothing was told."""
     folder = os.environ.get(UNFINISHED)
     return Path(folder) if folder else None

@@ -39,16 +39,7 @@ def save_quality(
 ) -> None:
     """Save what the fit of a run tells about its data, its design and its noise model.
 
-    Parameters
-    ----------
-    stage : Stage
-        Of the run level.
-    design : (pandas.DataFrame, ndarray of int)
-        Design matrix, and the volumes of its rows.
-    confounds : Path or None
-        Table that may hold the framewise displacement; None where the model takes no confounds.
-    folder : Path
-        The tree that is being made.
+    The confounds may hold the framewise displacement; None where the model takes none.
     """
     matrix, kept = design
     entities = spec.entities
@@ -107,13 +98,7 @@ def save_quality(
 
 
 def percent_record(fit: RunFit, kept: NDArray[np.intp]) -> dict[str, Any]:
-    """Say in the sidecars of a run what its percent signal change is about.
-
-    Parameters
-    ----------
-    kept : ndarray of shape (n_kept,), int
-        Volumes of its rows.
-    """
+    """Say in the sidecars of a run what its percent signal change is about."""
     found = fit.diagnostics
     return {
         "PercentSignalChange": {

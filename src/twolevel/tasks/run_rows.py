@@ -43,15 +43,7 @@ class RunRow:
 
 
 def saved_rows(runs: Sequence[Path], run_stage: Stage) -> list[RunRow]:
-    """Find the maps of runs that were modelled each by itself.
-
-    Parameters
-    ----------
-    runs : sequence of Path
-        What `fit_run_files` wrote for each run.
-    run_stage : Stage
-        Of the run level.
-    """
+    """Find the maps of runs that were modelled each by itself, by `fit_run_files`."""
     mask_paths = [path for run in runs for path in run.rglob("*_desc-analysis_mask.nii.gz")]
     names = [entities_of(path) for path in mask_paths]
     subject_names, rows = Entities.shared(names).without("ses", "run", "desc"), []

@@ -47,21 +47,7 @@ def save_subject(
 ) -> Path:
     """Fit the model of a subject to the estimates of its runs and save what it estimates.
 
-    Parameters
-    ----------
-    subject : str
-        Label.
-    run_stage, stage : Stage
-        Of the run and of the subject level.
-    folder : Path
-        Where the tree is written.
-    exclusions : sequence of Exclusion
-        What was left out of the runs, and runs that were left out, for the record.
-
-    Returns
-    -------
-    Path
-        `folder`.
+    The exclusions, for the record, are of what was left out of the runs, and of runs.
     """
     settings = stage.node.subject_settings
     common = reduce(and_, [row.mask for row in rows])
@@ -108,13 +94,7 @@ def _fit(estimates: Sequence[TEstimate], rows: Sequence[RunRow], stage: Stage) -
 
 
 def runs_record(names: Sequence[Entities]) -> dict[str, Any]:
-    """Describe, for a sidecar, which runs a map of a subject combines.
-
-    Parameters
-    ----------
-    names : sequence of Entities
-        Those of the runs.
-    """
+    """Describe, for a sidecar, which runs a map of a subject combines."""
     averaged = averaged_sessions([[entities.get("ses", "") for entities in names]])
     return {
         "NumberOfRuns": len(names),
@@ -124,15 +104,7 @@ def runs_record(names: Sequence[Entities]) -> dict[str, Any]:
 
 
 def exclusions_of(names: Sequence[Entities], folders: Sequence[Path]) -> Iterator[Exclusion]:
-    """Read what was left out of the runs of a subject, told apart by more than their numbers.
-
-    Parameters
-    ----------
-    names : sequence of Entities
-        Those of the runs.
-    folders : sequence of Path
-        Of their tables, in the same order.
-    """
+    """Read what was left out of the runs of a subject, told apart by more than their numbers."""
     for entities, folder in zip(names, folders, strict=True):
         which = entities.in_words(OTHER_ENTITIES)
         for exclusion in load_exclusions(folder):
@@ -148,26 +120,7 @@ def fit_subject_files(
     folder: Path,
     left_out: Sequence[Exclusion] = (),
 ) -> Path:
-    """Combine the maps of a subject's runs, contrast by contrast.
-
-    Parameters
-    ----------
-    subject : str
-        Label.
-    run_stage, stage : Stage
-        Of the run and of the subject level.
-    runs : sequence of Path
-        What `fit_run_files` wrote for each run.
-    folder : Path
-        Where the tree is written.
-    left_out : sequence of Exclusion
-        Runs of the subject that are not analysed, for the record.
-
-    Returns
-    -------
-    Path
-        `folder`.
-    """
+    """Combine the maps of a subject's runs, contrast by contrast; `left_out` runs are recorded."""
     rows = saved_rows(runs, run_stage)
     exclusions = [*left_out, *exclusions_of([row.entities for row in rows], runs)]
     return save_subject(subject, rows, run_stage, stage, folder, exclusions)
@@ -187,27 +140,8 @@ def fit_subject_at_once(
 
     The runs are read within the voxels that all brain masks share, one after the other, and only
     voxels that are usable in every run are kept; the contrasts are combined without maps of single
-    runs in between, as nilearn's ``FirstLevelModel`` does with several runs.
-
-    Parameters
-    ----------
-    subject : str
-        Label.
-    run_stage, stage : Stage
-        Of the run and of the subject level.
-    files : sequence of dict of str to Path
-        ``bold`` and ``mask`` of each run.
-    designs : sequence of Path
-        What `design_run` wrote for each run.
-    folder : Path
-        Where the tree is written.
-    left_out : sequence of Exclusion
-        Runs of the subject that are not analysed, for the record.
-
-    Returns
-    -------
-    Path
-        `folder`.
+    runs in between, as nilearn's ``FirstLevelModel`` does with several runs. `left_out` runs are
+    recorded.
     """
     step = run_stage.node.run_settings.downsample
     common = reduce(and_, (read_mask(f["mask"]).every(step) for f in files))

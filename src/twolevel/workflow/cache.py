@@ -92,17 +92,10 @@ def purge(cache_root: Path, hashes: Path) -> None:
 
     The engine waits for a lock without end, and takes an interrupted job for one that succeeded
     without outputs; both would have to be deleted by hand. A failed result is not computed again
-    in every nesting level once its cause is gone. A download whose files were dropped since has
-    to be done again, and so has what lost files, or what a loss of power cut short. A result
+    in every nesting level once its cause is gone. A download whose files were dropped since has to
+    be done again, and so has what lost files, or what a loss of power cut short. A result
     remembers where it lay: after a move it is told where it lies now. The caller holds the work
     directory, so that every lock in it is stale.
-
-    Parameters
-    ----------
-    cache_root : Path
-        The engine's cache.
-    hashes : Path
-        Its cache of the hashes of files.
     """
     jobs = []
     for path in [*own(cache_root), *own(hashes)]:
@@ -116,15 +109,7 @@ def purge(cache_root: Path, hashes: Path) -> None:
 
 
 def forget_damaged(cache_root: Path, tree: Path) -> None:
-    """Remove a result that is not whole, and all that was made of it, to be computed again.
-
-    Parameters
-    ----------
-    cache_root : Path
-        The engine's cache.
-    tree : Path
-        One of its folders of results.
-    """
+    """Remove a result that is not whole, and all that was made of it, to be computed again."""
     name = tree.relative_to(cache_root).parts[0]
     shutil.rmtree(cache_root / name)
     # A workflow's folder holds the same files under other names.

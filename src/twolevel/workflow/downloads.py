@@ -58,13 +58,7 @@ class Downloads:
         self._counting = threading.Lock()  # subjects end in threads of their own
 
     def check(self, subjects: Iterable[str]) -> None:
-        """Refuse downloads that cannot fit on the disk.
-
-        Parameters
-        ----------
-        subjects : iterable of str
-            Those that are not finished.
-        """
+        """Refuse downloads that cannot fit on the disk, for the subjects that are not finished."""
         images = [self.images.of[subject] for subject in subjects]
         if not images:
             return
@@ -115,10 +109,7 @@ class Downloads:
     def drop(self, subject: str) -> dict[Path, str]:
         """Drop the images of a subject that is done, but for content that others still need.
 
-        Returns
-        -------
-        dict of Path to str
-            Images that were kept, and why.
+        Those that were kept are returned, and why.
         """
         with self._counting:
             self.pending.pop(subject, None)

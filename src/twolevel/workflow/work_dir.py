@@ -33,13 +33,7 @@ MARKED = {"Name": "work directory of twolevel", "Format": 1}
 
 
 def check_work_dir(work_dir: Path) -> None:
-    """Refuse a work directory that is not ours, or that others can write to.
-
-    Parameters
-    ----------
-    work_dir : Path
-        Need not exist.
-    """
+    """Refuse a work directory that is not ours, or that others can write to; it need not exist."""
     if not work_dir.exists():
         return
     problems = [p for path in _inhabited(work_dir) if (p := _not_safe(path)) is not None]
@@ -124,11 +118,6 @@ def make_work_dir(work_dir: Path) -> None:
     """Make a work directory, or take one that `check_work_dir` accepts, and mark it as ours.
 
     What is made is closed to others, whatever the umask; what is there keeps its mode.
-
-    Raises
-    ------
-    OutputError
-        As `check_work_dir`.
     """
     work_dir.parent.mkdir(parents=True, exist_ok=True)
     _make_private(work_dir)
@@ -148,18 +137,7 @@ def _make_private(folder: Path) -> None:
 
 
 def own(folder: Path) -> Iterator[Path]:
-    """List what is of our making in one of the folders of a work directory.
-
-    Parameters
-    ----------
-    folder : Path
-        ``cache``, ``hashes`` or ``unfinished``.
-
-    Yields
-    ------
-    Path
-        No link.
-    """
+    """List what is of our making, no link, in one of the folders of a work directory."""
     pattern = re.compile(OWN_NAMES[folder.name])
     for path in folder.iterdir():
         if pattern.fullmatch(path.name) and not path.is_symlink():
@@ -167,13 +145,7 @@ def own(folder: Path) -> Iterator[Path]:
 
 
 def clean(work_dir: Path) -> None:
-    """Remove all results, and nothing that is not of our making.
-
-    Parameters
-    ----------
-    work_dir : Path
-        Made by `make_work_dir`.
-    """
+    """Remove all results, and nothing that is not of our making."""
     for name in OWN_NAMES:
         for path in list(own(work_dir / name)):
             if path.is_dir():

@@ -159,13 +159,7 @@ class GeneralFit:
 
 
 def units_of(block: VoxelBlock) -> Iterator[VoxelBlock]:
-    """Cut a block into units.
-
-    Yields
-    ------
-    VoxelBlock
-        `unit_width` voxels each, the last one what is left.
-    """
+    """Cut a block into units of `unit_width` voxels, the last one what is left."""
     width = unit_width(len(block.data))
     for start in range(0, block.data.shape[1], width):
         stop = start + width

@@ -30,11 +30,7 @@ def start_server(*, draws: bool = True) -> None:
 
     It forks from a clean state: no thread of this process (progress display) can hold a lock
     there, and the libraries are imported once. A server that runs already is left as it is.
-
-    Parameters
-    ----------
-    draws : bool
-        Its processes will draw figures too, and need what takes longest to import.
+    Processes that draw figures too need what takes longest to import.
     """
     forkserver.set_forkserver_preload([*TO_DRAW, *PRELOADED] if draws else PRELOADED)
     forkserver.ensure_running()
