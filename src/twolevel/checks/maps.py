@@ -116,15 +116,7 @@ def find_subject_maps(
     names = [entities_of(path) for path in masks.values()]
     first = next(iter(masks.values()))
     problems = Problems(check_space(names, without_space=without_space))
-    if not table.rows:
-        problems.found.append(
-            Problem(
-                "group",
-                f"no subject in {output_dir} has a map of any contrast of the model",
-                "at least one contrast that the subjects' runs determine",
-                "see sub-*/excluded.tsv for the reason, and mend events or model",
-            )
-        )
+    problems.found.extend(_no_maps(table, output_dir))
     problems.found.extend(check_maps(_by_subject(table, masks), first, model))
     problems.attempt(lambda: check_group_mask(group_mask, first))
     problems.stop_if_any()
@@ -192,6 +184,20 @@ def _subjects_with_maps(
     if problems:
         raise InputError(problems)
     return masks, left_out
+
+
+def _no_maps(table: MapTable, output_dir: Path) -> list[Problem]:
+    """Refuse subjects of which none has a map of any contrast."""
+    if table.rows:
+        return []
+    return [
+        Problem(
+            "group",
+            f"no subject in {output_dir} has a map of any contrast of the model",
+            "at least one contrast that the subjects' runs determine",
+            "see sub-*/excluded.tsv for the reason, and mend events or model",
+        )
+    ]
 
 
 def _by_subject(table: MapTable, masks: Mapping[str, Path]) -> dict[str, list[Path]]:
