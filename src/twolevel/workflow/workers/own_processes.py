@@ -108,6 +108,7 @@ class OwnProcesses:
             pool = self._idle.pop() if self._idle else make_process()
             try:
                 future = pool.submit(function, *arguments)
+                _leave_results_to(pool)
             except BrokenProcessPool:  # it died while it was idle: take another
                 pool.shutdown(wait=False)
             except START_ERRORS as error:
@@ -144,6 +145,15 @@ class OwnProcesses:
 
 def _processes_of(pool: ProcessPoolExecutor) -> list[Any]:
     return list((pool._processes or {}).values())  # noqa: SLF001  # no public way before 3.14
+
+
+def _leave_results_to(pool: ProcessPoolExecutor) -> None:
+    """Close this process's own end of the pipe for results, once the other process has it.
+
+    Else the pipe has no end when that process dies in the middle of a result, and whoever waits
+    for the rest of it waits for ever.
+    """
+    pool._result_queue._writer.close()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def _kill(pool: ProcessPoolExecutor) -> None:

@@ -194,6 +194,26 @@ def test_a_process_that_dies_while_it_is_idle_harms_nobody(processes, noticed):
     assert first not in later
 
 
+DIES_IN_A_RESULT = """
+from multiprocessing.connection import Connection
+
+def send_half(self, buffer, write=None):
+    import os, signal
+    os.write(self._handle, bytes(buffer)[: len(buffer) // 2])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Connection._send = send_half
+"""
+
+
+def test_a_process_that_dies_in_the_middle_of_a_result_is_not_waited_for(processes):
+    async def work() -> Any:
+        return await asyncio.wait_for(call(processes, exec, DIES_IN_A_RESULT), timeout=60)
+
+    with pytest.raises(AnalysisError, match="killed"):
+        asyncio.run(work())
+
+
 @pytest.mark.parametrize("n_dying", [1, 2, 3])
 def test_processes_that_die_while_they_start(processes, monkeypatch, n_dying):
     made = []
