@@ -160,7 +160,7 @@ def _check_high_pass(
             "leave the contrast or HighPassFilterCutoffHz out",
         )
         for contrast in node.contrasts
-        if (named := sorted(set(contrast.weight_of) & set(taken)))
+        if (named := sorted(set(contrast.variables) & set(taken)))
     ]:
         raise InputError(problems)
     refuse_drift_twice(confounds.regressors.drop(columns=list(taken)), frame_times, hz)
@@ -194,7 +194,7 @@ def _notes_on_design(
                 files.name,
             )
         )
-    in_contrasts = {name for contrast in node.contrasts for name in contrast.weight_of}
+    in_contrasts = {name for contrast in node.contrasts for name in contrast.variables}
     there = f"there are {', '.join(variables.conditions) or 'no conditions'}"
     if needed := [name for name in variables.missing if name in in_contrasts]:
         what = f"no {', '.join(needed)}: contrasts that need it leave the run out"

@@ -82,7 +82,7 @@ def check_taken(
 
 def _misspelt(path: Path | str, events: pd.DataFrame, node: Node) -> Iterable[Problem]:
     """Find levels that differ from one that the model names by blanks, case or form of number."""
-    in_contrasts = [name for contrast in node.contrasts for name in contrast.weight_of]
+    in_contrasts = [name for contrast in node.contrasts for name in contrast.variables]
     named = dict.fromkeys(name for name in (*node.x, *in_contrasts) if not is_wild(name))
     for factor in node.factors:
         prefix = f"{factor}."
@@ -128,11 +128,11 @@ def check_model(runs: Sequence[CheckedTables], node: Node) -> tuple[list[Problem
     available = sorted({v for run in runs for v in run.variables.available})
     known = {**conditions, **confounds}
     problems = []
-    in_contrasts = {name for contrast in node.contrasts for name in contrast.weight_of}
+    in_contrasts = {name for contrast in node.contrasts for name in contrast.variables}
     for contrast in node.contrasts:
         problems += [
             _nowhere(contrast, name, runs, list(conditions) or available)
-            for name in contrast.weight_of
+            for name in contrast.variables
             if name not in known and name != INTERCEPT
         ]
     names = [x for x in node.x if x != INTERCEPT and x not in known and x not in in_contrasts]
@@ -221,11 +221,11 @@ def _lonely_contrasts(runs: Sequence[CheckedTables], node: Node) -> list[Note]:
     return [
         Note(
             f'contrast "{contrast.name}": no run has it',
-            detail=f"no run has all of {', '.join(contrast.weight_of)}",
+            detail=f"no run has all of {', '.join(contrast.variables)}",
             loses_data=True,
         )
         for contrast in node.contrasts
-        if all(set(contrast.weight_of) & set(run.variables.missing) for run in runs)
+        if all(set(contrast.variables) & set(run.variables.missing) for run in runs)
     ]
 
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from twolevel.model.settings import GroupSettings, RunSettings, Settings, SubjectSettings
+
+if TYPE_CHECKING:
+    from twolevel.notes import Note
 
 Level = Literal["run", "session", "subject", "dataset"]
 # Entities that Input and filter files may name, as pybids does, and their keys in file names.
@@ -46,19 +49,39 @@ class Contrast:
         As in file names.
     weights : tuple of (str, tuple of float)
         Variable and its weights: one for a t contrast, one per row for an F contrast.
-    test : {"t", "F", "pass"}
+    test : {"t", "F"}
+    found : bool
+        No model names it: it is of a variable that a wildcard of X matched in the data.
     """
 
     name: str
     label: str
     weights: tuple[tuple[str, tuple[float, ...]], ...]
-    test: Literal["t", "F", "pass"] = "t"
+    test: Literal["t", "F"] = "t"
+    found: bool = False
+
+    @property
+    def rows(self) -> tuple[dict[str, float], ...]:
+        """Weight by variable: one row for a t contrast, several for an F contrast."""
+        n_rows = len(self.weights[0][1])
+        return tuple({name: w[row] for name, w in self.weights} for row in range(n_rows))
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables it is a sum of."""
+        return tuple(name for name, _ in self.weights)
 
     @property
     def expression(self) -> str:
-        """The contrast in words: ``1*face - 1*house``."""
-        terms = [f"{'-' if w[0] < 0 else '+'} {abs(w[0]):g}*{name}" for name, w in self.weights]
-        return " ".join(terms).removeprefix("+ ")
+        """The contrast in words: ``1*face - 1*house``; the rows of an F contrast by semicolons."""
+        return "; ".join(
+            " ".join(
+                f"{'-' if weight < 0 else '+'} {abs(weight):g}*{name}"
+                for name, weight in row.items()
+                if weight or self.test == "t"
+            ).removeprefix("+ ")
+            for row in self.rows
+        )
 
     @property
     def weight_of(self) -> dict[str, float]:
@@ -102,11 +125,14 @@ class Hrf:
     Attributes
     ----------
     model : str
-        As nilearn names it: ``glover``, ``spm + derivative``, ...
+        As nilearn names it: ``glover``, ``spm + derivative``, ``fir``, ...
+    fir_delays : tuple of int
+        Of ``fir``: volumes after the onset, a regressor for each.
     """
 
     variables: tuple[str, ...]
     model: str
+    fir_delays: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,7 +164,10 @@ class Node:
     instructions : tuple of Instruction
         Transformations of variables, in order.
     dummy_contrasts : bool
-        Every contrast from below goes on under its own name.
+        Every contrast from below goes on under its own name; at the run level, every variable of X
+        is a contrast.
+    dummies : tuple of str
+        The only ones of which this holds; empty for all.
     estimator : {"glm", "meta"}
     seed : int
         Of the k-means for orders of the noise above 1, at the run level; no file states it.
@@ -153,6 +182,7 @@ class Node:
     hrf: Hrf | None = None
     contrasts: tuple[Contrast, ...] = ()
     dummy_contrasts: bool = False
+    dummies: tuple[str, ...] = ()
     estimator: Literal["glm", "meta"] = "glm"
     formula: str | None = None
     high_pass_hz: float | None = None
@@ -251,6 +281,8 @@ class StatsModel:
         Options of the command line that replaced what the file says.
     scope : Scope
         Of the data that it is applied to.
+    notes : tuple of Note
+        What was read otherwise than it is written.
     """
 
     name: str
@@ -260,6 +292,7 @@ class StatsModel:
     description: str = ""
     overrides: tuple[tuple[str, Any], ...] = ()
     scope: Scope = Scope()
+    notes: tuple[Note, ...] = ()
 
     def node(self, level: Level) -> Node | None:
         """Return the node of a level, None where the model has none."""

@@ -87,7 +87,7 @@ def resolve_variables(
 
 def _named(node: Node) -> list[str]:
     """List the variables that a node names, without wildcards, each once."""
-    in_contrasts = [name for contrast in node.contrasts for name in contrast.weight_of]
+    in_contrasts = [name for contrast in node.contrasts for name in contrast.variables]
     names = dict.fromkeys((*node.x, *in_contrasts))
     return [name for name in names if name != INTERCEPT and not is_wild(name)]
 

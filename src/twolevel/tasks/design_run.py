@@ -171,11 +171,11 @@ def _exclusions(
         named = ", ".join(levels) or "no value in the columns that the model names"
         exclusions.append(_of_events(spec, f"in no regressor: {named}", rows))
     for contrast in stage.node.contrasts:
-        needed = [name for name in contrast.weight_of if name in variables.missing]
+        needed = [name for name in contrast.variables if name in variables.missing]
         if needed:
             reason = f"no {', '.join(needed)} in this run"
             exclusions.append(Exclusion.in_run(entities, "run", reason, contrast=contrast.label))
-    in_contrasts = {name for contrast in stage.node.contrasts for name in contrast.weight_of}
+    in_contrasts = {name for contrast in stage.node.contrasts for name in contrast.variables}
     exclusions += [
         Exclusion.in_run(entities, "regressor", f"no {name} in this run", item=name)
         for name in variables.missing
