@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
 from twolevel.model.settings import GroupSettings, RunSettings, Settings, SubjectSettings
@@ -30,11 +31,18 @@ ENTITY_KEYS = {
     "part": "part",
 }
 INTERCEPT = "1"
+CONTRAST = "contrast"  # among what a node is grouped by
 
 
 def is_wild(name: str) -> bool:
     """Tell whether a variable of X is a pattern."""
     return "*" in name or "?" in name
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Tell whether a name fits a pattern of the standard: ``*`` and ``?`` are wild."""
+    # Brackets are no wildcards in the standard, but they are in fnmatch.
+    return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 @dataclass(frozen=True)
@@ -101,21 +109,27 @@ class Contrast:
 
 @dataclass(frozen=True)
 class ContrastName:
-    """A contrast as the group level names it.
+    """A contrast as the names of its maps hold it.
 
     Attributes
     ----------
     name : str
-        As in the model file.
+        As in the model file; where a node asks for a contrast of its own of what comes to it, the
+        names of both.
     label : str
         As in file names.
     expression : str
         In words.
+    own : str
+        What the node that estimates it calls it in its design; empty for the design's first.
+    test : {"t", "F"}
     """
 
     name: str
     label: str
     expression: str
+    own: str = ""
+    test: Literal["t", "F"] = "t"
 
 
 @dataclass(frozen=True)
@@ -133,6 +147,11 @@ class Hrf:
     variables: tuple[str, ...]
     model: str
     fir_delays: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Transformation:
+    """One step of a transformer; all kinds of them are in `twolevel.model.transformations`."""
 
 
 @dataclass(frozen=True)
@@ -198,10 +217,10 @@ class Node:
 
     @property
     def subject_settings(self) -> SubjectSettings:
-        """The settings of a subject node."""
+        """The settings of a node over the maps of a participant: of sessions, of the subject."""
         if not isinstance(self.settings, SubjectSettings):
             raise TypeError(
-                f"node {self.name} is of the {self.level} level, not of the subject level"
+                f"node {self.name} is of the {self.level} level, not over a participant's maps"
             )
         return self.settings
 
