@@ -12,7 +12,7 @@ from twolevel.bids.wanted import Selection
 from twolevel.errors import InputError, Problem
 from twolevel.files.annex import is_absent
 from twolevel.files.tables import read_tsv
-from twolevel.model.starter import Survey
+from twolevel.model.starter.survey import Survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ def survey(
     bids_dir: Path,
     derivatives: Sequence[Path],
     task: str | None = None,
-    progress: Callable[[int, int], None] = lambda n, total: None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Survey:
     """Read what there is of one task: tables only, no image.
 
@@ -53,7 +53,8 @@ def survey(
         events.append(_read_text(run.events))
         if run.confounds is not None and not is_absent(run.confounds):
             confounds.append(read_tsv(run.confounds))
-        progress(number, len(runs))
+        if progress is not None:
+            progress(number, len(runs))
     common = [c for c in events[0] if all(c in table for table in events)]
     every = _usable(confounds) if len(confounds) == len(runs) else ()
     return Survey(
@@ -119,7 +120,7 @@ def _read_text(path: Path | None) -> pd.DataFrame:
     """Read events with every cell as text: "01" is not 1."""
     if path is None:
         raise TypeError("a run without events")
-    columns = list(read_tsv(path, used=lambda _: False))
+    columns = map(str, read_tsv(path, used=lambda _: False))
     return read_tsv(path, dtype=dict.fromkeys(columns, str), used=lambda _: False)
 
 
@@ -129,19 +130,21 @@ def _usable(tables: Sequence[pd.DataFrame]) -> tuple[str, ...]:
         str(column)
         for column in tables[0]
         if all(
-            column in table and pd.to_numeric(table[column], errors="coerce").iloc[1:].notna().all()
+            column in table
+            and pd.to_numeric(table[column], errors="coerce").iloc[1:].notna().all()
             for table in tables
         )
     )
 
 
-def _participants(bids_dir: Path, runs: Sequence[RunFiles]) -> pd.DataFrame | None:
-    """Read participants.tsv, of the subjects of these runs."""
+def _participants(bids_dir: Path, runs: Sequence[RunFiles]) -> pd.DataFrame:
+    """Read participants.tsv, of the subjects of these runs; empty where it is not there."""
     path = bids_dir / "participants.tsv"
     if not path.is_file() or is_absent(path):
-        return None
+        return pd.DataFrame()
     table = _read_text(path)
-    if "participant_id" not in table:
-        return None
     subjects = {f"sub-{run.entities['sub']}" for run in runs}
-    return table[table["participant_id"].isin(subjects)]
+    if "participant_id" not in table:
+        return pd.DataFrame()
+    of_runs = table[table["participant_id"].isin(subjects)]
+    return of_runs.drop(columns="participant_id")

@@ -10,9 +10,10 @@ from twolevel.bids.survey import survey
 from twolevel.cli.console import ReportConsole
 from twolevel.errors import InputError, Problem, did_you_mean
 from twolevel.files.atomic import write_bytes
-from twolevel.model.read import find_model, presets, read_model
-from twolevel.model.starter import starter_model
+from twolevel.model.read import presets, read_model
+from twolevel.model.starter.make import starter_model
 from twolevel.model.write import as_text, model_content
+from twolevel.notes import merged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
 def execute(options: ModelCommandOptions) -> int:
     """Write a model and say what was chosen."""
     console = ReportConsole(stderr=options.output is None)
+    choices: tuple[str, ...] = ()
     if options.preset is not None:
-        text, choices = _preset(options.preset), ()
+        text = _preset(options.preset)
     elif options.strict is not None:
         model = read_model(options.strict)
         text = as_text(model_content(model))
-        choices = tuple(str(note.what) for note in model.notes)
+        choices = tuple(merged(model.notes))
     else:
         text, choices = _starter(options, console)
     _put(text, options.output)

@@ -104,8 +104,8 @@ class ModelOptions:
 
     model: str | None = setting(
         None,
-        "BIDS Stats Model, JSON or YAML, or a preset, as balloon; `twolevel model BIDS_DIR` writes "
-        "one to start with (default: the only model under BIDS_DIR/models)",
+        "BIDS Stats Model, JSON or YAML, or a preset, as balloon; `twolevel model BIDS_DIR` "
+        "writes one to start with (default: the only model under BIDS_DIR/models)",
         "-m",
         "--model",
         metavar="FILE|PRESET",

@@ -48,18 +48,17 @@ def as_text(content: Any) -> str:
     return f"{_lines(content, 0)}\n"
 
 
-def _lines(item: Any, indent: int) -> str:
+def _lines(item: Any, indent: int, before: int = 0) -> str:
+    """Write a value that stands behind so many characters on its line."""
     flat = json.dumps(item, ensure_ascii=False)
-    if not isinstance(item, (dict, list)) or len(flat) + indent <= WIDTH:
+    if not isinstance(item, (dict, list)) or indent + before + len(flat) < WIDTH:
         return flat
     inner, outer = " " * (indent + 2), " " * indent
     if isinstance(item, list):
         parts = [f"{inner}{_lines(value, indent + 2)}" for value in item]
         return "[\n" + ",\n".join(parts) + f"\n{outer}]"
-    parts = [
-        f"{inner}{json.dumps(key, ensure_ascii=False)}: {_lines(value, indent + 2)}"
-        for key, value in item.items()
-    ]
+    named = [(f"{json.dumps(key, ensure_ascii=False)}: ", value) for key, value in item.items()]
+    parts = [f"{inner}{key}{_lines(value, indent + 2, len(key))}" for key, value in named]
     return "{\n" + ",\n".join(parts) + f"\n{outer}}}"
 
 

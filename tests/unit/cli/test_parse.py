@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from twolevel.cli.options import DemoOptions, FetchOptions, RunOptions
+from twolevel.cli.options import DemoOptions, FetchOptions, ModelCommandOptions, RunOptions
 from twolevel.cli.parser import parse
 
 RUN = ("run", "data", "results")

@@ -93,7 +93,9 @@ def other_factors(events: pd.DataFrame) -> list[str]:
         levels = _levels(events[column])
         if column in TIMING or column == TRIAL_TYPE or NO_CONDITION.fullmatch(column):
             continue
-        if 1 <= len(levels) <= MOST_LEVELS and _repeats(events[column]) >= FEWEST_REPEATS:
+        if not 1 <= len(levels) <= MOST_LEVELS or _is_measured(events[column]):
+            continue
+        if _repeats(events[column]) >= FEWEST_REPEATS:
             place = USUAL.index(column.lower()) if column.lower() in USUAL else len(USUAL)
             rank = (len(levels) == 1, place, is_numeric(events[column]), len(levels), column)
             found.append((rank, column))
@@ -108,7 +110,7 @@ def modulators(events: pd.DataFrame, conditions: Conditions) -> list[str]:
         if column not in {*TIMING, "sample", conditions.column}
         and not RESPONSE_TIME.fullmatch(column)
         and is_numeric(events[column])
-        and events[column].nunique() > 1
+        and len(events[column].dropna().unique()) > 1
     ]
 
 
@@ -128,6 +130,12 @@ def is_numeric(column: pd.Series) -> bool:
     return bool(len(said) and pd.to_numeric(said, errors="coerce").notna().all())
 
 
+def _is_measured(column: pd.Series) -> bool:
+    """Tell whether a column holds numbers that are not whole: no codes of conditions."""
+    numbers = pd.to_numeric(column.dropna(), errors="coerce")
+    return is_numeric(column) and bool((numbers % 1 != 0).any())
+
+
 def _chosen(column: str, levels: dict[str, int], reason: str) -> Conditions:
     kind = f"the {len(levels)} levels" if len(levels) > 1 else "the only level"
     shown = ", ".join(f'"{level}"' for level in levels)
@@ -145,12 +153,8 @@ def _levels(column: pd.Series) -> dict[str, int]:
 
 def _repeats(column: pd.Series) -> float:
     """Compute how often a level occurs in a run, on average over the runs."""
-    return float(_ratios(column).mean())
-
-
-def _ratios(column: pd.Series) -> pd.Series:
     of_runs = column.dropna().groupby(level=0)
-    return of_runs.size() / of_runs.nunique()
+    return float((of_runs.size() / of_runs.nunique()).mean())
 
 
 def in_few_runs(conditions: Conditions, n_runs: int) -> Iterator[str]:
