@@ -14,14 +14,10 @@ if TYPE_CHECKING:
 
     from twolevel.model.nodes import Edge, Node, StatsModel
 
-WIDTH, GAP, BETWEEN, BEND = (
-    300,
-    36,
-    84,
-    24,
-)  # of boxes, between them, between rows, of a passing edge
+WIDTH, BEND = 300, 24  # of a box; of the place where an edge passes
+GAP, BETWEEN = 36, 84  # between boxes, between rows of them
 LINE, PADDING, MARGIN = 17, 18, 24
-CHARACTERS, LABEL_CHARACTERS = 44, 34  # of a line in a box, beside an edge
+CHARACTERS, LABEL_CHARACTERS = 40, 34  # of a line in a box, beside an edge
 SHOWN = 6
 DEPTH_OF_LABEL = 34
 
@@ -50,10 +46,8 @@ class NodeCounts:
         units = f"{self.n_units:,} unit{'s' * (self.n_units != 1)}"
         if not self.n_units:
             return units
-        rows = (
-            f"{self.fewest:,}" if self.fewest == self.most else f"{self.fewest:,} to {self.most:,}"
-        )
-        inputs = f"{units} of {rows} input{'s' * (self.most != 1)}"
+        fewest = f"{self.fewest:,} to " * (self.fewest != self.most)
+        inputs = f"{units} of {fewest}{self.most:,} input{'s' * (self.most != 1)}"
         return inputs if self.n_units == 1 else f"{inputs}, {self.n_inputs:,} in all"
 
 
@@ -63,16 +57,13 @@ class _Box:
 
     row: int
     lines: Sequence[str] = ()
+    height: int = 0
     x: int = 0
     y: int = 0
 
     @property
     def width(self) -> int:
         return WIDTH if self.lines else BEND
-
-    @property
-    def height(self) -> int:
-        return PADDING + LINE * len(self.lines)
 
     @property
     def middle(self) -> int:
@@ -144,10 +135,12 @@ def _place(boxes: Sequence[_Box], ways: Sequence[tuple[Edge, Sequence[_Box]]]) -
     for row in by_row:
         row.sort(key=lambda box: _middle_above(box, ways))
         x = MARGIN + (total - _length(row)) // 2
+        tallest = PADDING + LINE * max(len(box.lines) for box in row)
         for box in row:
+            box.height = PADDING + LINE * len(box.lines) if box.lines else tallest
             box.x, box.y = x, y
             x += box.width + GAP
-        y += max(box.height for box in row) + BETWEEN
+        y += tallest + BETWEEN
     return total + 2 * MARGIN, y - BETWEEN + MARGIN
 
 
