@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from twolevel.bids.folders import missing_folders
 from twolevel.bids.survey import survey
 from twolevel.cli.console import ReportConsole
+from twolevel.cli.plan import picture_of
 from twolevel.errors import InputError, Problem, did_you_mean
 from twolevel.files.atomic import write_bytes
 from twolevel.model.read import presets, read_model
@@ -16,9 +19,8 @@ from twolevel.model.write import as_text, model_content
 from twolevel.notes import merged
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from twolevel.cli.options import ModelCommandOptions
+    from twolevel.model.nodes import StatsModel
 
 
 def execute(options: ModelCommandOptions) -> int:
@@ -33,6 +35,8 @@ def execute(options: ModelCommandOptions) -> int:
         choices = tuple(merged(model.notes))
     else:
         text, choices = _starter(options, console)
+    if options.write_graph is not None:
+        picture_of(_read(text), {}, options.write_graph)
     _put(text, options.output)
     for choice in choices:
         console.print(choice)
@@ -75,6 +79,13 @@ def _starter(options: ModelCommandOptions, console: ReportConsole) -> tuple[str,
         )
     starter = starter_model(found, with_response_time=options.with_response_time)
     return as_text(starter.content), starter.choices
+
+
+def _read(text: str) -> StatsModel:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.json"
+        path.write_text(text, encoding="utf-8")
+        return read_model(path)
 
 
 def _put(text: str, path: Path | None) -> None:

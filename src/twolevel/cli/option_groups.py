@@ -132,6 +132,20 @@ class MissingOptions:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class GraphOptions:
+    """Where a picture of the model goes."""
+
+    TITLE: ClassVar = "running"
+
+    write_graph: Path | None = setting(
+        None,
+        "draw the model as SVG: its nodes, what flows between them, and how many units and inputs "
+        "each has",
+        metavar="FILE.svg",
+    )
+
+
 if TYPE_CHECKING:
     WorkerName = str
 else:

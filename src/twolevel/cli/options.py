@@ -16,6 +16,7 @@ from twolevel.cli.option_groups import (
     Count,
     DataOptions,
     DownloadOptions,
+    GraphOptions,
     LabelOptions,
     MachineOptions,
     MissingOptions,
@@ -32,7 +33,7 @@ WHICH_VERSION = "tag, branch or commit (default: the newest; an earlier clone st
 
 
 @dataclass(frozen=True)
-class AnalysisOptions(Telling, DataOptions, ModelOptions, MissingOptions):
+class AnalysisOptions(Telling, DataOptions, ModelOptions, MissingOptions, GraphOptions):
     """What says which data are analysed, and how: all that ``twolevel validate`` takes.
 
     `settings` replace what the model file says, by their names in Python: ``{"n_perm": 5000}``.
@@ -136,7 +137,7 @@ class FetchOptions(Telling, FetchLabelOptions):
 
 
 @dataclass(frozen=True)
-class ModelCommandOptions(Telling):
+class ModelCommandOptions(Telling, GraphOptions):
     """What ``twolevel model`` takes.
 
     Raises

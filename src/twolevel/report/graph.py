@@ -31,7 +31,7 @@ class NodeCounts:
     n_units : int
         Designs: one for each combination of what the node is grouped by.
     n_inputs : int
-        Rows of all these designs: maps, or runs at the run level.
+        Rows of all these designs: maps; none at the run level, whose rows are volumes.
     fewest, most : int
         Rows of one design.
     """
@@ -42,10 +42,11 @@ class NodeCounts:
     most: int
 
     def __str__(self) -> str:
-        """Write it as people say it: ``4 units of 2 to 3 inputs, 11 in all``."""
-        units = f"{self.n_units:,} unit{'s' * (self.n_units != 1)}"
-        if not self.n_units:
-            return units
+        """Write it as people say it: ``4 units of 2 to 3 inputs, 11 in all``; ``6 runs``."""
+        several = "s" * (self.n_units != 1)
+        if not self.most:
+            return f"{self.n_units:,} run{several}"
+        units = f"{self.n_units:,} unit{several}"
         fewest = f"{self.fewest:,} to " * (self.fewest != self.most)
         inputs = f"{units} of {fewest}{self.most:,} input{'s' * (self.most != 1)}"
         return inputs if self.n_units == 1 else f"{inputs}, {self.n_inputs:,} in all"
