@@ -8,6 +8,7 @@ import pytest
 from twolevel.bids.entities import Entities
 from twolevel.checks.longest_name import check_name_lengths, longest_path
 from twolevel.errors import InputError
+from twolevel.model.nodes import ContrastName
 
 RUN = Entities({"sub": "01", "task": "t", "run": "1"})
 GROUP = Entities({"task": "t", "space": "MNI152NLin2009cAsym"})
