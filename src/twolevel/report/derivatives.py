@@ -37,7 +37,8 @@ class GroupLevel:
     Attributes
     ----------
     stem : str
-        What the names of its files begin with.
+        What its files begin with, in ``group`` and in ``figures``: the folder of its node, where
+        the model has several, and their names.
     sidecar : dict
         Of its design.
     coverage_figure : Path or None
@@ -146,7 +147,7 @@ def read_derivatives(root: Path) -> Derivatives:
         description,
         _present(
             incomplete.attempt(f"group {path.name}", partial(_read_group, root, path, incomplete))
-            for path in sorted((root / "group").glob("*_tests.tsv"))
+            for path in sorted((root / "group").rglob("*_tests.tsv"))
         ),
         sorted(path.name.removeprefix("sub-") for path in root.glob("sub-*") if path.is_dir()),
         _read_runs(root, incomplete),
@@ -167,7 +168,7 @@ def _present(items: Iterable[T | None]) -> list[T]:
 
 
 def _read_group(root: Path, tests: Path, incomplete: Incomplete) -> GroupLevel:
-    stem = tests.name.removesuffix("_tests.tsv")
+    stem = tests.relative_to(root / "group").as_posix().removesuffix("_tests.tsv")
     coverage = root / "figures" / f"{stem}_desc-coverage_statmap.png"
     return GroupLevel(
         stem,
