@@ -83,7 +83,7 @@ def _fit_unit(unit: Unit, rows: Sequence[MapRow], common: Mask, folder: Path) ->
     design = design_of(unit.node, unit.inputs, [_in_words(unit, row) for row in rows])
     record = _record(unit, rows, apart=not design.is_mean)
     estimates_of_rows = [row.read(mask) for row in rows]
-    sources = [uri for row in rows for uri in sources_of(row, folder, unit.entities)]
+    sources = [uri for row in rows for uri in sources_of(row, unit.entities)]
     for contrast in unit.contrasts:
         weights = weights_of(design, contrast)
         if weights is None:
