@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
     from twolevel.bids.entities import Entities
     from twolevel.bids.runs import RunFiles
+    from twolevel.model.nodes import StatsModel
 
 
-def attach_confounds(
-    runs: Iterable[RunFiles], patterns: Sequence[str], roots: Sequence[Path]
-) -> None:
-    """Find the further tables of confounds of each run, in any of these datasets.
+def attach_confounds(runs: Iterable[RunFiles], model: StatsModel, roots: Sequence[Path]) -> None:
+    """Find the further tables of confounds of each run that a model names, in any dataset.
 
     A file whose name holds another task, session, run, ... than the run's is not of that run.
     """
+    of_nodes = [node.run_settings.confounds for node in model.nodes if node.level == "run"]
+    patterns = dict.fromkeys(pattern for of_node in of_nodes for pattern in of_node)
     for run in runs:
         run.more_confounds = {p: _matches(run.entities, p, roots) for p in patterns}
 
@@ -45,7 +46,7 @@ def _matches(entities: Entities, pattern: str, roots: Sequence[Path]) -> list[Pa
         found = {
             root / name: None
             for root in roots
-            for name in sorted(glob.glob(filled, root_dir=root, recursive=True))
+            for name in sorted(glob.glob(filled, root_dir=root, recursive=True))  # noqa: PTH207
         }
         own = [p for p in found if not p.is_dir() and _may_be_of(entities_of(p), there)]
         if own:

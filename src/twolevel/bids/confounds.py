@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ from twolevel.stats.run.design import cosines_among
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -196,9 +197,10 @@ def read_confounds(opened: OpenConfounds, names: Sequence[str] = ()) -> RunConfo
                 "correct the names in the model's X",
             )
         )
-    by_name = [_by_name(table, [n for n in chosen if n in table.columns]) for table in opened.tables]
-    for table, columns in zip(opened.tables, by_name, strict=True):
-        _refuse_incomplete(table, columns, kept)
+    by_name = []
+    for table in opened.tables:
+        by_name.append(_by_name(table, [name for name in chosen if name in table.columns]))
+        _refuse_incomplete(table, by_name[-1], kept)
     parts.append(pd.concat(by_name, axis=1)[chosen])
     # Volumes that do not enter the fit may lack values; the design is computed over all of them.
     regressors = pd.concat(parts, axis=1).fillna(0.0)
@@ -271,19 +273,16 @@ def _refuse_lengths(tables: Sequence[ConfoundTable]) -> None:
 
 def _refuse_clashes(tables: Sequence[ConfoundTable]) -> None:
     """Refuse a name that two tables have: nobody could tell which of them is meant."""
-    problems = []
-    for index, table in enumerate(tables):
-        for earlier in tables[:index]:
-            if both := [str(c) for c in table.columns if c in earlier.columns]:
-                problems.append(
-                    Problem(
-                        f"confounds: {table.path}",
-                        f"column {_shortened(both)}, which {earlier.path} has too",
-                        "a name of its own for each column of all tables",
-                        "rename or remove it in one of them, or leave the table out of Confounds",
-                    )
-                )
-    if problems:
+    if problems := [
+        Problem(
+            f"confounds: {table.path}",
+            f"column {_shortened(both)}, which {earlier.path} has too",
+            "a name of its own for each column of all tables",
+            "rename or remove it in one of them, or leave the table out of Confounds",
+        )
+        for earlier, table in combinations(tables, 2)
+        if (both := [str(c) for c in table.columns if c in earlier.columns])
+    ]:
         raise InputError(problems)
 
 
@@ -326,8 +325,9 @@ def _with_outliers(
         index=table.columns.index,
     )
     columns = pd.concat([table.columns.drop(columns=there), made], axis=1)
-    differ = bool(there) and not table.columns[there].equals(made.astype(table.columns[there].dtypes)) if list(made) == there else bool(there)
-    return ConfoundTable(table.path, columns, table.lines), (len(there), len(over)) if differ else None
+    marked = np.sort(_numbers(table, there).fillna(0.0).to_numpy().argmax(axis=0))
+    replaced = None if not there or np.array_equal(marked, over) else (len(there), len(over))
+    return ConfoundTable(table.path, columns, table.lines), replaced
 
 
 def _by_name(table: ConfoundTable, chosen: list[str]) -> pd.DataFrame:

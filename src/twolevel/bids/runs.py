@@ -24,6 +24,8 @@ class RunFiles:
         Those of the BOLD image (or of the events, where there is no image), without ``desc``.
     bold, mask, confounds, confounds_json : Path or None
         Of the derivatives.
+    more_confounds : dict of str to list of Path
+        Further tables of confounds, by the pattern that they fit.
     events : Path or None
         Of the raw dataset, the closest by inheritance.
     raw_sidecars, derivative_sidecars : list of Path
@@ -35,6 +37,7 @@ class RunFiles:
     mask: Path | None = None
     confounds: Path | None = None
     confounds_json: Path | None = None
+    more_confounds: dict[str, list[Path]] = field(default_factory=dict)
     events: Path | None = None
     raw_sidecars: list[Path] = field(default_factory=list)
     derivative_sidecars: list[Path] = field(default_factory=list)
@@ -43,6 +46,14 @@ class RunFiles:
     def name(self) -> str:
         """The run in words: ``sub-01 run-1``."""
         return self.entities.in_words(("sub", *RUN_ENTITIES))
+
+    @property
+    def confound_files(self) -> dict[str, Path]:
+        """All tables of confounds that are there, and the JSON, as `open_confounds` takes them."""
+        more = [path for paths in self.more_confounds.values() for path in paths]
+        own = {"confounds": self.confounds, "confounds_json": self.confounds_json}
+        numbered = {f"confounds_{number}": path for number, path in enumerate(more, start=1)}
+        return {kind: path for kind, path in own.items() if path is not None} | numbered
 
 
 def averaged_sessions(sessions: Iterable[Iterable[str]]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from twolevel.bids.confound_tables import attach_confounds
 from twolevel.bids.entities import is_common_space
 from twolevel.bids.folders import missing_folders, no_images
 from twolevel.bids.run_inputs import RunInputs, dataset_links
@@ -100,7 +101,7 @@ def check_inputs(
     if (node := model.node("run")) is None:
         raise InputError(Problem("model", "no Run node", "a Run node", "add one"))
     links = links or dataset_links(bids_dir, derivatives)
-    runs, problems = _find_runs(bids_dir, derivatives, selection, links)
+    runs, problems = _find_runs(bids_dir, derivatives, selection, links, model)
     if which.with_group and selection.space != {}:
         problems.found.extend(_check_common_space(runs))
     checked, tables, failed = _check_runs(runs, node, links, which, progress)
@@ -130,12 +131,17 @@ def check_inputs(
 
 
 def _find_runs(
-    bids_dir: Path, derivatives: Sequence[Path], selection: Selection, links: dict[str, Path]
+    bids_dir: Path,
+    derivatives: Sequence[Path],
+    selection: Selection,
+    links: dict[str, Path],
+    model: StatsModel,
 ) -> tuple[list[RunFiles], Problems]:
     """Find the runs and what is wrong so far; refuse at once what leaves nothing to check."""
     problems = Problems(missing_folders(bids_dir, derivatives))
     problems.stop_if_any()
     runs = problems.attempt(lambda: select_runs(bids_dir, derivatives, selection)) or []
+    attach_confounds(runs, model, (*derivatives, bids_dir))
     problems.found.extend(_check_descriptions(links))
     if runs and all(files.bold is None for files in runs):
         problems.found.extend(no_images(derivatives))
