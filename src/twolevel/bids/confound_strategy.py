@@ -60,7 +60,7 @@ def confounds_by_strategy(
         if metadata is not None:
             (beside / f"{STEM}.json").symlink_to(metadata.resolve())
         try:
-            return load_confounds_strategy(
+            regressors, sample_mask = load_confounds_strategy(
                 str(beside / f"sub-1_task-t_desc-{desc}_bold.nii.gz"),
                 denoise_strategy=strategy,
                 **_options(settings, strategy),
@@ -78,6 +78,7 @@ def confounds_by_strategy(
                     "confounds in the model's X",
                 )
             ) from error
+    return regressors, sample_mask
 
 
 def _lay(table: Path, place: Path) -> None:

@@ -41,7 +41,9 @@ def _matches(entities: Entities, pattern: str, roots: Sequence[Path]) -> list[Pa
         }
         if any(KEYS[name] not in labels for name in PLACE.findall(pattern)):
             return []
-        filled = PLACE.sub(lambda match, labels=labels: labels[KEYS[match[1]]], pattern)
+        filled = pattern
+        for name in PLACE.findall(pattern):
+            filled = filled.replace(f"{{{name}}}", labels[KEYS[name]])
         # Not Path.glob, which takes a link to content that is not fetched for nothing.
         found = {
             root / name: None

@@ -319,9 +319,12 @@ def _with_outliers(
 ) -> tuple[ConfoundTable, tuple[int, int] | None]:
     """Put a column for each volume over a threshold in the place of those that are there."""
     over = np.flatnonzero(_over(table, _thresholds(settings)))
-    there = [c for c in table.columns if str(c).startswith(OUTLIER)]
+    there = [str(c) for c in table.columns if str(c).startswith(OUTLIER)]
     made = pd.DataFrame(
-        {f"{OUTLIER}{n:02d}": np.eye(1, len(table.columns), v)[0] for n, v in enumerate(over)},
+        {
+            f"{OUTLIER}{n:02d}": np.eye(1, len(table.columns), int(v))[0]
+            for n, v in enumerate(over)
+        },
         index=table.columns.index,
     )
     columns = pd.concat([table.columns.drop(columns=there), made], axis=1)

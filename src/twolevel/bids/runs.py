@@ -24,12 +24,12 @@ class RunFiles:
         Those of the BOLD image (or of the events, where there is no image), without ``desc``.
     bold, mask, confounds, confounds_json : Path or None
         Of the derivatives.
-    more_confounds : dict of str to list of Path
-        Further tables of confounds, by the pattern that they fit.
     events : Path or None
         Of the raw dataset, the closest by inheritance.
     raw_sidecars, derivative_sidecars : list of Path
         JSON files that apply to the BOLD image, from the root down; later ones win.
+    more_confounds : dict of str to list of Path
+        Further tables of confounds, by the pattern that they fit.
     """
 
     entities: Entities
@@ -37,10 +37,10 @@ class RunFiles:
     mask: Path | None = None
     confounds: Path | None = None
     confounds_json: Path | None = None
-    more_confounds: dict[str, list[Path]] = field(default_factory=dict)
     events: Path | None = None
     raw_sidecars: list[Path] = field(default_factory=list)
     derivative_sidecars: list[Path] = field(default_factory=list)
+    more_confounds: dict[str, list[Path]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -15,6 +15,7 @@ from twolevel.bids.selection import select_runs
 from twolevel.checks.absent import missing_files
 from twolevel.checks.left_out import left_out_runs, left_out_subjects, notes_on_left_out
 from twolevel.checks.model import check_model
+from twolevel.checks.motion import still_runs
 from twolevel.checks.run import (
     check_run,
     check_tables,
@@ -104,7 +105,10 @@ def check_inputs(
     runs, problems = _find_runs(bids_dir, derivatives, selection, links, model)
     if which.with_group and selection.space != {}:
         problems.found.extend(_check_common_space(runs))
-    checked, tables, failed = _check_runs(runs, node, links, which, progress)
+    still = still_runs(runs, node.run_settings, selection)
+    problems.found.extend(still.refusals)
+    checked, tables, failed = _check_runs(still.runs, node, links, which, progress)
+    failed += still.failed
     allowed = which.allow_missing and bool(tables)
     left_out = [(files, own) for files, own in failed if allowed and not _is_absent(own)]
     problems.found += [p for _, own in failed if not allowed or _is_absent(own) for p in own]
@@ -117,12 +121,14 @@ def check_inputs(
     by_subject = dict(iter_subjects(run.files for run in tables))
     ready = {run.tables.files.bold: run.inputs for run in checked}
     inputs = {s: [ready[f.bold] for f in group] for s, group in by_subject.items() if which.images}
-    without = left_out_runs(left_out, (bids_dir, *derivatives))
+    failing = left_out_runs(left_out, (bids_dir, *derivatives))
+    without = {s: {**failing.get(s, {}), **still.moved.get(s, {})} for s in failing | still.moved}
     subjects = left_out_subjects(without, by_subject, selection.excluded)
     recorded = {s: list(of_s.values()) for s, of_s in without.items() if s in by_subject}
     notes = [
         *_notes_on_subjects(bids_dir, selection, {*by_subject, *without}),
-        *notes_on_left_out(without, subjects),
+        *still.notes,
+        *notes_on_left_out(failing, subjects),
         *_notes_on_sessions(by_subject),
         *of_model,
         *(note for run in tables for note in run.notes),
