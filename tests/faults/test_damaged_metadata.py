@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from model_parts import stage_at
 
 from twolevel.bids.confounds import open_confounds, read_confounds
 from twolevel.bids.events import read_events
@@ -18,7 +19,6 @@ from twolevel.files.nifti import check_length, read_header, write_image
 from twolevel.files.tables import read_tsv
 from twolevel.model.read import presets, read_model
 from twolevel.model.settings import RunSettings
-from twolevel.model.stages import stage_of
 from twolevel.tasks.fitted_run import fit_image
 
 FUNC = "derivatives/fmriprep/sub-01/func"
@@ -238,7 +238,7 @@ def test_a_work_directory_inside_the_results_is_refused(root, capsys, tmp_path):
 
 
 def test_data_without_their_mean_are_refused(tmp_path):
-    stage = stage_of(read_model(presets()["balloon"]), "run")
+    stage = stage_at(read_model(presets()["balloon"]), "run")
     data = np.random.default_rng(0).normal(size=(1, 2, 2, 20)).astype(np.float32)
     files = {
         "bold": write_image(

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from model_parts import stage_at
 
 from twolevel.bids.entities import Entities
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.model.read import presets, read_model
-from twolevel.model.stages import stage_of
 from twolevel.tasks.design_run import design_run
 from twolevel.tasks.handoff import load_design
 
@@ -138,7 +138,7 @@ def test_a_cosine_under_another_name_is_refused(with_more_cosines, command, own_
     ],
 )
 def test_the_sidecar_of_the_design_tells_its_high_pass(data, tmp_path, cut_off_hz, expected):
-    stage = stage_of(read_model(model_with(tmp_path, cut_off_hz)), "run")
+    stage = stage_at(read_model(model_with(tmp_path, cut_off_hz)), "run")
     spec = RunSpec(Entities({"sub": "01", "task": "x", "run": "1"}), 2.0, 0.0, N_VOLUMES, ())
     files = {"events": data.events(1, 1), "confounds": data.confounds(1, 1)}
     folder = design_run(spec, stage, files, tmp_path / "out")

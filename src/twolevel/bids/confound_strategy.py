@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twolevel.bids.confound_names import new_name
+from twolevel.bids.wanted import BY_AROMA, PREPROCESSED
 from twolevel.errors import InputError, Problem
 from twolevel.files.tables import read_tsv, write_tsv
 from twolevel.model.confound_options import OPTIONS
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from twolevel.model.settings import RunSettings
 
 STEM = "sub-1_task-t_desc-confounds_timeseries"
+
+
+def image_of(settings: RunSettings) -> str:
+    """Return the label of ``desc`` of the images that confounds by a strategy are for."""
+    return BY_AROMA if settings.confound_strategy == "ica_aroma" else PREPROCESSED
 
 
 def confounds_by_strategy(
@@ -52,7 +58,7 @@ def confounds_by_strategy(
     )
 
     strategy = str(settings.confound_strategy)
-    desc = "smoothAROMAnonaggr" if strategy == "ica_aroma" else "preproc"
+    desc = image_of(settings)
     with tempfile.TemporaryDirectory() as folder:
         # It looks for files by name: lay them side by side for it.
         beside = Path(folder)

@@ -320,13 +320,8 @@ def _with_outliers(
     """Put a column for each volume over a threshold in the place of those that are there."""
     over = np.flatnonzero(_over(table, _thresholds(settings)))
     there = [str(c) for c in table.columns if str(c).startswith(OUTLIER)]
-    made = pd.DataFrame(
-        {
-            f"{OUTLIER}{n:02d}": np.eye(1, len(table.columns), int(v))[0]
-            for n, v in enumerate(over)
-        },
-        index=table.columns.index,
-    )
+    names = [f"{OUTLIER}{number:02d}" for number in range(len(over))]
+    made = pd.DataFrame(np.eye(len(table.columns))[:, over], table.columns.index, names)
     columns = pd.concat([table.columns.drop(columns=there), made], axis=1)
     marked = np.sort(_numbers(table, there).fillna(0.0).to_numpy().argmax(axis=0))
     replaced = None if not there or np.array_equal(marked, over) else (len(there), len(over))

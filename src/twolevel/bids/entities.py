@@ -32,6 +32,7 @@ ENTITY_ORDER = (
 RUN_ENTITIES = ENTITY_ORDER[ENTITY_ORDER.index("ses") : ENTITY_ORDER.index("space")]
 # What tells runs apart beside session, task and number.
 OTHER_ENTITIES = tuple(key for key in RUN_ENTITIES if key not in {"ses", "task", "run"})
+NODE = "node"
 INDEX_ENTITIES = frozenset({"run", "echo"})
 # Spaces of one head: a voxel is not the same place in two subjects.
 NATIVE_SPACES = frozenset(
@@ -139,15 +140,19 @@ class Entities(Mapping[str, str]):
 
     @property
     def folder(self) -> Path:
-        """Where such a file lies in a dataset: with its subject and session, or in ``group``."""
+        """Where such a file lies in a dataset: with its subject and session, or in ``group``.
+
+        A model with several nodes for the group has a folder for each: `NODE` tells which, and
+        names do not hold it.
+        """
         if "sub" not in self:
-            return Path("group")
+            return Path("group", *([f"{NODE}-{self[NODE]}"] if NODE in self else []))
         session = [f"ses-{self['ses']}"] if "ses" in self else []
         return Path(f"sub-{self['sub']}", *session, "func")
 
     def path(self, suffix: str, extension: str) -> Path:
         """Return folder and name of a file of these entities in its dataset."""
-        pairs = [f"{key}-{label}" for key, label in self._labels.items()]
+        pairs = [f"{key}-{label}" for key, label in self._labels.items() if key != NODE]
         return self.folder / ("_".join([*pairs, suffix]) + extension)
 
 

@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from twolevel.bids.entities import Entities
-from twolevel.model.nodes import ENTITY_KEYS
+from twolevel.model.graph import estimated, in_order, passes, unlike
+from twolevel.model.nodes import CONTRAST, ENTITY_KEYS, ContrastName
+from twolevel.model.stages import stage_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from twolevel.model.nodes import ContrastName, Node
+    from twolevel.model.nodes import Edge, Node, StatsModel
     from twolevel.model.stages import Stage
 
 # What tells the rows of a design apart: a unit has it in its names only where it is grouped by it.
 # Everything else that all rows share (task, space, ...) is in its names anyway.
 REPEATED = ("sub", "ses", "run")
-CONTRAST = "contrast"
 
 
 @dataclass(frozen=True)
-class StatMap:
-    """A map that goes up to another node: a row of its design.
+class MapName:
+    """What identifies an estimate that goes up to another node: a row of its design.
 
     Attributes
     ----------
     entities : Entities
         Of its unit, without the contrast.
-    path, mask : Path
-        The map, and the mask that belongs to it.
+    contrast : ContrastName
+        However the node that estimated it calls it in its design.
     """
 
     entities: Entities
     contrast: ContrastName
-    path: Path
-    mask: Path
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,14 @@ class Unit:
         Of the names of its outputs.
     contrast : ContrastName or None
         That its inputs are of; None where they are of several.
-    inputs : tuple of StatMap
+    inputs : tuple of MapName
         The rows of its design.
     """
 
     stage: Stage
     entities: Entities
     contrast: ContrastName | None
-    inputs: tuple[StatMap, ...]
+    inputs: tuple[MapName, ...]
 
     @property
     def node(self) -> Node:
@@ -64,15 +62,25 @@ class Unit:
         return self.stage.node
 
     @property
-    def digest(self) -> str:
-        """Changes with whatever changes numbers, in the node and in those before it."""
-        return self.stage.digest
+    def contrasts(self) -> tuple[ContrastName, ...]:
+        """What is to be estimated; the data may not determine all of it."""
+        return estimated(self.node, unlike(row.contrast for row in self.inputs))
 
 
-def units_of(stage: Stage, maps: Sequence[StatMap]) -> tuple[Unit, ...]:
+def map_name(entities: Entities, contrast: ContrastName) -> MapName:
+    """Name an estimate as the nodes above know it."""
+    return MapName(entities, replace(contrast, own=""))
+
+
+def keys_of(node: Node) -> tuple[str, ...]:
+    """Return what a node is grouped by, entities by their keys in file names."""
+    return tuple(ENTITY_KEYS.get(key, key) for key in node.group_by)
+
+
+def units_of(stage: Stage, maps: Iterable[MapName]) -> tuple[Unit, ...]:
     """Group the maps that come to a node: a unit for each combination of what it is grouped by."""
-    keys = {ENTITY_KEYS.get(key, key) for key in stage.node.group_by}
-    groups: dict[tuple[Entities, ContrastName | None], list[StatMap]] = {}
+    keys = keys_of(stage.node)
+    groups: dict[tuple[Entities, ContrastName | None], list[MapName]] = {}
     for found in maps:
         contrast = found.contrast if CONTRAST in keys else None
         groups.setdefault((found.entities.only(*keys), contrast), []).append(found)
@@ -86,3 +94,54 @@ def units_of(stage: Stage, maps: Sequence[StatMap]) -> tuple[Unit, ...]:
         )
         for (_, contrast), group in groups.items()
     )
+
+
+def arriving_maps(stage: Stage, made: Mapping[str, Sequence[MapName]]) -> list[MapName]:
+    """Return the maps that come to a node, of those that each node before it made."""
+    found = [
+        name
+        for edge in stage.sources
+        for name in made.get(edge.source, ())
+        if passes(edge, name.contrast) and _has_entities(edge, name.entities)
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _has_entities(edge: Edge, entities: Entities) -> bool:
+    """Tell whether maps of these entities go along an edge."""
+    there = entities.normalised()
+    wanted = {ENTITY_KEYS.get(key, key): labels for key, labels in edge.filters}
+    return all(
+        there.get(key) in {Entities({key: label}).normalised()[key] for label in labels}
+        for key, labels in wanted.items()
+        if key != CONTRAST
+    )
+
+
+def expand(
+    model: StatsModel, runs: Mapping[Entities, Sequence[ContrastName]]
+) -> dict[str, tuple[Unit, ...]]:
+    """Turn a model into units: what is going to be fitted, of which rows.
+
+    Parameters
+    ----------
+    runs : mapping of Entities to sequence of ContrastName
+        The contrasts that each run determines, as far as its tables tell.
+
+    Returns
+    -------
+    dict of str to tuple of Unit
+        By node, in the order of the graph; the units of the run node are the runs, without inputs.
+    """
+    units: dict[str, tuple[Unit, ...]] = {}
+    made: dict[str, list[MapName]] = {}
+    for node in in_order(model):
+        stage = stage_of(model, node)
+        if node.level == "run":
+            units[node.name] = tuple(Unit(stage, entities, None, ()) for entities in runs)
+            pairs = [(entities, name) for entities, names in runs.items() for name in names]
+        else:
+            units[node.name] = units_of(stage, arriving_maps(stage, made))
+            pairs = [(unit.entities, name) for unit in units[node.name] for name in unit.contrasts]
+        made[node.name] = [map_name(entities, contrast) for entities, contrast in pairs]
+    return units

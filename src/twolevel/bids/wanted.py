@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ABSENT = ""  # among the labels that a selection takes: files without the entity
 ANY = "*"  # files with the entity, whatever its label
+PREPROCESSED, BY_AROMA = "preproc", "smoothAROMAnonaggr"  # labels of `desc` of images
 PYBIDS_NAMES = {key: name for name, key in ENTITY_KEYS.items()}
 
 
@@ -34,6 +35,8 @@ class Selection:
         None to choose by what is there.
     excluded : tuple of str
         Subjects that the user leaves out; they are not among `subjects`.
+    image : str
+        Label of ``desc`` of the images.
     max_mean_fd : float or None
         Runs with a larger mean framewise displacement, in mm, are left out.
     max_censored : float or None
@@ -44,6 +47,7 @@ class Selection:
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     space: Mapping[str, str] | None = field(default=None, hash=False)
     excluded: tuple[str, ...] = ()
+    image: str = PREPROCESSED
     max_mean_fd: float | None = None
     max_censored: float | None = None
 

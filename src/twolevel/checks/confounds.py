@@ -76,6 +76,9 @@ def notes_on_confounds(
             "count for --max-censored only"
         )
         notes.append(Note(what, run))
+    if settings.confound_strategy == "ica_aroma" and settings.smoothing_fwhm_mm:
+        what = "ICA-AROMA has smoothed the images already, by 6 mm: SmoothingFWHM adds to that"
+        notes.append(Note(what, run))
     notes.extend(
         Note("X names no column of a table of Confounds", run, table.path.name)
         for table in opened.tables

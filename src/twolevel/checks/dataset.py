@@ -12,6 +12,7 @@ from twolevel.bids.folders import missing_folders, no_images
 from twolevel.bids.run_inputs import RunInputs, dataset_links
 from twolevel.bids.runs import averaged_sessions, iter_subjects
 from twolevel.bids.selection import select_runs
+from twolevel.bids.units import keys_of
 from twolevel.checks.absent import missing_files
 from twolevel.checks.left_out import left_out_runs, left_out_subjects, notes_on_left_out
 from twolevel.checks.model import check_model
@@ -26,17 +27,19 @@ from twolevel.fetch.not_fetched import absent_together
 from twolevel.files.annex import is_absent
 from twolevel.files.sidecars import read_json
 from twolevel.files.tables import read_tsv
+from twolevel.model.graph import estimated, nodes_of_participants
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
     from pathlib import Path
 
+    from twolevel.bids.entities import Entities
     from twolevel.bids.runs import RunFiles
     from twolevel.bids.wanted import Selection
     from twolevel.checks.checked import CheckedRun, CheckedTables
     from twolevel.derivatives.exclusions import Exclusion
-    from twolevel.model.nodes import Node, StatsModel
+    from twolevel.model.nodes import ContrastName, Node, StatsModel
     from twolevel.space.mask import Mask
 
 
@@ -54,6 +57,8 @@ class Plan:
         Runs of these subjects that are left out, for the record.
     left_out : dict of str to str
         Subjects that are left out, and why.
+    contrasts : mapping of Entities to tuple of ContrastName
+        What the tables of each run determine.
     """
 
     runs: dict[str, list[RunFiles]]
@@ -61,6 +66,7 @@ class Plan:
     notes: tuple[Note, ...]
     left_out_runs: dict[str, list[Exclusion]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    contrasts: Mapping[Entities, tuple[ContrastName, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -129,11 +135,19 @@ def check_inputs(
         *_notes_on_subjects(bids_dir, selection, {*by_subject, *without}),
         *still.notes,
         *notes_on_left_out(failing, subjects),
-        *_notes_on_sessions(by_subject),
+        *_notes_on_sessions(by_subject, model),
         *of_model,
         *(note for run in tables for note in run.notes),
     ]
-    return Plan(by_subject, inputs, tuple(notes), recorded, subjects)
+    contrasts = {run.files.entities: _determined(run, node) for run in tables}
+    return Plan(by_subject, inputs, tuple(notes), recorded, subjects, contrasts)
+
+
+def _determined(run: CheckedTables, node: Node) -> tuple[ContrastName, ...]:
+    """Name the contrasts whose variables a run has."""
+    missing = set(run.variables.missing)
+    named = zip(node.contrasts, estimated(node, ()), strict=True)
+    return tuple(name for contrast, name in named if not missing & set(contrast.variables))
 
 
 def _find_runs(
@@ -150,7 +164,7 @@ def _find_runs(
     attach_confounds(runs, model, (*derivatives, bids_dir))
     problems.found.extend(_check_descriptions(links))
     if runs and all(files.bold is None for files in runs):
-        problems.found.extend(no_images(derivatives))
+        problems.found.extend(no_images(derivatives, selection.image))
         problems.stop_if_any()
     return runs, problems
 
@@ -186,7 +200,10 @@ def _is_absent(problems: Sequence[Problem]) -> bool:
     return any(isinstance(problem, AbsentContent) for problem in problems)
 
 
-def _notes_on_sessions(runs: Mapping[str, Sequence[RunFiles]]) -> list[Note]:
+def _notes_on_sessions(runs: Mapping[str, Sequence[RunFiles]], model: StatsModel) -> list[Note]:
+    """Say that sessions are averaged, unless a node keeps them apart."""
+    if any("ses" in keys_of(node) for node in nodes_of_participants(model)):
+        return []
     sessions = [[f.entities.get("ses", "") for f in of_subject] for of_subject in runs.values()]
     what = averaged_sessions(sessions)
     return [Note(what)] if what else []

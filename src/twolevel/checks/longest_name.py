@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from twolevel.bids.entities import Entities
-    from twolevel.model.nodes import Contrast
+    from twolevel.model.nodes import ContrastName
 
 FIGURES = ("unthresholded", "glassbrain")
 DEEPEST = len("/cache/python-/out") + 32  # where a work folder keeps the tree of a result
@@ -33,7 +33,7 @@ def longest_path(entities: Entities, label: str, descs: Sequence[str]) -> Path:
 
 def check_name_lengths(
     written: Iterable[Entities],
-    contrasts: Sequence[Contrast],
+    contrasts: Sequence[ContrastName],
     descs: Sequence[str],
     folders: Sequence[Path],
 ) -> None:

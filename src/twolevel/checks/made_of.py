@@ -11,7 +11,6 @@ from twolevel.checks.output import selection_in_words
 from twolevel.errors import Problem
 from twolevel.files.nifti import read_header
 from twolevel.files.sidecars import read_json, sidecar_of
-from twolevel.model.stages import stage_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def check_maps(
-    maps: Mapping[str, Sequence[Path]], first: Path, model: StatsModel
+    maps: Mapping[str, Sequence[Path]], first: Path, model: StatsModel, digests: Sequence[str]
 ) -> list[Problem]:
-    """Refuse maps that were not made by the subject node of a model, or lie on another grid.
+    """Refuse maps that the nodes of a model did not make, or that lie on another grid.
 
     Parameters
     ----------
@@ -33,6 +32,8 @@ def check_maps(
         By subject.
     first : Path
         The one whose grid, and whose derivatives where none are asked for, the others must have.
+    digests : sequence of str
+        Of the nodes over the maps of participants.
 
     Returns
     -------
@@ -44,7 +45,7 @@ def check_maps(
         asked["Derivatives"] = made_of(first).get("derivatives", [])
     problems = []
     for paths in maps.values():
-        own = [_check_map(path, asked, model, first, reference) for path in paths]
+        own = [_check_map(path, asked, model, digests, first, reference) for path in paths]
         wrong = [problem for problem in own if problem is not None]
         if wrong:
             more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
@@ -56,6 +57,7 @@ def _check_map(
     path: Path,
     asked: Mapping[str, Any],
     model: StatsModel,
+    digests: Sequence[str],
     first: Path,
     reference: ImageHeader,
 ) -> Problem | None:
@@ -72,12 +74,13 @@ def _check_map(
     if made["version"] != version("twolevel"):
         there = f"made by twolevel {made['version']}"
         differences.append((there, f"twolevel {version('twolevel')}"))
-    if made["digest"] != (digest := stage_of(model, "subject").digest):
+    if made["digest"] not in digests:
         there = (
             f'made with other settings of model "{made["model"]}" '
             f"(digest {made['digest']}{made['smoothing']})"
         )
-        differences.append((there, f'those of model "{model.name}" now (digest {digest})'))
+        now = ", ".join(digests)
+        differences.append((there, f'those of model "{model.name}" now (digest {now})'))
     if not is_same_selection(made["selection"], asked):
         there = f"made of {selection_in_words(made['selection'])}"
         differences.append((there, f"maps of {selection_in_words(asked)}"))

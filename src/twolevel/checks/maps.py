@@ -6,13 +6,24 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from twolevel.bids.entities import Entities, entities_of
-from twolevel.bids.units import StatMap, Unit, units_of
+from twolevel.bids.entities import Entities
 from twolevel.checks.group_mask import check_group_mask
 from twolevel.checks.made_of import check_maps, check_space, is_same_selection, made_of
+from twolevel.checks.map_table import (
+    MASK,
+    GroupPart,
+    MapTable,
+    find_maps,
+    find_masks,
+    parts_of,
+    repeated_subjects,
+    several_kinds,
+    sources,
+    wildcard_contrasts,
+)
 from twolevel.derivatives.records import read_publications
 from twolevel.errors import InputError, Problem, Problems
-from twolevel.model.graph import arriving
+from twolevel.model.graph import nodes_of_group, nodes_of_participants, with_found
 from twolevel.model.nodes import Scope
 from twolevel.model.stages import stage_of
 from twolevel.notes import Note
@@ -21,27 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from twolevel.model.nodes import ContrastName, Node, StatsModel
+    from twolevel.model.nodes import Node, StatsModel
 
-MASK = "_desc-analysis_mask.nii.gz"
 FEWEST = 2
 SHOWN = 300  # letters of an error
-
-
-@dataclass(frozen=True)
-class MapTable:
-    """The maps that come to a node, whoever made them.
-
-    Attributes
-    ----------
-    rows : tuple of StatMap
-        In the order of the contrasts, and of the subjects within each.
-    lacks : dict of str to tuple of str
-        By the label of each contrast: the subjects without a map of it.
-    """
-
-    rows: tuple[StatMap, ...]
-    lacks: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -51,13 +45,12 @@ class GroupInputs:
     Attributes
     ----------
     entities : Entities
-        Of the names of its outputs: task, space, resolution.
-    masks : dict of str to Path
-        Analysis mask of each subject.
-    units : tuple of Unit
-        One for each contrast that a subject has a map of.
-    lacks : mapping of str to tuple of str
-        By the label of each contrast: the subjects without it.
+        That all its outputs share: task, space, resolution.
+    subjects : tuple of str
+        Those with maps.
+    parts : tuple of GroupPart
+        What is analysed together: a part for each node of the group, and for each session that it
+        keeps apart.
     scope : Scope
         Of the data that the maps were made of.
     left_out : dict of str to str
@@ -66,9 +59,7 @@ class GroupInputs:
 
     entities: Entities
     subjects: tuple[str, ...]
-    masks: dict[str, Path]
-    units: tuple[Unit, ...]
-    lacks: Mapping[str, tuple[str, ...]]
+    parts: tuple[GroupPart, ...]
     scope: Scope
     left_out: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
@@ -108,27 +99,42 @@ def find_subject_maps(
     InputError
         Subjects are missing or fewer than two, or maps do not match; all offenders.
     """
-    dataset = _dataset_node(model)
-    masks, left_out = _subjects_with_maps(
-        output_dir, model.scope, subjects, wanted or {}, allow_missing=allow_missing
-    )
-    table = _find_maps(masks, arriving(model, dataset), dataset.group_settings.group_input)
-    names = [entities_of(path) for path in masks.values()]
-    first = next(iter(masks.values()))
-    problems = Problems(check_space(names, without_space=without_space))
-    problems.found.extend(_no_maps(table, output_dir))
-    problems.found.extend(check_maps(_by_subject(table, masks), first, model))
+    model = with_found(model, wildcard_contrasts(output_dir, model))
+    groups = _group_nodes(model)
+    of_several_tasks = len(model.scope.record["Asked"].get("task", [])) > 1
+    tables: list[tuple[Node, MapTable]] = []
+    problems = Problems()
+    left_out: dict[str, str] = {}
+    for node in groups:
+        masks: dict[str, dict[Entities, Path]] = {}
+        for source in sources(model, node):
+            for subject, found in find_masks(output_dir, source, wanted or {}).items():
+                masks.setdefault(subject, {}).update(found)
+        if kinds := several_kinds(masks, of_several_tasks=of_several_tasks):
+            raise InputError(kinds)
+        masks, without = _subjects_with_maps(
+            output_dir, model.scope, subjects, wanted or {}, masks, allow_missing=allow_missing
+        )
+        left_out |= without
+        tables.append((node, find_maps(masks, model, node, node.group_settings.group_input)))
+    parts = tuple(part for node, table in tables for part in parts_of(model, node, table))
+    every = {e: path for _, table in tables for e, path in table.masks.items()}
+    first = next(iter(every.values()))
+    problems.found.extend(check_space(list(every), without_space=without_space))
+    problems.found.extend(p for _, table in tables for p in _no_maps(table, output_dir))
+    digests = [stage_of(model, node).digest for node in nodes_of_participants(model)]
+    by_subject = _by_subject([table for _, table in tables])
+    problems.found.extend(check_maps(by_subject, first, model, digests))
+    problems.found.extend(repeated_subjects(parts))
     problems.attempt(lambda: check_group_mask(group_mask, first))
     problems.stop_if_any()
     return GroupInputs(
-        Entities.shared(names).without("sub", "desc"),
-        tuple(masks),
-        masks,
-        units_of(stage_of(model, "dataset"), table.rows),
-        table.lacks,
+        Entities.shared([part.entities for part in parts]),
+        tuple(dict.fromkeys(entities["sub"] for entities in every)),
+        parts,
         _scope_of(first),
         left_out,
-        _notes_on_runs(masks),
+        _notes_on_runs(every),
     )
 
 
@@ -138,19 +144,18 @@ def _scope_of(path: Path) -> Scope:
     return Scope(json.dumps(selection["Asked"], sort_keys=True), tuple(selection["Derivatives"]))
 
 
-def _dataset_node(model: StatsModel) -> Node:
-    """Return the node of the group; refuse a model without."""
-    dataset = model.node("dataset")
-    if dataset is None:
-        raise InputError(
-            Problem(
-                f'model "{model.name}"',
-                "no Dataset node",
-                "a Dataset node: the group model",
-                "add one to the model, or run the participant level only",
-            )
+def _group_nodes(model: StatsModel) -> tuple[Node, ...]:
+    """Return the nodes of the group; refuse a model without."""
+    if groups := nodes_of_group(model):
+        return groups
+    raise InputError(
+        Problem(
+            f'model "{model.name}"',
+            "no Dataset node",
+            "a Dataset node: the group model",
+            "add one to the model, or run the participant level only",
         )
-    return dataset
+    )
 
 
 def _subjects_with_maps(
@@ -158,11 +163,11 @@ def _subjects_with_maps(
     scope: Scope,
     subjects: Sequence[str] | None,
     wanted: Mapping[str, str],
+    masks: Mapping[str, dict[Entities, Path]],
     *,
     allow_missing: bool,
-) -> tuple[dict[str, Path], dict[str, str]]:
-    """Find each subject's mask, and say why others are left out; refuse what may not be."""
-    masks = _find_masks(output_dir, wanted)
+) -> tuple[dict[str, dict[Entities, Path]], dict[str, str]]:
+    """Choose the subjects' masks, and say why others are left out; refuse what may not be."""
     problems, left_out = [], {}
     failed = _failures(output_dir, scope, wanted)
     for problem, subject, why in _unusable(output_dir, masks, subjects, failed):
@@ -171,19 +176,19 @@ def _subjects_with_maps(
         else:
             problems.append(problem)
     chosen = set(masks if subjects is None else subjects) - set(left_out)
-    masks = {s: path for s, path in masks.items() if s in chosen}
-    if len(masks) < FEWEST and not problems:
+    there = {s: found for s, found in masks.items() if s in chosen}
+    if len(there) < FEWEST and not problems:
         problems.append(
             Problem(
                 "group",
-                f"{len(masks)} subject{'s' * (len(masks) != 1)} in {output_dir}",
+                f"{len(there)} subject{'s' * (len(there) != 1)} in {output_dir}",
                 f"at least {FEWEST}",
                 "run the participant level for more subjects",
             )
         )
     if problems:
         raise InputError(problems)
-    return masks, left_out
+    return there, left_out
 
 
 def _no_maps(table: MapTable, output_dir: Path) -> list[Problem]:
@@ -200,14 +205,15 @@ def _no_maps(table: MapTable, output_dir: Path) -> list[Problem]:
     ]
 
 
-def _by_subject(table: MapTable, masks: Mapping[str, Path]) -> dict[str, list[Path]]:
+def _by_subject(tables: Sequence[MapTable]) -> dict[str, list[Path]]:
     """List every image that goes up, subject by subject."""
-    paths: dict[str, list[Path]] = {}
-    for found in table.rows:
-        paths.setdefault(found.entities["sub"], []).append(found.path)
-    for subject, mask in masks.items():
-        paths.setdefault(subject, []).append(mask)
-    return paths
+    paths: dict[str, dict[Path, None]] = {}
+    for table in tables:
+        for name, files in table.rows.items():
+            paths.setdefault(name.entities["sub"], {})[files["map"]] = None
+        for entities, mask in table.masks.items():
+            paths.setdefault(entities["sub"], {})[mask] = None
+    return {subject: list(found) for subject, found in paths.items()}
 
 
 def _failures(output_dir: Path, scope: Scope, wanted: Mapping[str, str]) -> dict[str, str]:
@@ -223,7 +229,7 @@ def _failures(output_dir: Path, scope: Scope, wanted: Mapping[str, str]) -> dict
 
 def _unusable(
     output_dir: Path,
-    masks: Mapping[str, Path],
+    masks: Mapping[str, object],
     subjects: Sequence[str] | None,
     failed: Mapping[str, str],
 ) -> Iterator[tuple[Problem, str, str]]:
@@ -257,55 +263,13 @@ def _unusable(
             )
 
 
-def _notes_on_runs(masks: Mapping[str, Path]) -> tuple[Note, ...]:
+def _notes_on_runs(masks: Mapping[Entities, Path]) -> tuple[Note, ...]:
     """Tell subjects with another number of runs than the others."""
     by_number: dict[int, list[str]] = {}
-    for subject, path in masks.items():
+    for entities, path in masks.items():
         n_runs = made_of(path)["n_runs"]
-        by_number.setdefault(n_runs, []).append(f"sub-{subject}")
+        by_number.setdefault(n_runs, []).append(entities.in_words(("sub", "ses")))
     if len(by_number) < 2:
         return ()
     parts = [f"{n}: {', '.join(subjects)}" for n, subjects in sorted(by_number.items())]
     return (Note("the subjects' maps combine different numbers of runs", detail="; ".join(parts)),)
-
-
-def _find_masks(output_dir: Path, wanted: Mapping[str, str]) -> dict[str, Path]:
-    found: dict[str, list[Path]] = {}
-    for path in sorted(output_dir.glob(f"sub-*/func/*{MASK}")):
-        entities = entities_of(path)
-        level = made_of(path).get("level", "subject")
-        of_subject = level == "subject" and not {"run", "contrast"} & entities.keys()
-        if of_subject and all(entities.get(k) == v for k, v in wanted.items()):
-            found.setdefault(entities["sub"], []).append(path)
-    problems = [
-        Problem(
-            f"sub-{s}",
-            f"maps of several kinds: {', '.join(p.name for p in paths)}",
-            "one task, space and resolution",
-            "choose with --task-id, --space, --downsample",
-        )
-        for s, paths in found.items()
-        if len(paths) > 1
-    ]
-    if problems:
-        raise InputError(problems)
-    return {s: paths[0] for s, paths in found.items()}
-
-
-def _find_maps(
-    masks: Mapping[str, Path], contrasts: Sequence[ContrastName], stat: str
-) -> MapTable:
-    """Find each subject's map of each contrast, and the mask that belongs to it."""
-    rows, lacks = [], {}
-    for contrast in contrasts:
-        there = set()
-        for subject, mask in masks.items():
-            entities = entities_of(mask).without("desc")
-            names = entities.with_(contrast=contrast.label)
-            path = mask.with_name(names.with_(stat=stat).path("statmap", ".nii.gz").name)
-            own = mask.with_name(names.with_(desc="analysis").path("mask", ".nii.gz").name)
-            if path.is_file():
-                there.add(subject)
-                rows.append(StatMap(entities, contrast, path, own if own.is_file() else mask))
-        lacks[contrast.label] = tuple(subject for subject in masks if subject not in there)
-    return MapTable(tuple(rows), lacks)

@@ -102,7 +102,7 @@ def _options(part: type, by_name: Mapping[str, Declared]) -> Iterator[Declared]:
 
 
 def _settings() -> Iterator[Declared]:
-    for cls in SETTINGS.values():
+    for cls in dict.fromkeys(SETTINGS.values()):
         yield from (one for one in declared(cls) if one.option is not None)
 
 

@@ -10,6 +10,7 @@ from twolevel.bids.entities import Entities
 from twolevel.bids.index import list_subjects
 from twolevel.bids.run_inputs import dataset_links, output_entities
 from twolevel.bids.selection import choose_subjects
+from twolevel.bids.units import expand
 from twolevel.bids.wanted import Selection, parse_space
 from twolevel.checks.dataset import Checks, Plan, check_inputs
 from twolevel.checks.longest_name import check_name_lengths
@@ -18,7 +19,14 @@ from twolevel.cli.select import make_selection, subject_labels
 from twolevel.derivatives.publish import derivative_versions, linked_datasets
 from twolevel.derivatives.records import GROUP, Publication, kind_of
 from twolevel.errors import InputError, OutputError, Problem, Problems
-from twolevel.model.graph import run_node
+from twolevel.model.complete import complete
+from twolevel.model.graph import (
+    estimates,
+    nodes_of_group,
+    nodes_of_participants,
+    run_node,
+    unlike,
+)
 from twolevel.model.nodes import Scope
 from twolevel.model.override import override
 from twolevel.model.read import find_model, read_model
@@ -30,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from twolevel.bids.units import Unit
     from twolevel.cli.console import ReportConsole
     from twolevel.cli.options import AnalysisOptions
     from twolevel.cli.select import SubjectLabels
@@ -176,7 +185,7 @@ def _name_datasets(
 
 
 def _load_model(options: AnalysisOptions, bids_dir: Path) -> StatsModel:
-    model = read_model(find_model(options.model, bids_dir))
+    model = complete(read_model(find_model(options.model, bids_dir)))
     # Where nothing is random in the runs, another seed leaves their results valid.
     seed = options.random_seed if _has_random_runs(model) else None
     return override(model, options.settings, seed=seed)
@@ -222,34 +231,47 @@ def make_plan(
     return plan
 
 
+def units_of_plan(model: StatsModel, plan: Plan) -> dict[str, tuple[Unit, ...]]:
+    """Turn a model into units over the runs that are going to be analysed, by node."""
+    downsample = run_node(model).run_settings.downsample
+    every = [files for runs in plan.runs.values() for files in runs]
+    return expand(
+        model,
+        {output_entities(f, downsample): plan.contrasts.get(f.entities, ()) for f in every},
+    )
+
+
 def plan_outputs(request: Request, plan: Plan, *, with_group: bool) -> PlannedOutputs:
     """List what a call is going to write."""
-    downsample = run_node(request.model).run_settings.downsample
-    selection = request.model.scope.record
+    model = request.model
+    downsample, selection = run_node(model).run_settings.downsample, model.scope.record
+    units = units_of_plan(model, plan)
+    participants = [u for node in nodes_of_participants(model) for u in units[node.name]]
+    group = [u.entities for node in nodes_of_group(model) for u in units[node.name]]
     records, names, of_subjects = {}, {}, []
     for subject, runs in plan.runs.items():
         of_runs = [output_entities(files, downsample) for files in runs]
         own = Entities.shared(of_runs).without("ses", "run")
         of_subjects.append(own)
         records[subject] = Publication(f"sub-{subject}", kind_of(own), selection)
-        names[f"sub-{subject}"] = [*of_runs, own]
+        above = [u.entities for u in participants if u.entities.get("sub") == subject]
+        names[f"sub-{subject}"] = list(dict.fromkeys([*of_runs, own, *above]))
     if with_group:
         shared = Entities.shared(of_subjects).without("sub")
         records[GROUP] = Publication(GROUP, kind_of(shared), selection)
-        names[GROUP] = [shared]
+        names[GROUP] = list(dict.fromkeys([shared, *group]))
     return PlannedOutputs(records, names)
 
 
 def check_names(planned: PlannedOutputs, model: StatsModel, folders: Sequence[Path]) -> None:
     """Refuse contrasts whose files would have names that are too long for these folders."""
-    node = model.node("dataset")
-    descs: list[str] = (
-        [test.test for test in node.group_settings.tests] if node is not None else []
-    )
+    tests = [t.test for node in nodes_of_group(model) for t in node.group_settings.tests]
+    descs: list[str] = list(dict.fromkeys(tests))
     if BY_PERMUTATION & set(descs):
         descs.append(UNCORRECTED)
     written = [entities for names in planned.names.values() for entities in names]
-    check_name_lengths(written, run_node(model).contrasts, descs, folders)
+    contrasts = unlike(c for node in model.nodes for c in estimates(model, node))
+    check_name_lengths(written, contrasts, descs, folders)
 
 
 def check_way(

@@ -15,7 +15,8 @@ from twolevel.derivatives.records import GROUP, record_failure
 from twolevel.errors import InputError, Problems
 from twolevel.files.checkpoint import unfinished_shares
 from twolevel.workflow.engine import Execution
-from twolevel.workflow.submit import is_at_once, run_group, run_participants
+from twolevel.workflow.subject import is_at_once
+from twolevel.workflow.submit import participant_stages, run_group, run_participants
 from twolevel.workflow.work_dir import UNFINISHED
 
 if TYPE_CHECKING:
@@ -68,9 +69,10 @@ class Levels:
     def participants(self, plan: Plan, planned: PlannedOutputs) -> int:
         """Run the participant level."""
         model = self.request.model
+        at_once = is_at_once(participant_stages(model))
         totals = {
             "download": len(plan.runs) if self.fetching else 0,
-            "run": 0 if is_at_once(model) else sum(len(runs) for runs in plan.runs.values()),
+            "run": 0 if at_once else sum(len(runs) for runs in plan.runs.values()),
             "subject": len(plan.runs),
         }
         prepare_kernels(self.console)
@@ -116,16 +118,17 @@ class Levels:
         self.attempted.append(GROUP)
         notes = list(inputs.notes)
         if self.options.level == "group":  # otherwise it was said of the subjects
-            there = {unit.contrast.label for unit in inputs.units if unit.contrast}
+            there = {name.contrast.label for part in inputs.parts for name in part.files}
             notes += without_maps(model, there)
         self._show_notes(notes, verbose=True)
-        node = model.node("dataset")
-        n_tests = len(node.group_settings.tests) if node else 0
-        n_contrasts = len(inputs.units)
-        totals = {"contrast": n_contrasts, "test": n_contrasts * n_tests}
+        totals = {"contrast": 0, "test": 0}
+        for part in inputs.parts:
+            n_contrasts = sum(len(unit.contrasts) for unit in part.units)
+            totals["contrast"] += n_contrasts
+            totals["test"] += n_contrasts * len(part.stage.node.group_settings.tests)
         figures = self.options.draws
         if figures:  # one step for the subjects' coverage, and one for each contrast and test
-            totals["drawing"] = 1 + n_contrasts + n_contrasts * n_tests
+            totals["drawing"] = len(inputs.parts) + totals["contrast"] + totals["test"]
         earlier = self._figures()
         prepare_kernels(self.console)
         shares = partial(unfinished_shares, self.cache_root.parent / UNFINISHED)
@@ -141,14 +144,15 @@ class Levels:
             progress.finish(ok=not outcome.failed)
         if self._take(outcome) != DONE:
             return SOME_FAILED
-        (tests,) = [path for path in outcome.files if path.name.endswith("_tests.tsv")]
-        show_tests(self.console, tests)
+        tables = [path for path in outcome.files if path.name.endswith("_tests.tsv")]
+        for table in tables:
+            show_tests(self.console, table)
         removed = len(earlier - self._figures())
         without = f"none drawn{f'; {removed} of an earlier call removed' * bool(removed)}"
         for what, where in (
             ("group maps", f"{self.output_dir}/group"),
             ("figures", f"{self.output_dir}/figures" if figures else without),
-            ("tests", tests),
+            ("tests", ", ".join(map(str, tables))),
             ("left out", self.output_dir / "excluded.tsv"),
         ):
             self.console.print(f"{what:<13} {where}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from twolevel.bids.entities import entities_of
 from twolevel.files.nifti import write_image
 from twolevel.files.sidecars import sidecar_of, write_json
 
@@ -73,6 +74,11 @@ def map_record(contrast: Contrast | ContrastName, dof: float, fwhm_mm: float) ->
         "SmoothingFWHM": fwhm_mm,
         "SmoothingFWHMUnits": "mm",
     }
+
+
+def uri_of(path: Path) -> str:
+    """Name a file of the outputs, by what its name says, as sidecars name sources."""
+    return f"bids::{(entities_of(path).folder / path.name).as_posix()}"
 
 
 def spatial_record(entities: Entities, grid: Grid, sources: Sequence[str]) -> dict[str, str]:

@@ -30,6 +30,7 @@ ENTITY_KEYS = {
     "part": "part",
 }
 INTERCEPT = "1"
+CONTRAST = "contrast"  # among what a node is grouped by
 
 
 def is_wild(name: str) -> bool:
@@ -101,21 +102,27 @@ class Contrast:
 
 @dataclass(frozen=True)
 class ContrastName:
-    """A contrast as the group level names it.
+    """A contrast as the names of its maps hold it.
 
     Attributes
     ----------
     name : str
-        As in the model file.
+        As in the model file; where a node asks for a contrast of its own of what comes to it, the
+        names of both.
     label : str
         As in file names.
     expression : str
         In words.
+    own : str
+        What the node that estimates it calls it in its design; empty for the design's first.
+    test : {"t", "F"}
     """
 
     name: str
     label: str
     expression: str
+    own: str = ""
+    test: Literal["t", "F"] = "t"
 
 
 @dataclass(frozen=True)
@@ -198,10 +205,10 @@ class Node:
 
     @property
     def subject_settings(self) -> SubjectSettings:
-        """The settings of a subject node."""
+        """The settings of a node over the maps of a participant: of sessions, of the subject."""
         if not isinstance(self.settings, SubjectSettings):
             raise TypeError(
-                f"node {self.name} is of the {self.level} level, not of the subject level"
+                f"node {self.name} is of the {self.level} level, not over a participant's maps"
             )
         return self.settings
 

@@ -121,7 +121,7 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class SubjectSettings:
-    """What a subject node says."""
+    """What a node over the maps of a participant says."""
 
     __pydantic_config__ = CONFIG
 
@@ -130,6 +130,11 @@ class SubjectSettings:
     )
     fixed_effects: Literal["mean", "precision"] = setting(
         "mean", "equal weights for the runs, or weights by inverse variance"
+    )
+    estimator: Literal["fixed", "ols"] = setting(
+        "fixed",
+        "fixed effects, from the runs' own errors; or ols, from the spread of the runs",
+        has_option=False,
     )
 
 
@@ -237,6 +242,7 @@ class GroupSettings:
 Settings = RunSettings | SubjectSettings | GroupSettings
 SETTINGS: dict[str, type[RunSettings] | type[SubjectSettings] | type[GroupSettings]] = {
     "run": RunSettings,
+    "session": SubjectSettings,
     "subject": SubjectSettings,
     "dataset": GroupSettings,
 }

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from twolevel.model.graph import ancestors
+from twolevel.model.graph import ancestors, edges_to, run_node
 from twolevel.model.nodes import Scope
 
 if TYPE_CHECKING:
-    from twolevel.model.nodes import Level, Node, StatsModel
+    from twolevel.model.nodes import Edge, Node, StatsModel
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What a step of one level has to know of the model.
+    """What the steps of one node have to know of the model.
 
     Attributes
     ----------
@@ -26,6 +26,10 @@ class Stage:
         Changes with everything, in this node and those it gets maps from, that changes numbers.
     scope : Scope
         Of the data.
+    sources : tuple of Edge
+        Those that lead to the node.
+    smoothing_fwhm_mm : float
+        Of the runs.
     """
 
     model_name: str
@@ -33,42 +37,51 @@ class Stage:
     overrides: tuple[tuple[str, Any], ...]
     digest: str
     scope: Scope = Scope()
+    sources: tuple[Edge, ...] = ()
+    smoothing_fwhm_mm: float = 0.0
 
 
-def stage_of(model: StatsModel, level: Level) -> Stage:
-    """Cut from a model what the node of one level needs.
+def stage_of(model: StatsModel, node: Node) -> Stage:
+    """Cut from a model what a node of it needs.
 
     A change in nodes that get maps from it then leaves its results valid.
-
-    Parameters
-    ----------
-    level : {"run", "subject", "dataset"}
-        The model has a node of it.
     """
-    node = next(node for node in model.nodes if node.level == level)
-    names = {f.name for f in fields(node.settings)} | ({"seed"} if level == "run" else set())
+    names = {f.name for f in fields(node.settings)} | ({"seed"} if node.level == "run" else set())
+    lineage = (*ancestors(model, node), node)
+    # An edge without a filter says no more than the order of the nodes does.
+    filters = tuple(edge for n in lineage for edge in edges_to(model, n) if edge.filters)
     return Stage(
         model.name,
         node,
         tuple(item for item in model.overrides if item[0] in names),
-        digest_of((*ancestors(model, node), node)),
+        digest_of(lineage, filters),
         model.scope,
+        edges_to(model, node),
+        run_node(model).run_settings.smoothing_fwhm_mm,
     )
 
 
-def digest_of(nodes: tuple[Node, ...]) -> str:
+def digest_of(nodes: tuple[Node, ...], filters: tuple[Edge, ...] = ()) -> str:
     """Make a digest of what nodes say.
 
     A value that is the default is not said: a stated one counts as much as an unstated one, and a
     field that is new, with a default, leaves every digest as it is. A default that changes gives
     other numbers the same digest: maps of another version of the program are refused anyway.
+    Contrasts that a wildcard found in the data are not said either.
 
     Parameters
     ----------
     nodes : tuple of Node
         A node, after those it gets maps from.
+    filters : tuple of Edge
+        Those edges between them that let only a part through.
     """
-    said = json.dumps(_said(nodes), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    stated = tuple(
+        replace(node, contrasts=tuple(c for c in node.contrasts if not c.found)) for node in nodes
+    )
+    said = json.dumps(
+        _said(stated) + _said(filters), sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from fileformats.generic import Directory
 from pydra.compose import python
 
+from twolevel.bids.units import Unit
 from twolevel.derivatives.maps import in_words, write_statmap
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
@@ -23,7 +24,7 @@ from twolevel.stats.inference.permutation_fwe import permutation_fwe
 from twolevel.stats.inference.result import GroupContrast, GroupTest
 from twolevel.stats.permute.result import Permuted
 from twolevel.tasks.describe_permutations import permutation_record
-from twolevel.tasks.handoff import GroupSpec, load_fitted, load_permuted, save_row
+from twolevel.tasks.handoff import load_fitted, load_permuted, save_row
 from twolevel.tasks.permute_group import BY_PERMUTATION
 
 
@@ -47,7 +48,7 @@ def carry_out(
 
 
 def apply_test(
-    spec: GroupSpec,
+    unit: Unit,
     contrast: ContrastName,
     test: TestSettings,
     fitted: Path,
@@ -57,11 +58,11 @@ def apply_test(
     """Carry out a test on the fit and the relabelings; save map, cluster table and summary."""
     data = load_fitted(fitted)
     permuted = load_permuted(permutations) if test.test in BY_PERMUTATION else None
-    result = carry_out(data.contrast, test, spec.stage.node.group_settings, permuted)
-    names = spec.entities.with_(contrast=contrast.label, desc=result.test)
+    result = carry_out(data.contrast, test, unit.node.group_settings, permuted)
+    names = unit.entities.with_(contrast=contrast.label, desc=result.test)
     tail = {"Tail": result.tail}
-    relabeled = {**permutation_record(permuted, spec.seed), **tail} if permuted else {}
-    record = {**relabeled, **describe_test(result, spec.seed), **data.record}
+    relabeled = {**permutation_record(permuted, unit.node.seed), **tail} if permuted else {}
+    record = {**relabeled, **describe_test(result, unit.node.seed), **data.record}
     write_statmap(
         folder,
         names.with_(stat=result.statistic),
@@ -133,7 +134,7 @@ def _row(
 
 @python.define(outputs={"out": Directory})
 def ApplyTest(
-    spec: GroupSpec,
+    unit: Unit,
     contrast: ContrastName,
     test: TestSettings,
     fitted: Directory,
@@ -142,4 +143,4 @@ def ApplyTest(
 ):
     """Carry out one test of one contrast."""
     folder = Path.cwd() / "out"
-    return apply_test(spec, contrast, test, Path(fitted), Path(permutations), folder)
+    return apply_test(unit, contrast, test, Path(fitted), Path(permutations), folder)

@@ -9,11 +9,12 @@ import pandas as pd
 from fileformats.generic import Directory
 from pydra.compose import python
 
+from twolevel.bids.units import Unit
 from twolevel.derivatives.exclusions import Exclusion
 from twolevel.derivatives.maps import model_record
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
-from twolevel.tasks.handoff import GroupSpec, load_exclusions, load_row, save_exclusions
+from twolevel.tasks.handoff import load_exclusions, load_row, save_exclusions
 
 COLUMNS = {
     "contrast": "label of the contrast",
@@ -34,7 +35,7 @@ COLUMNS = {
 
 
 def compare_tests(
-    spec: GroupSpec,
+    unit: Unit,
     tests: Sequence[Path],
     fits: Sequence[Path],
     left_out: dict[str, dict[str, str]],
@@ -46,13 +47,13 @@ def compare_tests(
     any maps are under the empty label.
     """
     rows = [load_row(test) for test in tests]
-    path = folder / spec.entities.path("tests", ".tsv")
+    path = folder / unit.entities.path("tests", ".tsv")
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     whole = ["sides", "n_voxels_tested", "n_voxels", "n_clusters", "n_permutations"]
     write_tsv(path, table.astype(dict.fromkeys(whole, "Int64")))
     write_json(
         path.with_suffix(".json"),
-        {"Description": "The tests side by side", **COLUMNS, **model_record(spec.stage)},
+        {"Description": "The tests side by side", **COLUMNS, **model_record(unit.stage)},
     )
     exclusions = [
         Exclusion("subject", reason, subject=subject, contrast=label)
@@ -66,7 +67,7 @@ def compare_tests(
 
 @python.define(outputs={"out": Directory})
 def CompareTests(
-    spec: GroupSpec,
+    unit: Unit,
     tests: list[list[Directory]],
     fits: list[Directory],
     left_out: dict[str, dict[str, str]],
@@ -74,7 +75,7 @@ def CompareTests(
 ):
     """Put the tests side by side."""
     return compare_tests(
-        spec,
+        unit,
         [Path(test) for of_contrast in tests for test in of_contrast],
         [Path(fit) for fit in fits],
         left_out,

@@ -10,12 +10,13 @@ import pandas as pd
 from fileformats.generic import Directory
 from pydra.compose import python
 
+from twolevel.bids.units import Unit
 from twolevel.derivatives.maps import in_words, write_statmap
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import write_tsv
 from twolevel.model.nodes import ContrastName
 from twolevel.stats.permute.result import Permuted
-from twolevel.tasks.handoff import GroupSpec, has_permuted, load_fitted, load_permuted
+from twolevel.tasks.handoff import has_permuted, load_fitted, load_permuted
 
 UNCORRECTED = "permutationUncorrected"  # the `desc` of p that no test corrects
 
@@ -49,7 +50,7 @@ def permutation_record(permuted: Permuted, seed: int) -> dict[str, Any]:
 
 
 def describe_permutations(
-    spec: GroupSpec, contrast: ContrastName, fitted: Path, permutations: Path, folder: Path
+    unit: Unit, contrast: ContrastName, fitted: Path, permutations: Path, folder: Path
 ) -> Path:
     """Save uncorrected p, TFCE scores and the distributions of the largest values.
 
@@ -59,8 +60,8 @@ def describe_permutations(
     if not has_permuted(permutations):
         return folder
     data, permuted = load_fitted(fitted), load_permuted(permutations)
-    names = spec.entities.with_(contrast=contrast.label)
-    record = {"Units": "1", **permutation_record(permuted, spec.seed), **data.record}
+    names = unit.entities.with_(contrast=contrast.label)
+    record = {"Units": "1", **permutation_record(permuted, unit.node.seed), **data.record}
     mask = data.contrast.mask
     uncorrected = {
         "Description": "-log10 of the p of each voxel by itself: the share of relabelings under "
@@ -92,7 +93,7 @@ def describe_permutations(
 
 @python.define(outputs={"out": Directory})
 def DescribePermutations(
-    spec: GroupSpec,
+    unit: Unit,
     contrast: ContrastName,
     fitted: Directory,
     permutations: Directory,
@@ -100,4 +101,4 @@ def DescribePermutations(
 ):
     """Save what relabelings give besides the tests."""
     folder = Path.cwd() / "out"
-    return describe_permutations(spec, contrast, Path(fitted), Path(permutations), folder)
+    return describe_permutations(unit, contrast, Path(fitted), Path(permutations), folder)

@@ -9,14 +9,17 @@ from pathlib import Path
 
 import numpy as np
 from fileformats.generic import Directory, File
+from numpy.typing import NDArray
 from pydra.compose import python
 
+from twolevel.bids.units import Unit
 from twolevel.derivatives.designs import read_map_design
 from twolevel.derivatives.exclusions import Exclusion
 from twolevel.derivatives.maps import (
     UNITS,
     map_record,
     model_record,
+    uri_of,
     write_estimate,
     write_mask,
 )
@@ -28,10 +31,9 @@ from twolevel.space.mask import Mask
 from twolevel.stats.inference.result import GroupContrast
 from twolevel.stats.maps.design import MapDesign
 from twolevel.stats.maps.fit import fit_maps
-from twolevel.tasks.design_maps import estimator_of
+from twolevel.tasks.design_maps import estimator_of, weights_of
 from twolevel.tasks.handoff import (
     FittedMaps,
-    GroupSpec,
     load_group_mask,
     save_exclusions,
     save_fitted,
@@ -42,7 +44,7 @@ FEWEST = 2
 
 
 def fit_map_files(
-    spec: GroupSpec,
+    unit: Unit,
     contrast: ContrastName,
     files: dict[str, dict[str, Path]],
     design: Path,
@@ -54,7 +56,7 @@ def fit_map_files(
     `files` holds ``map`` and ``mask`` of each subject that has the contrast; the data for
     permutations are written to `data`, see `stack_rows`.
     """
-    subjects, settings = list(files), spec.stage.node.group_settings
+    subjects, settings = list(files), unit.node.group_settings
     if len(subjects) < FEWEST:
         raise AnalysisError(
             f'contrast "{contrast.name}": {len(subjects)} subject has it, at least 2 are needed; '
@@ -68,22 +70,26 @@ def fit_map_files(
         mask = mask.keep(mask.take(limit))
     if not mask.n_points:
         raise AnalysisError("no voxel is covered by all subjects that have the contrast")
-    of_rows, estimator = read_map_design(table).keep(subjects), estimator_of(spec.stage.node)
+    of_rows, estimator = read_map_design(table).keep(subjects), estimator_of(unit.node)
     paths = [f["map"] for f in files.values()]
-    group, n_flat = _fit_where_rows_vary(paths, mask, of_rows, estimator, data)
+    if (weights := weights_of(of_rows, contrast)) is None:
+        raise AnalysisError(
+            f'contrast "{contrast.name}": a design of {len(subjects)} subjects with the columns '
+            f"{', '.join(of_rows.columns)} does not determine it"
+        )
+    group, n_flat = _fit_where_rows_vary(paths, mask, of_rows, weights, estimator, data)
     if not group.n_voxels:
         raise AnalysisError(f'contrast "{contrast.name}": no voxel varies between subjects')
-    names = spec.entities.with_(contrast=contrast.label)
-    weights = dict(zip(of_rows.columns, of_rows.weights().T.tolist(), strict=True))
+    names = unit.entities.with_(contrast=contrast.label)
     record = {
-        **map_record(contrast, float(group.estimate.dof), spec.smoothing_fwhm_mm),
+        **map_record(contrast, float(group.estimate.dof), unit.stage.smoothing_fwhm_mm),
         "Estimator": estimator,
-        "Weights": weights,
+        "Weights": dict(zip(of_rows.columns, weights.T.tolist(), strict=True)),
         "Subjects": subjects,
         "NumberOfSubjects": len(subjects),
         "GroupInput": settings.group_input,
-        **model_record(spec.stage),
-        "Sources": [f"bids::{subject}/func/{f['map'].name}" for subject, f in files.items()],
+        **model_record(unit.stage),
+        "Sources": [uri_of(f["map"]) for f in files.values()],
     }
     if group.mask != level_mask:
         write_mask(folder, names, group.mask, record)
@@ -102,6 +108,7 @@ def _fit_where_rows_vary(
     paths: Sequence[Path],
     mask: Mask,
     design: MapDesign,
+    weights: NDArray[np.float64],
     estimator: str,
     data: Path,
 ) -> tuple[GroupContrast, int]:
@@ -110,7 +117,8 @@ def _fit_where_rows_vary(
     The maps lie in a file and are fitted block by block, so that memory does not grow with the
     number of rows.
     """
-    estimate = fit_maps(stack_rows(data, paths, mask, design), design, estimator=estimator)
+    maps = stack_rows(data, paths, mask, design)
+    estimate = fit_maps(maps, design, weights, estimator=estimator)
     # Beyond this, t is rounding: permutations could not tell it from an infinite one.
     varies = estimate.varies(10 * WHOLE)
     n_flat = int(np.count_nonzero(~varies))
@@ -123,7 +131,7 @@ def _fit_where_rows_vary(
 
 @python.define(outputs={"out": Directory, "maps": Directory})
 def FitMaps(
-    spec: GroupSpec,
+    unit: Unit,
     contrast: ContrastName,
     files: dict[str, dict[str, File]],
     design: Directory,
@@ -132,4 +140,4 @@ def FitMaps(
     """Fit the model of a dataset node to the maps of one contrast."""
     paths = {s: {k: Path(v) for k, v in kinds.items()} for s, kinds in files.items()}
     here = Path.cwd()
-    return fit_map_files(spec, contrast, paths, Path(design), here / "out", here / "maps")
+    return fit_map_files(unit, contrast, paths, Path(design), here / "out", here / "maps")

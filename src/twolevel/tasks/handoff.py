@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twolevel.bids.entities import Entities
 from twolevel.derivatives.exclusions import Exclusion, read_exclusions, write_exclusions
 from twolevel.files.maps import read_map
 from twolevel.files.sealed import PRIVATE
 from twolevel.files.sidecars import read_json, write_json
 from twolevel.files.stack import StackedMaps, stack_maps
 from twolevel.files.tables import read_tsv
-from twolevel.model.stages import Stage
 from twolevel.space.grid import Grid
 from twolevel.space.mask import Mask
 from twolevel.stats.estimates import Estimate, FEstimate, TEstimate
@@ -49,28 +47,6 @@ SCALARS = (
     "kind",
     "scheme",
 )
-
-
-@dataclass(frozen=True)
-class GroupSpec:
-    """What every step of the group level has to know.
-
-    Attributes
-    ----------
-    stage : Stage
-        Of the dataset level.
-    entities : Entities
-        Of the names of its outputs: task, space, resolution.
-    smoothing_fwhm_mm : float
-        Of the runs, for the sidecars.
-    seed : int
-        Of everything random.
-    """
-
-    stage: Stage
-    entities: Entities
-    smoothing_fwhm_mm: float
-    seed: int
 
 
 def save_exclusions(folder: Path, exclusions: Iterable[Exclusion]) -> None:

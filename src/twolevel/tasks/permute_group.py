@@ -8,6 +8,7 @@ from pathlib import Path
 from fileformats.generic import Directory
 from pydra.compose import python
 
+from twolevel.errors import AnalysisError
 from twolevel.files.checkpoint import Checkpoint
 from twolevel.model.nodes import ContrastName
 from twolevel.model.settings import GroupSettings
@@ -15,6 +16,7 @@ from twolevel.stats.inference.permutation_fwe import STATISTIC_OF
 from twolevel.stats.permute.loop import permute_group
 from twolevel.stats.permute.model import make_permutation_model
 from twolevel.stats.permute.settings import STATISTICS, PermutationSettings
+from twolevel.tasks.design_maps import weights_of
 from twolevel.tasks.handoff import load_rows, save_permuted
 from twolevel.tasks.resources import allowed, unfinished_folder
 
@@ -67,9 +69,11 @@ def permute_group_files(
         folder.mkdir(parents=True)
         return folder
     maps, mask, design = load_rows(data)
+    if (weights := weights_of(design, contrast)) is None:
+        raise AnalysisError(f'contrast "{contrast.name}": the design does not determine it')
     model = make_permutation_model(
         design.matrix,
-        design.weights(),
+        weights,
         scheme=design.exchange.scheme,
         n_perm=spec.n_perm,
         seed=spec.seed,

@@ -1,8 +1,8 @@
-"""The maps of a subject: its runs, modelled each by itself or all at once, as rows of a design."""
+"""The maps of a participant above the runs, node by node: of sessions, of the subject."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
 from operator import and_
@@ -16,91 +16,155 @@ from pydra.compose import python
 from twolevel.bids.entities import OTHER_ENTITIES, RUN_ENTITIES, Entities
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.bids.runs import averaged_sessions
+from twolevel.bids.units import Unit, arriving_maps, keys_of, map_name, units_of
 from twolevel.derivatives.exclusions import Exclusion
-from twolevel.derivatives.maps import (
-    map_record,
-    model_record,
-    write_estimate,
-    write_mask,
-)
+from twolevel.derivatives.maps import map_record, model_record, write_estimate, write_mask
 from twolevel.errors import AnalysisError
 from twolevel.files.maps import read_mask
+from twolevel.model.graph import estimated, estimates
+from twolevel.model.nodes import ContrastName, StatsModel
 from twolevel.model.stages import Stage
 from twolevel.space.mask import Mask
-from twolevel.stats.estimates import Estimate, TEstimate
+from twolevel.stats.estimates import TEstimate
 from twolevel.stats.maps.fit import fit_maps
-from twolevel.tasks.design_maps import design_of, estimator_of
+from twolevel.tasks.design_maps import design_of, estimator_of, weights_of
 from twolevel.tasks.fit_run import run_exclusions
 from twolevel.tasks.fitted_run import FittedRun, fit_image
 from twolevel.tasks.handoff import load_design, load_exclusions, save_exclusions
 from twolevel.tasks.run_quality import save_quality
-from twolevel.tasks.run_rows import RunRow, saved_rows
+from twolevel.tasks.run_rows import MapRow, saved_row, saved_runs, sources_of
 
 
-def save_subject(
+def save_participant(
     subject: str,
-    rows: Sequence[RunRow],
+    rows: Sequence[MapRow],
     run_stage: Stage,
-    stage: Stage,
+    stages: Sequence[Stage],
     folder: Path,
     exclusions: Sequence[Exclusion] = (),
 ) -> Path:
-    """Fit the model of a subject to the estimates of its runs and save what it estimates.
+    """Fit the nodes over the estimates of a participant's runs, and save what they estimate.
 
     The exclusions, for the record, are of what was left out of the runs, and of runs.
     """
-    settings = stage.node.subject_settings
-    common = reduce(and_, [row.mask for row in rows])
-    if not common.n_points:
-        raise AnalysisError(f"sub-{subject}: no voxel is covered by all {len(rows)} runs")
-    made = {
-        **model_record(stage),
-        "FixedEffects": settings.fixed_effects,
-        "FirstLevel": settings.first_level,
-    }
-    mask_sources = {"Sources": [uri for row in rows for uri in row.mask_sources]}
-    entities = Entities.shared([row.entities for row in rows]).without("ses", "run", "desc")
-    record = {**made, **runs_record([row.entities for row in rows]), **mask_sources}
-    write_mask(folder, entities, common, record)
-    without = []
-    for contrast in run_stage.node.contrasts:
-        label = contrast.label
-        there = [row for row in rows if label in row.sources]
-        if not there:
-            reason = "no run of this subject determines it: the group leaves the subject out"
-            without.append(Exclusion("contrast", reason, subject=subject, contrast=label))
-            continue
-        mask, names = reduce(and_, [row.mask for row in there]), entities.with_(contrast=label)
-        own = {**made, **runs_record([row.entities for row in there]), **mask_sources}
-        if mask != common:
-            write_mask(folder, names, mask, own)
-        estimate = _fit([row.read(label, mask) for row in there], there, stage)
-        fwhm = run_stage.node.run_settings.smoothing_fwhm_mm
-        maps = {**map_record(contrast, float(estimate.dof), fwhm), **own}
-        maps["Sources"] = [uri for row in there for uri in row.sources[label]]
-        write_estimate(folder, names, estimate, mask, maps)
-    save_exclusions(folder, [*exclusions, *without])
+    made: dict[str, Sequence[MapRow]] = {run_stage.node.name: rows}
+    for stage in stages:
+        by_name = {row.name: row for of_node in made.values() for row in of_node}
+        names = {node: [row.name for row in of_node] for node, of_node in made.items()}
+        units = units_of(stage, arriving_maps(stage, names))
+        made[stage.node.name] = _fit_node(subject, units, by_name, folder)
+    save_exclusions(folder, [*exclusions, *_undetermined(subject, run_stage, stages, folder)])
     return folder
 
 
-def _fit(estimates: Sequence[TEstimate], rows: Sequence[RunRow], stage: Stage) -> Estimate:
-    return fit_maps(
-        np.stack([estimate.effect for estimate in estimates]),
-        design_of(stage.node, [row.entities.in_words(RUN_ENTITIES) for row in rows]),
-        estimator=estimator_of(stage.node),
-        variances=np.stack([estimate.variance for estimate in estimates]),
-        dofs=[float(estimate.dof) for estimate in estimates],
-    )
+def _fit_node(
+    subject: str, units: Sequence[Unit], by_name: Mapping[Any, MapRow], folder: Path
+) -> list[MapRow]:
+    """Fit the units of a node, those of the same names after their common mask."""
+    together: dict[Entities, list[Unit]] = {}
+    for unit in units:
+        together.setdefault(unit.entities, []).append(unit)
+    made: list[MapRow] = []
+    for entities, group in together.items():
+        rows = list(dict.fromkeys(name for unit in group for name in unit.inputs))
+        common = reduce(and_, [by_name[name].mask for name in rows])
+        runs = _runs_of([by_name[name] for name in rows])
+        if not common.n_points:
+            raise AnalysisError(f"sub-{subject}: no voxel is covered by all {len(runs)} runs")
+        write_mask(folder, entities, common, _record(group[0], [by_name[name] for name in rows]))
+        for unit in group:
+            made += _fit_unit(unit, [by_name[name] for name in unit.inputs], common, folder)
+    return made
 
 
-def runs_record(names: Sequence[Entities]) -> dict[str, Any]:
-    """Describe, for a sidecar, which runs a map of a subject combines."""
+def _fit_unit(unit: Unit, rows: Sequence[MapRow], common: Mask, folder: Path) -> Iterator[MapRow]:
+    """Fit a design, and save the contrasts that it determines."""
+    mask, record = reduce(and_, [row.mask for row in rows]), _record(unit, rows)
+    design = design_of(unit.node, unit.inputs, [_in_words(unit, row) for row in rows])
+    estimates_of_rows = [row.read(mask) for row in rows]
+    sources = [uri for row in rows for uri in sources_of(row, folder, unit.entities)]
+    for contrast in unit.contrasts:
+        weights = weights_of(design, contrast)
+        if weights is None:
+            continue
+        names = unit.entities.with_(contrast=contrast.label)
+        if mask != common:
+            write_mask(folder, names, mask, record)
+        estimate = fit_maps(
+            np.stack([of_row.effect for of_row in estimates_of_rows]),
+            design,
+            weights,
+            estimator=estimator_of(unit.node),
+            variances=np.stack([of_row.variance for of_row in estimates_of_rows]),
+            dofs=[float(of_row.dof) for of_row in estimates_of_rows],
+        )
+        own = map_record(contrast, float(estimate.dof), unit.stage.smoothing_fwhm_mm)
+        maps = {**own, **record, "Sources": sources}
+        if not design.is_mean:
+            columns = dict(zip(design.columns, weights.T.tolist(), strict=True))
+            maps |= {"Rows": list(design.rows), "Weights": columns}
+        write_estimate(folder, names, estimate, mask, maps)
+        if contrast.test == "t":
+            uris, runs = record["Sources"], _runs_of(rows)
+            yield saved_row(folder, unit.entities, contrast, mask, uris, runs)
+
+
+def _in_words(unit: Unit, row: MapRow) -> str:
+    """Name a row of a design by what tells it from others."""
+    words = row.name.entities.in_words(RUN_ENTITIES)
+    return words if unit.contrast else f"{words} {row.name.contrast.label}".strip()
+
+
+def _runs_of(rows: Sequence[MapRow]) -> tuple[Entities, ...]:
+    return tuple(dict.fromkeys(run for row in rows for run in row.runs))
+
+
+def _record(unit: Unit, rows: Sequence[MapRow]) -> dict[str, Any]:
+    """Describe, for the sidecars of a unit, what made it, of which runs."""
+    settings = unit.node.subject_settings
+    return {
+        **model_record(unit.stage),
+        "FixedEffects": settings.fixed_effects if settings.estimator == "fixed" else None,
+        "FirstLevel": settings.first_level,
+        **runs_record(_runs_of(rows), apart="ses" in keys_of(unit.node)),
+        "Sources": list(dict.fromkeys(uri for row in rows for uri in row.mask_sources)),
+    }
+
+
+def runs_record(names: Sequence[Entities], *, apart: bool = False) -> dict[str, Any]:
+    """Describe, for a sidecar, which runs a map of a participant combines.
+
+    Sessions that a node keeps `apart`, or compares, are not averaged.
+    """
     averaged = averaged_sessions([[entities.get("ses", "") for entities in names]])
     return {
         "NumberOfRuns": len(names),
         "Runs": [entities.in_words(RUN_ENTITIES) for entities in names],
-        **({"SessionsAveraged": averaged} if averaged else {}),
+        **({"SessionsAveraged": averaged} if averaged and not apart else {}),
     }
+
+
+def _undetermined(
+    subject: str, run_stage: Stage, stages: Sequence[Stage], folder: Path
+) -> Iterator[Exclusion]:
+    """List the contrasts of the nodes of which no map was made."""
+    nodes = (run_stage.node, *(stage.node for stage in stages))
+    edges = tuple(edge for stage in stages for edge in stage.sources)
+    model = StatsModel(run_stage.model_name, nodes, edges)
+    of_runs = {contrast.label for contrast in estimated(run_stage.node, ())}
+    there = {path.name for path in folder.rglob("*_contrast-*_statmap.nii.gz")}
+    for node in nodes[1:]:
+        for contrast in estimates(model, node):
+            if not any(f"_contrast-{contrast.label}_" in name for name in there):
+                why = "no run of this subject determines it"
+                if contrast.label not in of_runs:
+                    why = f"its maps do not determine it in the node {node.name}"
+                yield Exclusion(
+                    "contrast",
+                    f"{why}: the group leaves the subject out",
+                    subject=subject,
+                    contrast=contrast.label,
+                )
 
 
 def exclusions_of(names: Sequence[Entities], folders: Sequence[Path]) -> Iterator[Exclusion]:
@@ -115,21 +179,22 @@ def exclusions_of(names: Sequence[Entities], folders: Sequence[Path]) -> Iterato
 def fit_subject_files(
     subject: str,
     run_stage: Stage,
-    stage: Stage,
+    stages: Sequence[Stage],
     runs: Sequence[Path],
     folder: Path,
     left_out: Sequence[Exclusion] = (),
 ) -> Path:
     """Combine the maps of a subject's runs, contrast by contrast; `left_out` runs are recorded."""
-    rows = saved_rows(runs, run_stage)
-    exclusions = [*left_out, *exclusions_of([row.entities for row in rows], runs)]
-    return save_subject(subject, rows, run_stage, stage, folder, exclusions)
+    found = saved_runs(runs, run_stage)
+    exclusions = [*left_out, *exclusions_of(list(found), runs)]
+    rows = [row for of_run in found.values() for row in of_run]
+    return save_participant(subject, rows, run_stage, stages, folder, exclusions)
 
 
 def fit_subject_at_once(
     subject: str,
     run_stage: Stage,
-    stage: Stage,
+    stages: Sequence[Stage],
     specs: Sequence[RunSpec],
     files: Sequence[dict[str, Path]],
     designs: Sequence[Path],
@@ -145,8 +210,7 @@ def fit_subject_at_once(
     """
     step = run_stage.node.run_settings.downsample
     common = reduce(and_, (read_mask(f["mask"]).every(step) for f in files))
-    names = [spec.entities for spec in specs]
-    exclusions = [*left_out, *exclusions_of(names, designs)]
+    exclusions = [*left_out, *exclusions_of([spec.entities for spec in specs], designs)]
     runs = []
     for spec, paths, design in zip(specs, files, designs, strict=True):
         loaded = load_design(design)
@@ -155,17 +219,26 @@ def fit_subject_at_once(
         exclusions.extend(run_exclusions(spec, run))
         runs.append(run)
     usable = reduce(and_, [run.mask for run in runs])
+    contrasts = [c for c in estimated(run_stage.node, ()) if c.test == "t"]
     rows = [
-        RunRow(
-            entities,
-            usable,
-            spec.sources,
-            dict.fromkeys(run.fit.estimates, spec.sources),
-            partial(_estimate_within, run),
-        )
-        for entities, spec, run in zip(names, specs, runs, strict=True)
+        _row(spec, usable, run, contrast)
+        for spec, run in zip(specs, runs, strict=True)
+        for contrast in contrasts
+        if contrast.label in run.fit.estimates
     ]
-    return save_subject(subject, rows, run_stage, stage, folder, exclusions)
+    return save_participant(subject, rows, run_stage, stages, folder, exclusions)
+
+
+def _row(spec: RunSpec, usable: Mask, run: FittedRun, contrast: ContrastName) -> MapRow:
+    """Make a row of an estimate of a run of which no map is saved."""
+    return MapRow(
+        map_name(spec.entities, contrast),
+        usable,
+        spec.sources,
+        spec.sources,
+        (spec.entities,),
+        partial(_estimate_within, run, contrast.label),
+    )
 
 
 def _estimate_within(run: FittedRun, label: str, mask: Mask) -> TEstimate:
@@ -176,21 +249,21 @@ def _estimate_within(run: FittedRun, label: str, mask: Mask) -> TEstimate:
 def FitSubject(
     subject: str,
     run_stage: Stage,
-    stage: Stage,
+    stages: list[Stage],
     runs: list[Directory],
     left_out: list[Exclusion],
     software: str,
 ):
     """Combine the runs of a subject."""
     folders = [Path(run) for run in runs]
-    return fit_subject_files(subject, run_stage, stage, folders, Path.cwd() / "out", left_out)
+    return fit_subject_files(subject, run_stage, stages, folders, Path.cwd() / "out", left_out)
 
 
 @python.define(outputs={"out": Directory})
 def FitSubjectAtOnce(
     subject: str,
     run_stage: Stage,
-    stage: Stage,
+    stages: list[Stage],
     specs: list[RunSpec],
     files: list[dict[str, File]],
     designs: list[Directory],
@@ -201,7 +274,7 @@ def FitSubjectAtOnce(
     return fit_subject_at_once(
         subject,
         run_stage,
-        stage,
+        stages,
         specs,
         [{k: Path(v) for k, v in paths.items()} for paths in files],
         [Path(design) for design in designs],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fileformats.generic import Directory, File
 from pydra.compose import workflow
 
+from twolevel.bids.units import Unit
 from twolevel.model.nodes import ContrastName
 from twolevel.model.settings import TestSettings
 from twolevel.report.words import foremost_test
@@ -14,7 +15,6 @@ from twolevel.tasks.describe_permutations import DescribePermutations
 from twolevel.tasks.design_maps import DesignMaps
 from twolevel.tasks.draw import DrawContrast, DrawDesign, DrawTest
 from twolevel.tasks.fit_maps import FitMaps
-from twolevel.tasks.handoff import GroupSpec
 from twolevel.tasks.permute_group import PermuteGroup, permutation_spec
 
 # `software` identifies the code that numbers come from, `drawing` that of figures; without figures
@@ -31,7 +31,7 @@ from twolevel.tasks.permute_group import PermuteGroup, permutation_spec
     }
 )
 def ContrastLevel(
-    spec: GroupSpec,
+    unit: Unit,
     contrast: ContrastName,
     files: dict[str, dict[str, File]],
     design: Directory,
@@ -41,11 +41,11 @@ def ContrastLevel(
 ):
     """Fit the group model of one contrast, relabel its subjects, and split over its tests."""
     fit = workflow.add(
-        FitMaps(spec=spec, contrast=contrast, files=files, design=design, software=software)
+        FitMaps(unit=unit, contrast=contrast, files=files, design=design, software=software)
     )
     permuted = workflow.add(
         PermuteGroup(
-            spec=permutation_spec(spec.stage.node.group_settings, spec.seed),
+            spec=permutation_spec(unit.node.group_settings, unit.node.seed),
             contrast=contrast,
             data=fit.maps,
             software=software,
@@ -53,7 +53,7 @@ def ContrastLevel(
     )
     described = workflow.add(
         DescribePermutations(
-            spec=spec,
+            unit=unit,
             contrast=contrast,
             fitted=fit.out,
             permutations=permuted.out,
@@ -62,7 +62,7 @@ def ContrastLevel(
     )
     tested = workflow.add(
         ApplyTest(
-            spec=spec,
+            unit=unit,
             contrast=contrast,
             fitted=fit.out,
             permutations=permuted.out,
@@ -73,7 +73,7 @@ def ContrastLevel(
     )
     if drawing is None:
         return fit.out, described.out, tested.out, None, []
-    common = {"entities": spec.entities, "contrast": contrast, "drawing": drawing}
+    common = {"entities": unit.entities, "contrast": contrast, "drawing": drawing}
     drawn = workflow.add(DrawContrast(fitted=fit.out, maps=fit.maps, **common))
     foremost = foremost_test(test.test for test in tests)
     drawn_tests = workflow.add(
@@ -102,7 +102,7 @@ def ContrastLevel(
     }
 )
 def GroupLevel(
-    spec: GroupSpec,
+    unit: Unit,
     masks: dict[str, File],
     contrasts: list[ContrastName],
     files: list[dict[str, dict[str, File]]],
@@ -112,17 +112,17 @@ def GroupLevel(
     drawing: str | None,
 ):
     """Split over contrasts, and put the tests side by side."""
-    design = workflow.add(DesignMaps(spec=spec, masks=masks, software=software))
+    design = workflow.add(DesignMaps(unit=unit, masks=masks, software=software))
     levels = workflow.add(
         ContrastLevel(
-            spec=spec, design=design.out, tests=tests, software=software, drawing=drawing
+            unit=unit, design=design.out, tests=tests, software=software, drawing=drawing
         )
         .split(("contrast", "files"), contrast=contrasts, files=files)
         .combine("contrast")
     )
     comparison = workflow.add(
         CompareTests(
-            spec=spec,
+            unit=unit,
             tests=levels.tests,
             fits=levels.fit,
             left_out=left_out,
@@ -131,7 +131,7 @@ def GroupLevel(
     )
     figures = None
     if drawing is not None:
-        drawn = workflow.add(DrawDesign(entities=spec.entities, masks=masks, drawing=drawing))
+        drawn = workflow.add(DrawDesign(entities=unit.entities, masks=masks, drawing=drawing))
         figures = drawn.out
     return (
         design.out,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fileformats.generic import Directory, File
@@ -15,6 +16,11 @@ from twolevel.tasks.design_run import DesignRun
 from twolevel.tasks.fetch_runs import FetchRuns
 from twolevel.tasks.fit_run import FitRun
 from twolevel.tasks.subject_maps import FitSubject, FitSubjectAtOnce
+
+
+def is_at_once(stages: Sequence[Stage]) -> bool:
+    """Tell whether all runs of a subject are fitted in one model."""
+    return any(stage.node.subject_settings.first_level == "multi-run" for stage in stages)
 
 
 @workflow.define(outputs={"design": Directory, "maps": Directory})
@@ -33,14 +39,14 @@ def RunLevel(spec: RunSpec, stage: Stage, files: dict[str, File], software: str)
 def SubjectLevel(
     subject: str,
     run_stage: Stage,
-    stage: Stage,
+    stages: list[Stage],
     specs: list[RunSpec],
     files: list[dict[str, File]],
     left_out: list[Exclusion],
     software: str,
 ):
     """Split over the runs of a subject and combine them, or fit all of them at once."""
-    if stage.node.subject_settings.first_level == "multi-run":
+    if is_at_once(stages):
         designs = workflow.add(
             DesignRun(stage=run_stage, software=software)
             .split(("spec", "files"), spec=specs, files=files)
@@ -50,7 +56,7 @@ def SubjectLevel(
             FitSubjectAtOnce(
                 subject=subject,
                 run_stage=run_stage,
-                stage=stage,
+                stages=stages,
                 specs=specs,
                 files=files,
                 designs=designs.out,
@@ -68,7 +74,7 @@ def SubjectLevel(
         FitSubject(
             subject=subject,
             run_stage=run_stage,
-            stage=stage,
+            stages=stages,
             runs=runs.maps,
             left_out=left_out,
             software=software,
@@ -81,7 +87,7 @@ def SubjectLevel(
 def Participants(
     subjects: list[str],
     run_stage: Stage,
-    stage: Stage,
+    stages: list[Stage],
     specs: list[list[RunSpec]],
     files: list[list[dict[str, File]]],
     left_out: list[list[Exclusion]],
@@ -89,7 +95,7 @@ def Participants(
 ):
     """Split over subjects."""
     maps = workflow.add(
-        SubjectLevel(run_stage=run_stage, stage=stage, software=software)
+        SubjectLevel(run_stage=run_stage, stages=stages, software=software)
         .split(
             ("subject", "specs", "files", "left_out"),
             subject=subjects,
@@ -108,7 +114,7 @@ def Participants(
 def FetchedSubject(
     subject: str,
     run_stage: Stage,
-    stage: Stage,
+    stages: list[Stage],
     runs: list[RunFiles],
     links: dict[str, Path],
     content: dict[str, str],
@@ -134,7 +140,7 @@ def FetchedSubject(
         SubjectLevel(
             subject=subject,
             run_stage=run_stage,
-            stage=stage,
+            stages=stages,
             specs=fetched.specs,
             files=fetched.files,
             left_out=left_out,
@@ -148,7 +154,7 @@ def FetchedSubject(
 def FetchedParticipants(
     subjects: list[str],
     run_stage: Stage,
-    stage: Stage,
+    stages: list[Stage],
     runs: list[list[RunFiles]],
     links: dict[str, Path],
     content: list[dict[str, str]],
@@ -157,7 +163,7 @@ def FetchedParticipants(
 ):
     """Split over subjects whose images are to be downloaded."""
     maps = workflow.add(
-        FetchedSubject(run_stage=run_stage, stage=stage, links=links, software=software)
+        FetchedSubject(run_stage=run_stage, stages=stages, links=links, software=software)
         .split(
             ("subject", "runs", "content", "left_out"),
             subject=subjects,

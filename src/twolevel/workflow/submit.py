@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,18 @@ import pydra.engine  # noqa: F401  # must come before other parts of pydra
 from pydra.engine.job import Job
 from pydra.engine.submitter import Submitter
 
+from twolevel.bids.units import Unit
 from twolevel.checks.dataset import Plan
+from twolevel.checks.map_table import GroupPart
 from twolevel.checks.maps import GroupInputs
 from twolevel.derivatives.publish import publish
 from twolevel.derivatives.records import GROUP, Publication, kind_of, record_failure
 from twolevel.errors import AnalysisError, DamagedError, OutputError
-from twolevel.model.graph import run_node
+from twolevel.model.graph import nodes_of_participants, run_node
 from twolevel.model.nodes import StatsModel
-from twolevel.model.stages import stage_of
+from twolevel.model.stages import Stage, stage_of
 from twolevel.tasks.fingerprint import drawing_fingerprint, numbers_fingerprint
-from twolevel.tasks.handoff import GroupSpec, load_exclusions
+from twolevel.tasks.handoff import load_exclusions
 from twolevel.workflow.cache import digest_files, forget_damaged
 from twolevel.workflow.downloads import Downloads
 from twolevel.workflow.engine import Execution, Recorder, make_submitter, submit
@@ -54,12 +56,6 @@ class Fetching:
     downloads: Downloads
     content: Mapping[str, Mapping[str, str]]
     links: Mapping[str, Path]
-
-
-def is_at_once(model: StatsModel) -> bool:
-    """Tell whether all runs of a subject are fitted in one model."""
-    node = model.node("subject")
-    return node is not None and node.subject_settings.first_level == "multi-run"
 
 
 def run_participants(
@@ -142,8 +138,7 @@ def _publish_from_cache(
 
 def _tasks(plan: Plan, model: StatsModel) -> tuple[Any, Any, list[Any]]:
     """Return the workflow of all subjects, the class of a subject's, and that of each subject."""
-    run_stage, stage = stage_of(model, "run"), stage_of(model, "subject")
-    common = {"run_stage": run_stage, "stage": stage, "software": numbers_fingerprint()}
+    common = {**_stages(model), "software": numbers_fingerprint()}
     subjects = list(plan.inputs)
     specs = [[run.spec for run in runs] for runs in plan.inputs.values()]
     files: list[list[dict[str, Path]]] = [
@@ -158,13 +153,23 @@ def _tasks(plan: Plan, model: StatsModel) -> tuple[Any, Any, list[Any]]:
     return whole, SubjectLevel, each
 
 
+def participant_stages(model: StatsModel) -> list[Stage]:
+    """Cut from a model what the nodes over the maps of a participant need."""
+    return [stage_of(model, node) for node in nodes_of_participants(model)]
+
+
+def _stages(model: StatsModel) -> dict[str, Any]:
+    """Cut from a model what the levels of a participant need."""
+    run_stage = stage_of(model, run_node(model))
+    return {"run_stage": run_stage, "stages": participant_stages(model)}
+
+
 def _fetched_tasks(
     plan: Plan, model: StatsModel, fetching: Fetching
 ) -> tuple[Any, Any, list[Any]]:
     """Return the same where images are to be downloaded."""
     common = {
-        "run_stage": stage_of(model, "run"),
-        "stage": stage_of(model, "subject"),
+        **_stages(model),
         "links": dict(fetching.links),
         "software": numbers_fingerprint(),
     }
@@ -202,12 +207,15 @@ def run_group(
         Draw the maps, the tests and the subjects.
     """
     planned = Publication(GROUP, kind_of(inputs.entities), model.scope.record)
-    whole = _group_task(inputs, model, seed=seed, group_mask=group_mask, figures=figures)
+    parts = [
+        _group_task(part, inputs.left_out, seed=seed, group_mask=group_mask, figures=figures)
+        for part in inputs.parts
+    ]
     recorder = Recorder(execution.listener)
     outcome = Outcome()
     with make_submitter(execution, recorder) as submitter:
         try:
-            outcome.files = _publish_group(submitter, whole, planned, execution)
+            outcome.files = _publish_group(submitter, parts, planned, execution)
         except (AnalysisError, OutputError, DamagedError, OSError) as error:
             outcome.failed[GROUP] = str(error) or recorder.error_of("")
             record_failure(execution.output_dir, planned, outcome.failed[GROUP])
@@ -217,19 +225,20 @@ def run_group(
 
 
 def _publish_group(
-    submitter: Submitter, whole: Any, planned: Publication, execution: Execution
+    submitter: Submitter, parts: Sequence[Any], planned: Publication, execution: Execution
 ) -> list[Path]:
     """Compute the group and publish it; what is damaged in the cache is computed again."""
     for is_last in (False, True):
-        result = submit(submitter, whole)
-        if result is None or result.errored or result.outputs is None:
+        results = [submit(submitter, part) for part in parts]
+        outputs = [r.outputs for r in results if r and not r.errored and r.outputs is not None]
+        if len(outputs) < len(parts):
             raise AnalysisError  # told by its jobs
-        excluded = load_exclusions(Path(result.outputs.comparison))
+        excluded = [e for found in outputs for e in load_exclusions(Path(found.comparison))]
         try:
             return publish(
-                folders_of(result.outputs),
+                [folder for found in outputs for folder in folders_of(found)],
                 execution.output_dir,
-                replace(planned, excluded=tuple(excluded)),
+                replace(planned, excluded=tuple(dict.fromkeys(excluded))),
                 overwrite=execution.overwrite,
             )
         except DamagedError as error:
@@ -240,33 +249,33 @@ def _publish_group(
 
 
 def _group_task(
-    inputs: GroupInputs,
-    model: StatsModel,
+    part: GroupPart,
+    left_out: Mapping[str, str],
     *,
     seed: int,
     group_mask: Path | None,
     figures: bool,
 ) -> Any:
-    """Write what was found as the inputs of the group's workflow."""
-    stage = stage_of(model, "dataset")
-    masks = {f"sub-{s}": path for s, path in inputs.masks.items()}
+    """Write a part of what was found as the inputs of the group's workflow."""
+    stage = replace(part.stage, node=replace(part.stage.node, seed=seed))
+    masks = {f"sub-{s}": path for s, path in part.masks.items()}
     if group_mask is not None:
         masks["group mask"] = group_mask
-    smoothing_fwhm_mm = run_node(model).run_settings.smoothing_fwhm_mm
+    fitted = [(contrast, unit) for unit in part.units for contrast in unit.contrasts]
     return GroupLevel(
-        spec=GroupSpec(stage, inputs.entities, smoothing_fwhm_mm, seed),
+        unit=Unit(stage, part.entities, None, part.rows),
         masks=masks,
-        contrasts=[unit.contrast for unit in inputs.units],
+        contrasts=[contrast for contrast, _ in fitted],
         files=[
-            {f"sub-{m.entities['sub']}": {"map": m.path, "mask": m.mask} for m in unit.inputs}
-            for unit in inputs.units
+            {f"sub-{name.entities['sub']}": part.files[name] for name in unit.inputs}
+            for _, unit in fitted
         ],
         tests=list(stage.node.group_settings.tests),
         left_out={
-            "": dict(inputs.left_out),
+            "": dict(left_out),
             **{
                 label: dict.fromkeys(subjects, WITHOUT_CONTRAST)
-                for label, subjects in inputs.lacks.items()
+                for label, subjects in part.lacks.items()
             },
         },
         software=numbers_fingerprint(),

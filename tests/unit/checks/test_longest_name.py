@@ -8,15 +8,15 @@ import pytest
 from twolevel.bids.entities import Entities
 from twolevel.checks.longest_name import check_name_lengths, longest_path
 from twolevel.errors import InputError
-from twolevel.model.nodes import Contrast
+from twolevel.model.nodes import ContrastName
 
 RUN = Entities({"sub": "01", "task": "t", "run": "1"})
 GROUP = Entities({"task": "t", "space": "MNI152NLin2009cAsym"})
 TESTS = ("fdr", "permutationUncorrected", "clusterMassFWE")
 
 
-def contrast(label: str) -> Contrast:
-    return Contrast(f"name of {label}", label, (("face", (1.0,)),))
+def contrast(label: str) -> ContrastName:
+    return ContrastName(f"name of {label}", label, "1*face")
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from model_parts import stage_at
 
 from twolevel.bids.entities import Entities
-from twolevel.bids.units import StatMap
+from twolevel.bids.units import MapName
 from twolevel.checks.maps import find_subject_maps
 from twolevel.derivatives.maps import model_record, write_mask, write_statmap
 from twolevel.derivatives.records import Publication, record_failure
@@ -19,7 +20,6 @@ from twolevel.files.sidecars import write_json
 from twolevel.model.nodes import Scope
 from twolevel.model.override import override
 from twolevel.model.read import presets, read_model
-from twolevel.model.stages import stage_of
 from twolevel.space.grid import Grid
 from twolevel.space.mask import Mask
 
@@ -62,7 +62,7 @@ class Output:
             "SmoothingFWHM": 5.0,
             "Sources": ["bids::sub-01/func/a.nii.gz"],
             "NumberOfRuns": n_runs,
-            **model_record(stage_of(model or self.model, "subject")),
+            **model_record(stage_at(model or self.model, "subject")),
         }
         if version is not None:
             record["Software"]["Version"] = version
@@ -95,8 +95,13 @@ def output(tmp_path: Path, model: StatsModel) -> Output:
     return output
 
 
-def maps_of(found: GroupInputs) -> dict[str, list[StatMap]]:
-    return {u.contrast.label: list(u.inputs) for u in found.units if u.contrast is not None}
+def maps_of(found: GroupInputs) -> dict[str, dict[MapName, dict[str, Path]]]:
+    (part,) = found.parts
+    return {
+        unit.contrast.label: {name: part.files[name] for name in unit.inputs}
+        for unit in part.units
+        if unit.contrast is not None
+    }
 
 
 def test_maps_and_masks_of_every_subject_are_found(output):
@@ -106,16 +111,18 @@ def test_maps_and_masks_of_every_subject_are_found(output):
     assert set(maps_of(found)) == set(LABELS)
     for label, maps in maps_of(found).items():
         assert [m.entities["sub"] for m in maps] == ["01", "02"]
-        for m in maps:
+        for m, files in maps.items():
             names = m.entities.with_(contrast=label, stat="effect")
-            assert m.path.name == names.path("statmap", ".nii.gz").name
-            assert m.mask == found.masks[m.entities["sub"]]
+            assert files["map"].name == names.path("statmap", ".nii.gz").name
+            assert files["mask"] == found.parts[0].masks[m.entities["sub"]]
 
 
 @pytest.mark.parametrize("stat", ["t", "z"])
 def test_the_map_that_goes_up_is_the_one_the_model_asks_for(output, model, stat):
     output.model = override(model, {"group_input": stat})
-    assert all(f"_stat-{stat}_" in m.path.name for m in maps_of(output.find())["cash"])
+    maps = maps_of(output.find())["cash"].values()
+    assert len(maps) == 2
+    assert all(f"_stat-{stat}_" in files["map"].name for files in maps)
 
 
 def test_maps_of_single_runs_are_not_taken(output):
@@ -123,7 +130,11 @@ def test_maps_of_single_runs_are_not_taken(output):
     output.write("03", run="1")
     found = output.find()
     assert found.subjects == ("01", "02")
-    assert all("_run-" not in m.path.name for maps in maps_of(found).values() for m in maps)
+    assert all(
+        "_run-" not in files["map"].name
+        for maps in maps_of(found).values()
+        for files in maps.values()
+    )
 
 
 def test_a_subject_without_a_contrast_is_left_out_of_it(output):
@@ -147,10 +158,10 @@ def test_a_contrast_with_a_mask_of_its_own_uses_it(output):
     names = Entities({"sub": "01", "task": "x", "space": "MNI", "contrast": "cash"})
     empty = Mask(Grid(SHAPE, AFFINE), np.zeros(SHAPE, bool))
     own = write_mask(output.root, names, empty, {"Sources": [""]})
-    first, second = maps_of(output.find())["cash"]
-    assert first.mask == own
-    assert second.mask == output.find().masks["02"]
-    assert all(m.mask != own for m in maps_of(output.find())["pumps"])
+    first, second = maps_of(output.find())["cash"].values()
+    assert first["mask"] == own
+    assert second["mask"] == output.find().parts[0].masks["02"]
+    assert all(files["mask"] != own for files in maps_of(output.find())["pumps"].values())
 
 
 def test_subjects_that_are_named_alone_are_taken(output):
@@ -191,7 +202,7 @@ def test_maps_made_with_other_settings_are_refused_by_name(output, model):
     assert problem.where.endswith(f"(and {len(LABELS)} more)")  # the mask, every map that goes up
     assert 'made with other settings of model "balloon"' in problems[0].found
     assert "smoothing 5 mm" in problems[0].found
-    assert stage_of(model, "subject").digest in problems[0].expected
+    assert stage_at(model, "subject").digest in problems[0].expected
     assert "run the participant level again" in problems[0].remedy
 
 

@@ -10,6 +10,7 @@ import pytest
 from annexed import git
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from model_parts import stage_at
 
 from twolevel.bids.entities import Entities
 from twolevel.derivatives.exclusions import (
@@ -26,7 +27,6 @@ from twolevel.derivatives.maps import (
 )
 from twolevel.derivatives.publish import linked_datasets, write_dataset_files
 from twolevel.model.read import presets, read_model
-from twolevel.model.stages import stage_of
 from twolevel.space.grid import Grid
 from twolevel.space.mask import Mask
 
@@ -163,11 +163,11 @@ def test_a_mask_and_its_sidecar_agree(tmp_path, mask):
 
 def test_the_record_of_a_model_holds_its_node_and_overrides():
     model = read_model(presets()["balloon"])
-    record = model_record(stage_of(model, "subject"))
+    record = model_record(stage_at(model, "subject"))
     assert record["Software"]["Name"] == "twolevel"
     assert record["Model"]["Level"] == "subject"
     assert record["Model"]["Overrides"] == {}
-    assert record["Model"]["Digest"] != model_record(stage_of(model, "run"))["Model"]["Digest"]
+    assert record["Model"]["Digest"] != model_record(stage_at(model, "run"))["Model"]["Digest"]
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from model_parts import stage_at
 
 from twolevel.model.graph import ancestors, arriving, edges_of, in_order, run_node
 from twolevel.model.nodes import Edge, StatsModel
 from twolevel.model.read import find_model, read_model
-from twolevel.model.stages import stage_of
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,6 @@ def test_the_digest_of_a_node_is_that_of_itself_and_what_comes_before(model: Sta
     group = replace(model.nodes[2], name="other group")
     changed = replace(model, nodes=(*model.nodes[:2], group), edges=())
     for level in ("run", "subject", "dataset"):
-        digest = stage_of(model, level).digest
-        assert stage_of(backwards, level).digest == digest
-        assert (stage_of(changed, level).digest == digest) is (level != "dataset")
+        digest = stage_at(model, level).digest
+        assert stage_at(backwards, level).digest == digest
+        assert (stage_at(changed, level).digest == digest) is (level != "dataset")

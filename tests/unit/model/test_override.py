@@ -3,13 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from model_parts import stage_at
 
 from twolevel.errors import InputError
 from twolevel.model.nodes import StatsModel
 from twolevel.model.override import override
 from twolevel.model.read import presets, read_model
 from twolevel.model.settings import GroupSettings, RunSettings
-from twolevel.model.stages import stage_of
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_run_options_work_where_there_is_no_group(two_levels):
 
 
 def digests(model: StatsModel) -> list[str]:
-    return [stage_of(model, node.level).digest for node in model.nodes]
+    return [stage_at(model, node.level).digest for node in model.nodes]
 
 
 @pytest.mark.parametrize(
@@ -104,17 +104,21 @@ def test_the_digest_changes_with_the_weights_of_a_contrast(model):
 
 def test_a_stage_holds_the_overrides_of_its_own_node(model):
     changed = override(model, {"smoothing_fwhm_mm": 8.0, "fixed_effects": "precision", "sides": 1})
-    assert stage_of(changed, "run").overrides == (("smoothing_fwhm_mm", 8.0),)
-    assert stage_of(changed, "subject").overrides == (("fixed_effects", "precision"),)
-    assert stage_of(changed, "dataset").overrides == (("sides", 1),)
-    assert stage_of(changed, "subject").node == changed.nodes[1]
+    assert stage_at(changed, "run").overrides == (("smoothing_fwhm_mm", 8.0),)
+    assert stage_at(changed, "subject").overrides == (("fixed_effects", "precision"),)
+    assert stage_at(changed, "dataset").overrides == (("sides", 1),)
+    assert stage_at(changed, "subject").node == changed.nodes[1]
 
 
 @pytest.mark.parametrize(
     ("index", "wrong", "message"),
     [
         (1, "run_settings", "node subject is of the subject level, not of the run level"),
-        (2, "subject_settings", "node group is of the dataset level, not of the subject level"),
+        (
+            2,
+            "subject_settings",
+            "node group is of the dataset level, not over a participant's maps",
+        ),
         (0, "group_settings", "node run is of the run level, not of the dataset level"),
     ],
 )

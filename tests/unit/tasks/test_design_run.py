@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
+from model_parts import stage_at
 
 from twolevel.bids.entities import Entities
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.model.nodes import Contrast, Instruction, Node, StatsModel
 from twolevel.model.settings import RunSettings
-from twolevel.model.stages import stage_of
 from twolevel.tasks.design_run import _condition_of, design_run
 from twolevel.tasks.handoff import load_exclusions
 
@@ -34,7 +34,7 @@ def design(tmp_path: Path):
         )
         node = Node("run", "run", ("run",), (*x, "1"), RunSettings(), steps, None, named)
         spec = RunSpec(Entities({"sub": "01", "task": "t", "run": "1"}), 2.0, 0.0, 50, ())
-        stage = stage_of(StatsModel("m", (node,), ()), "run")
+        stage = stage_at(StatsModel("m", (node,), ()), "run")
         folder = design_run(spec, stage, {"events": events}, tmp_path / "out")
         (table,) = folder.rglob("*_design.tsv")
         left_out = [(e.kind, e.item, e.count, e.reason) for e in load_exclusions(folder)]

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from model_parts import stage_at
 
 from twolevel.bids.entities import Entities
+from twolevel.bids.units import MapName, Unit
 from twolevel.files.nifti import write_image
 from twolevel.model.nodes import ContrastName
 from twolevel.model.read import presets, read_model
 from twolevel.model.settings import TestName, TestSettings
-from twolevel.model.stages import stage_of
 from twolevel.report import carpet, figures
 from twolevel.stats.maps.quality import carpet as carpet_of
 from twolevel.tasks.apply_test import apply_test, carry_out
@@ -23,7 +24,6 @@ from twolevel.tasks.design_maps import design_maps
 from twolevel.tasks.draw import draw_contrast, draw_design, draw_test
 from twolevel.tasks.fit_maps import fit_map_files
 from twolevel.tasks.handoff import (
-    GroupSpec,
     load_fitted,
     load_permuted,
     load_row,
@@ -69,15 +69,16 @@ def group(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         path = write_image(folder / f"{subject}.nii.gz", volume.astype(np.float32), AFFINE)
         masks[subject] = write_image(folder / f"{subject}_mask.nii.gz", own, AFFINE)
         files[subject] = {"map": path, "mask": masks[subject]}
-    stage = stage_of(read_model(presets()["balloon"]), "dataset")
-    spec = GroupSpec(stage, ENTITIES, 5.0, 0)
-    design = design_maps(spec, masks, folder / "design")
-    fitted, maps = fit_map_files(spec, CONTRAST, files, design, folder / "fit", folder / "maps")
-    relabeled = permutation_spec(spec.stage.node.group_settings, 0)
+    stage = stage_at(read_model(presets()["balloon"]), "dataset")
+    names = tuple(MapName(Entities({"sub": s.removeprefix("sub-")}), CONTRAST) for s in masks)
+    unit = Unit(stage, ENTITIES, None, names)
+    design = design_maps(unit, masks, folder / "design")
+    fitted, maps = fit_map_files(unit, CONTRAST, files, design, folder / "fit", folder / "maps")
+    relabeled = permutation_spec(unit.node.group_settings, 0)
     permuted = permute_group_files(relabeled, CONTRAST, maps, folder / "permuted", "key")
     for test in TESTS:
-        apply_test(spec, CONTRAST, TestSettings(test), fitted, permuted, folder / test)
-    return {"spec": spec, "masks": masks, "folder": folder}
+        apply_test(unit, CONTRAST, TestSettings(test), fitted, permuted, folder / test)
+    return {"unit": unit, "masks": masks, "folder": folder}
 
 
 @pytest.fixture
@@ -133,11 +134,11 @@ def test_a_contrast_is_drawn_with_its_z_and_the_effects_of_its_subjects(group, d
 
 @pytest.mark.parametrize("test", TESTS)
 def test_the_voxels_drawn_are_those_that_survive_the_test(group, drawn, tmp_path, test):
-    folder, spec = group["folder"], group["spec"]
+    folder, unit = group["folder"], group["unit"]
     draw_test(ENTITIES, CONTRAST, folder / "fit", folder / test, tmp_path, through_the_brain=False)
     data = load_fitted(folder / "fit")
     permuted = load_permuted(folder / "permuted") if test in BY_PERMUTATION else None
-    settings = spec.stage.node.group_settings
+    settings = unit.node.group_settings
     result = carry_out(data.contrast, TestSettings(test), settings, permuted)
     volume, options = drawn[name_of(test)]
     assert list(drawn) == [name_of(test)]

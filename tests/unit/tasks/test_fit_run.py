@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from model_parts import stage_at
 
 from twolevel.bids.entities import Entities
 from twolevel.bids.run_inputs import RunSpec
@@ -17,7 +18,6 @@ from twolevel.files.maps import read_map
 from twolevel.files.nifti import write_image
 from twolevel.files.tables import read_tsv, write_tsv
 from twolevel.model.read import read_model
-from twolevel.model.stages import stage_of
 from twolevel.notes import Note
 from twolevel.tasks.design_run import design_run
 from twolevel.tasks.fit_run import fit_run_files
@@ -88,7 +88,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 def fitted(files: dict[str, Path], folder: Path, engine: str) -> tuple[Path, Any]:
     """Return the tree of a run, and the design it was fitted with."""
-    stage = stage_of(read_model(model_file(folder, engine)), "run")
+    stage = stage_at(read_model(model_file(folder, engine)), "run")
     design = design_run(SPEC, stage, files, folder / "design")
     (table,) = design.rglob("*_design.tsv")
     return fit_run_files(SPEC, stage, files, design, folder / "out"), read_tsv(table)

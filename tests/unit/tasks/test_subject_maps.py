@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from model_parts import stage_at
 
 from twolevel.bids.entities import Entities
+from twolevel.bids.units import map_name
 from twolevel.derivatives.exclusions import Exclusion
+from twolevel.model.graph import estimated
 from twolevel.model.read import presets, read_model
-from twolevel.model.stages import stage_of
 from twolevel.space.mask import Mask
 from twolevel.stats.estimates import TEstimate
 from twolevel.tasks.handoff import load_exclusions, save_exclusions
-from twolevel.tasks.run_rows import RunRow
-from twolevel.tasks.subject_maps import exclusions_of, runs_record, save_subject
+from twolevel.tasks.run_rows import MapRow
+from twolevel.tasks.subject_maps import exclusions_of, runs_record, save_participant
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,15 +56,17 @@ def test_a_contrast_tells_of_its_own_runs(tmp_path):
     names = [run(ses=s, run=r) for s in ("a", "b") for r in ("1", "2")]
     mask = Mask.of(np.ones((2, 2, 2), bool))
     one = TEstimate(np.ones(8), np.ones(8), 20.0)
-    labels = "cash", "pumpsMinusControl", "controlMinusPumps"
-    everywhere = {label: ["bids::any"] for label in labels}
-    has = [{**everywhere, "pumps": ["bids::b"]}] * 2 + [everywhere] * 2
+    run_stage, stages = stage_at(model, "run"), [stage_at(model, "subject")]
+    everywhere = {"cash", "pumpsMinusControl", "controlMinusPumps"}
+    has = [{*everywhere, "pumps"}] * 2 + [everywhere] * 2
     rows = [
-        RunRow(entities, mask, ["bids::any"], sources, lambda _label, _mask: one)
-        for entities, sources in zip(names, has, strict=True)
+        MapRow(map_name(entities, c), mask, ["bids::any"], ["bids::b"], (entities,), lambda _: one)
+        for entities, labels in zip(names, has, strict=True)
+        for c in estimated(run_stage.node, ())
+        if c.label in labels
     ]
-    stages = stage_of(model, "run"), stage_of(model, "subject")
-    save_subject("01", rows, *stages, tmp_path, [Exclusion("run", "no events", "01", "c", "1")])
+    excluded = [Exclusion("run", "no events", "01", "c", "1")]
+    save_participant("01", rows, run_stage, stages, tmp_path, excluded)
 
     def sidecar(ending: str) -> dict[str, Any]:
         stem = "sub-01_task-t_space-MNI152NLin2009cAsym_res-2"

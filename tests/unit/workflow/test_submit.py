@@ -17,7 +17,8 @@ from twolevel.model.override import override
 from twolevel.model.read import presets, read_model
 from twolevel.workflow.engine import Execution, Recorder, make_submitter, submit
 from twolevel.workflow.events import JobEvent
-from twolevel.workflow.submit import is_at_once
+from twolevel.workflow.subject import is_at_once
+from twolevel.workflow.submit import participant_stages
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_every_event_is_handed_on():
 @pytest.mark.parametrize(("first_level", "at_once"), [("per-run", False), ("multi-run", True)])
 def test_whether_runs_are_fitted_at_once_is_a_setting_of_the_subject(first_level, at_once):
     model = override(read_model(presets()["balloon"]), {"first_level": first_level})
-    assert is_at_once(model) is at_once
+    assert is_at_once(participant_stages(model)) is at_once
 
 
 @pytest.mark.parametrize("worker", ["cf", "debug"])
