@@ -10,7 +10,8 @@ import pandas as pd
 
 from twolevel.errors import InputError, Problem, did_you_mean
 from twolevel.files.tables import in_lines, line_of, read_tsv
-from twolevel.model.variables import TIMING, matches
+from twolevel.model.nodes import matches
+from twolevel.model.variables import TIMING
 from twolevel.notes import Note
 from twolevel.stats.run.design import EARLIEST_ONSET
 

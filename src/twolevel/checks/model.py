@@ -9,8 +9,8 @@ import pandas as pd
 
 from twolevel.errors import InputError, Problem, did_you_mean
 from twolevel.files.tables import in_lines
-from twolevel.model.nodes import INTERCEPT, is_wild
-from twolevel.model.variables import matches, rows_taken, same_but_for_spelling
+from twolevel.model.nodes import INTERCEPT, is_wild, matches
+from twolevel.model.variables import rows_taken, same_but_for_spelling
 from twolevel.notes import Note
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
 from twolevel.model.settings import GroupSettings, RunSettings, Settings, SubjectSettings
@@ -36,6 +37,12 @@ CONTRAST = "contrast"  # among what a node is grouped by
 def is_wild(name: str) -> bool:
     """Tell whether a variable of X is a pattern."""
     return "*" in name or "?" in name
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Tell whether a name fits a pattern of the standard: ``*`` and ``?`` are wild."""
+    # Brackets are no wildcards in the standard, but they are in fnmatch.
+    return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 @dataclass(frozen=True)
@@ -140,6 +147,11 @@ class Hrf:
     variables: tuple[str, ...]
     model: str
     fir_delays: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Transformation:
+    """One step of a transformer; all kinds of them are in `twolevel.model.transformations`."""
 
 
 @dataclass(frozen=True)

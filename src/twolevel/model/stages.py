@@ -8,7 +8,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from twolevel.model.graph import ancestors, edges_to, run_node
-from twolevel.model.nodes import Scope
+from twolevel.model.nodes import Scope, Transformation
 
 if TYPE_CHECKING:
     from twolevel.model.nodes import Edge, Node, StatsModel
@@ -89,7 +89,8 @@ def _said(value: Any) -> Any:
     """Write as JSON what differs from the default; numbers that are equal are written alike."""
     if is_dataclass(value):
         pairs = ((f, getattr(value, f.name)) for f in fields(value))
-        return {f.name: _said(v) for f, v in pairs if f.default is MISSING or v != f.default}
+        said = {f.name: _said(v) for f, v in pairs if f.default is MISSING or v != f.default}
+        return {type(value).__name__: said} if isinstance(value, Transformation) else said
     if isinstance(value, tuple):
         return [_said(item) for item in value]
     if isinstance(value, float) and value.is_integer():

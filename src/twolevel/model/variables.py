@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from twolevel.model.nodes import INTERCEPT, is_wild
+from twolevel.model.nodes import INTERCEPT, is_wild, matches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,12 +155,6 @@ def same_but_for_spelling(name: str) -> str:
         return joined if "_" in joined else repr(float(joined))
     except ValueError:
         return joined
-
-
-def matches(name: str, pattern: str) -> bool:
-    """Tell whether a name fits a pattern of the standard: ``*`` and ``?`` are wild."""
-    # Brackets are no wildcards in the standard, but they are in fnmatch.
-    return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def _hrf_of(name: str, node: Node) -> str | None:

@@ -133,20 +133,6 @@ MAPS, AGE = np.ones((4, 2)), np.array([[1.0, 0], [1, 1], [1, 2], [1, 3]])
             "or degrees of freedom",
             "both for each row",
         ),
-        (
-            AGE,
-            None,
-            {"estimator": "fixed", "variances": MAPS, "dofs": [9.0] * 4},
-            "weights [1.0, 0.0]",
-            "the mean over rows",
-        ),
-        (
-            None,
-            [2.0],
-            {"estimator": "precision", "variances": MAPS, "dofs": [9.0] * 4},
-            "weights [2.0]",
-            "the mean over rows",
-        ),
     ],
 )
 def test_what_cannot_be_estimated_is_refused(design, contrast, options, found, expected):

@@ -1,0 +1,1 @@
+"""The transformations of BIDS Stats Models: read, written and carried out."""
