@@ -186,21 +186,11 @@ def _listed(names: Sequence[str]) -> str:
 def _check_convolved(
     runs: Sequence[CheckedTables], node: Node, available: Sequence[str]
 ) -> tuple[list[Problem], list[Note]]:
-    """Find what is to be convolved and is not there, or cannot be convolved."""
-    confounds = {v for run in runs for v in run.variables.confounds}
+    """Find levels that are to be convolved and are in no run."""
     as_it_is = {v for run in runs for v, hrf in run.variables.conditions.items() if hrf is None}
     problems, notes = [], []
     for pattern in convolved_names(node):
-        if any(matches(v, pattern) for v in available) or pattern in {INTERCEPT, *node.x}:
-            if not is_wild(pattern) and pattern in confounds:
-                problems.append(
-                    Problem(
-                        f'model: Convolve (or HRF) names "{pattern}"',
-                        "a confound, with one value per volume",
-                        "variables of the events",
-                        "take it out of the list",
-                    )
-                )
+        if any(matches(v, pattern) for v in available) or pattern in node.x:
             continue
         found = "no such variable in any run that passed its checks"
         if is_wild(pattern) and not as_it_is:

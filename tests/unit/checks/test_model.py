@@ -158,7 +158,6 @@ def test_rows_of_two_factors_are_counted_once():
     ("convolve", "found", "remedy"),
     [
         (["kind.fcae", "kind.house"], "not convolved are: kind.face", 'mean "kind.face"?'),
-        (["face", "kind.house"], "not convolved are: kind.face", 'mean "kind.face"?'),
         (["knid.*"], "not convolved are: kind.face, kind.house", ""),
         (["kind.face", "kind.house", "kind.cat"], "no such variable in any run", ""),
     ],
@@ -190,11 +189,17 @@ def test_a_wildcard_of_convolve_without_match_is_a_note_where_all_is_convolved()
     ]
 
 
-def test_a_confound_cannot_be_convolved():
+def test_only_columns_of_the_events_can_be_convolved():
+    events = events_of(["face"])
     node = node_of(["kind.face", "csf"], {"c": ["kind.face"]}, ["kind.face", "csf"])
-    ((problem,), _) = check_model([checked(events_of(["face"]), node)], node)
-    assert problem.where == 'model: Convolve (or HRF) names "csf"'
-    assert problem.found == "a confound, with one value per volume"
+    with pytest.raises(InputError, match="csf, which has a value per volume"):
+        resolve_variables(node, events, ["csf"], {"csf": [0.5, 0.6]})
+    with pytest.raises(InputError) as caught:
+        resolve_variables(node_of(["kind.face"], convolve=["face"]), events, ())
+    (problem,) = caught.value.problems
+    assert problem.where == "Transformations: instruction 2, Convolve"
+    assert problem.found == 'no variable "face" in this run'
+    assert problem.remedy == 'Did you mean "kind.face"?'
 
 
 def test_a_contrast_that_no_run_has_is_refused_with_the_levels_that_are_there():

@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 from nilearn.glm.first_level import compute_regressor
 
+from twolevel.errors import InputError
 from twolevel.model.nodes import Contrast, Hrf, Node
 from twolevel.model.settings import RunSettings
+from twolevel.model.transformations.arithmetic import Power
 from twolevel.model.transformations.convolve import Convolve
 from twolevel.model.transformations.levels import Factor
 from twolevel.model.variables import condition_events, regressors_of, resolve_variables
@@ -81,9 +83,10 @@ def test_two_factors_give_their_levels_each(events):
     assert list(found.conditions) == ["response.left", "response.right", "trial_type.face"]
 
 
-def test_a_factor_without_its_column_is_no_error(events):
+def test_a_factor_without_its_column_is_refused(events):
     node = node_with(["colour.red"], factors=("colour",))
-    assert resolve_variables(node, events, CONFOUNDS).missing == ("colour.red",)
+    with pytest.raises(InputError, match='no variable "colour" in this run'):
+        resolve_variables(node, events, CONFOUNDS)
 
 
 @pytest.mark.parametrize(
@@ -118,13 +121,36 @@ def test_a_name_in_both_tables_is_the_events(events):
     assert (list(found.conditions), found.confounds) == (["rt"], ())
 
 
-def test_each_condition_has_the_first_hrf_that_names_it(events):
-    hrf = Hrf(("rt", "trial_type.face"), "spm + derivative")
-    node = node_with(["trial_type.face", "rt"], hrf=hrf)
+def test_the_hrf_of_the_model_convolves_what_the_instructions_did_not(events):
+    x = ["trial_type.face", "rt"]
+    node = node_with(x, hrf=Hrf(("rt",), "spm + derivative"))
     found = resolve_variables(node, events, CONFOUNDS)
     assert found.conditions == {"trial_type.face": "glover", "rt": "spm + derivative"}
     unconvolved = resolve_variables(node_with(["rt"]), events, CONFOUNDS)
     assert unconvolved.conditions == {"rt": None}
+    twice = node_with(x, hrf=Hrf(("rt", "trial_type.face"), "spm"))
+    with pytest.raises(InputError, match="face: convolved already"):
+        resolve_variables(twice, events, CONFOUNDS)
+
+
+def test_a_factor_is_not_swallowed_by_one_whose_name_begins_alike(events):
+    table = events.assign(**{"trial_type.extra": ["a", "b", "a", "b"]})
+    node = node_with(["trial_type.extra.a", "trial_type.face"], factors=())
+    found = resolve_variables(node, table, CONFOUNDS)
+    assert found.rows["trial_type.extra.a"]["onset"].tolist() == [0.0, 20.0]
+    assert found.rows["trial_type.face"]["onset"].tolist() == [10.0, 20.0]
+
+
+def test_confounds_that_instructions_change_are_columns_of_their_own(events):
+    steps = (Power(input=("rot_x",), output=("rot_x_power2",), value=2),)
+    x = ("rot_*", "csf", "1")
+    node = Node("run", "run", ("run",), x, RunSettings(), steps)
+    found = resolve_variables(node, events, CONFOUNDS, {"rot_x": [1.0, 2.0, -3.0]})
+    assert found.confounds == ("rot_y", "csf")
+    assert found.dense.to_dict("list") == {
+        "rot_x": [1.0, 2.0, -3.0],
+        "rot_x_power2": [1.0, 4.0, 9.0],
+    }
 
 
 def events_of(events: Any, x: list[str], factors: tuple[str, ...] = ("trial_type",)) -> Any:
