@@ -21,8 +21,8 @@ def is_old(content: dict[str, Any]) -> bool:
 def translated(content: dict[str, Any]) -> tuple[dict[str, Any], list[Note]]:
     """Write a model of that dialect as people write 1.0, and say what it became.
 
-    A first step of the level Subject, over all runs at once, becomes a Run and a Subject node; what
-    steps above repeat of the runs' X is left out.
+    A first step of the level Subject, over all runs at once, becomes a Run and a Subject node; the
+    Transformations of steps above the runs, which repeat those of the runs, are left out.
     """
     said = ["Steps are Nodes, AutoContrasts are DummyContrasts"]
     new = {("Nodes" if key.casefold() in STEPS else key): v for key, v in content.items()}
@@ -106,6 +106,7 @@ def _above_the_run(nodes: list[Any]) -> None:
     for node in _objects(nodes):
         if str(node.get("Level")).casefold() == "run":
             continue
+        node.pop("Transformations", None)
         dummies = node.setdefault("DummyContrasts", {"Test": "t"})
         automatic = _names(dummies.get("Contrasts")) if isinstance(dummies, dict) else []
         named = node.get("Contrasts")
