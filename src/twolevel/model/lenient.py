@@ -113,7 +113,28 @@ class Lenient(Spelling):
             node["DummyContrasts"] = self.dummies(place, node["DummyContrasts"])
         if level == "Run":
             self.of_runs = _variables(node), _contrasts(node)
+        elif level in GROUP_BY:
+            self.of_contrasts(place, node)
         return node
+
+    def of_contrasts(self, place: str, node: dict[str, Any]) -> None:
+        """Let a mean of each contrast of which contrasts are asked be over the contrasts."""
+        model, keys = node["Model"], node.get("GroupBy")
+        named = [c for c in node.get("Contrasts") or () if isinstance(c, dict)]
+        lists = [c.get("ConditionList") for c in named]
+        asked = [name for names in lists if isinstance(names, list) for name in names]
+        below = self.of_runs[1]
+        means = isinstance(model, dict) and isinstance(keys, list) and model.get("X") == [1]
+        if not means or CONTRAST not in keys or not asked or not all(n in below for n in asked):
+            return
+        model["X"], node["GroupBy"] = list(below), [key for key in keys if key != CONTRAST]
+        self.meaning.append(
+            Note(
+                "contrasts of what comes from the runs: X names it, and contrast is not in GroupBy",
+                place,
+                f'read as "X": {shown(below)}, "GroupBy": {shown(node["GroupBy"])}',
+            )
+        )
 
     def group_by(self, place: str, node: dict[str, Any], level: str) -> Any:
         """Return what a node is grouped by, entities spelt as the standard does."""

@@ -16,7 +16,7 @@ from twolevel.model.connections import (
     above_problems,
     graph_problems,
     label_problems,
-    lost_by_filters,
+    lost_names,
 )
 from twolevel.model.lenient import strict_form
 from twolevel.model.nodes import ENTITY_KEYS, Edge, StatsModel
@@ -229,5 +229,5 @@ def _connected(model: StatsModel, notes: list[Note]) -> list[Problem]:
     problems.extend(label_problems(model))
     if not problems:
         problems.extend(above_problems(model))
-        notes.extend(lost_by_filters(model))
+        notes.extend(lost_names(model))
     return problems

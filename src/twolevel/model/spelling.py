@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bsmschema.models as bsm
-from pydantic import BaseModel
 
 from twolevel.model.schema_messages import shown
 from twolevel.notes import Note
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 TESTS = {"fema": "t", "pass": "t", "t": "t", "f": "F"}
 SAID = {  # what other words for the test t mean
