@@ -104,6 +104,15 @@ class Lenient(Spelling):
             node["Model"] = self.model_of_node(place, node["Model"], level)
         if level in GROUP_BY:
             node["GroupBy"] = self.group_by(place, node, level)
+        self.transformations_and_contrasts(place, node)
+        if level == "Run":
+            self.of_runs = _variables(node), _contrasts(node)
+        elif level in GROUP_BY:
+            self.of_contrasts(place, node)
+        return node
+
+    def transformations_and_contrasts(self, place: str, node: dict[str, Any]) -> None:
+        """Make the strict form of what stands beside the Model of a node."""
         if node.get("Transformations") is not None:
             node["Transformations"] = self.transformations(place, node["Transformations"])
         if isinstance(contrasts := node.get("Contrasts"), list):
@@ -111,11 +120,6 @@ class Lenient(Spelling):
             node["Contrasts"] = [contrast for contrast in strict if contrast is not None]
         if node.get("DummyContrasts") is not None:
             node["DummyContrasts"] = self.dummies(place, node["DummyContrasts"])
-        if level == "Run":
-            self.of_runs = _variables(node), _contrasts(node)
-        elif level in GROUP_BY:
-            self.of_contrasts(place, node)
-        return node
 
     def of_contrasts(self, place: str, node: dict[str, Any]) -> None:
         """Let a mean of each contrast of which contrasts are asked be over the contrasts."""
@@ -124,13 +128,14 @@ class Lenient(Spelling):
         lists = [c.get("ConditionList") for c in named]
         asked = [name for names in lists if isinstance(names, list) for name in names]
         below = self.of_runs[1]
-        means = isinstance(model, dict) and isinstance(keys, list) and model.get("X") == [1]
-        if not means or CONTRAST not in keys or not asked or not all(n in below for n in asked):
+        if not (isinstance(model, dict) and isinstance(keys, list) and model.get("X") == [1]):
+            return
+        if CONTRAST not in keys or not asked or not all(name in below for name in asked):
             return
         model["X"], node["GroupBy"] = list(below), [key for key in keys if key != CONTRAST]
         self.meaning.append(
             Note(
-                "contrasts of what comes from the runs: X names it, and contrast is not in GroupBy",
+                "contrasts of contrasts of the runs: X names them, and GroupBy not contrast",
                 place,
                 f'read as "X": {shown(below)}, "GroupBy": {shown(node["GroupBy"])}',
             )
@@ -181,7 +186,7 @@ class Lenient(Spelling):
         x = self.names(f"{place}: X", model.get("X"))
         if level != "Run":
             x = self.without_run_variables(place, x)
-            if level in GROUP_BY and not x and not model.get("Formula"):
+            if level in GROUP_BY and x in (None, []) and not model.get("Formula"):
                 what = "no X of a Model above the runs"
                 self.meaning.append(Note(what, place, 'read as "X": [1]'))
                 return [1]

@@ -51,7 +51,8 @@ def read_node(place: str, node: bsm.Node) -> tuple[Node | None, list[Problem], l
     notes = list(_remarks(place, node))
     steps = node.Transformations.Instructions if node.Transformations else []
     of_run = node.Level == "Run"
-    instructions, found, more = read_instructions(place, list(steps)) if of_run else ((), [], [])
+    here = f"{place}: Transformations"
+    instructions, found, more = read_instructions(here, list(steps)) if of_run else ((), [], [])
     problems += found
     if problems or settings is None:
         return None, problems, [*notes, *more]
