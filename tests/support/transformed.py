@@ -1,0 +1,55 @@
+"""Variables of a run, written by hand, and instructions carried out on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from twolevel.model.transformations.carry_out import transform
+from twolevel.model.transformations.reading import read_instructions
+from twolevel.model.transformations.variables import Dense, Sparse, Variable
+
+EVENTS = {
+    "onset": [1.0, 3.5, 6.0, 10.0, 12.0, 20.0],
+    "duration": [1.0, 0.5, 2.0, 0.0, 1.0, 1.5],
+    "trial_type": ["go", "stop", "go", None, "miss", "go"],
+    "rt": ["0.5", "0.75", None, "1", "0.25", "2.0"],
+    "gain": ["10", "20", "-30", "10", None, "40"],
+    "code": ["1", "01", "1.0", "2", None, "2"],
+    "empty": [None] * 6,
+    "same": ["3"] * 6,
+    "correct": ["true", "false", "True", None, "TRUE", "false"],
+}
+CONFOUNDS = {"trans_x": [0.5, 1.5, -1.0, 2.0, 0.0], "rot_x": [1.0, 2.0, 3.0, 4.0, 6.0]}
+
+
+def events() -> pd.DataFrame:
+    """Events in lines 2, 3, 5, 6, 7 and 9 of a file; cells are text."""
+    return pd.DataFrame(EVENTS, index=[0, 1, 3, 4, 5, 7])
+
+
+def variables_of(table: pd.DataFrame) -> dict[str, Variable]:
+    """Make a variable of each column."""
+    timing = table[["onset", "duration"]]
+    columns = [c for c in table if c not in timing]
+    return {str(c): Sparse(timing.assign(value=table[c])) for c in columns}
+
+
+def a_run() -> dict[str, Variable]:
+    """Give variables of events and confounds."""
+    dense = {name: Dense(pd.Series(values)) for name, values in CONFOUNDS.items()}
+    return {**variables_of(events()), **dense}
+
+
+def carried_out(*steps: dict[str, Any], there: dict[str, Variable] | None = None) -> Any:
+    """Carry out instructions as they stand in a file, which must be read without a problem."""
+    instructions, problems, _ = read_instructions("m.json", list(steps))
+    assert not problems, "\n".join(map(str, problems))
+    return transform(a_run() if there is None else there, instructions)
+
+
+def cells(step: dict[str, Any] | list[dict[str, Any]], name: str) -> Any:
+    """Return the values of a variable after instructions: a series."""
+    steps = step if isinstance(step, list) else [step]
+    return carried_out(*steps).variables[name].cells
