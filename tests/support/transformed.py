@@ -5,23 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+from run_by_hand import CONFOUNDS, EVENTS
 
 from twolevel.model.transformations.carry_out import transform
 from twolevel.model.transformations.reading import read_instructions
 from twolevel.model.transformations.variables import Dense, Sparse, Variable
-
-EVENTS = {
-    "onset": [1.0, 3.5, 6.0, 10.0, 12.0, 20.0],
-    "duration": [1.0, 0.5, 2.0, 0.0, 1.0, 1.5],
-    "trial_type": ["go", "stop", "go", None, "miss", "go"],
-    "rt": ["0.5", "0.75", None, "1", "0.25", "2.0"],
-    "gain": ["10", "20", "-30", "10", None, "40"],
-    "code": ["1", "01", "1.0", "2", None, "2"],
-    "empty": [None] * 6,
-    "same": ["3"] * 6,
-    "correct": ["true", "false", "True", None, "TRUE", "false"],
-}
-CONFOUNDS = {"trans_x": [0.5, 1.5, -1.0, 2.0, 0.0], "rot_x": [1.0, 2.0, 3.0, 4.0, 6.0]}
 
 
 def events() -> pd.DataFrame:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from run_by_hand import CONFOUNDS
 from scipy import ndimage
-from transformed import CONFOUNDS, a_run, carried_out, cells, events
+from transformed import a_run, carried_out, cells, events
 
 from twolevel.model.nodes import Hrf
 
@@ -100,7 +101,7 @@ def test_copy_rename_delete_and_select():
     assert "x" in renamed
     assert "rt" not in renamed
     deleted = carried_out({"Name": "Delete", "Input": ["*t*", "gain"]}).variables
-    assert list(deleted) == ["code", "same"]
+    assert list(deleted) == ["code", "same", "side"]
     selected = carried_out({"Name": "Select", "Input": ["rt"]}).variables
     assert list(selected) == ["rt", "trans_x", "rot_x"]
 
