@@ -295,6 +295,23 @@ def test_keys_that_mean_nothing_are_refused_when_the_model_is_read(step, expecte
     assert any(expected in text for text in problems(step)), "\n".join(problems(step))
 
 
+def test_odd_names_in_a_query_are_put_between_backticks_each_once():
+    step = {"Name": "Filter", "Input": ["a.1", "a.10"], "Query": "a.1 == 1 or a.10 == 1"}
+    assert notes(step) == [
+        '"Query": "a.1 == 1 or a.10 == 1" is read as "`a.1` == 1 or `a.10` == 1"'
+    ]
+
+
+def test_what_json_does_not_have_is_refused():
+    (text,) = problems({"Name": "Add", "Input": ["a"], "Value": {1, 2}})
+    assert "expected: values that JSON has" in text
+    instructions, none, _ = read(
+        {"Name": "Replace", "Input": ["a"], "Replace": {1: "x", 2.5: "y"}}
+    )
+    assert not none
+    assert written(instructions[0])["Replace"] == {"1": "x", "2.5": "y"}
+
+
 def test_all_problems_are_told_at_once():
     found = problems({"Name": "Group", "Input": ["a"]}, 3, {"Name": "Power", "Input": ["a"]})
     assert len(found) == 3

@@ -171,3 +171,27 @@ def test_the_variables_that_were_given_are_not_changed():
     for name, values in before.items():
         pd.testing.assert_series_equal(there[name].cells, values)
     assert there["rt"].table["onset"].tolist() == events()["onset"].tolist()
+
+
+def test_rows_of_variables_that_have_others_are_in_the_order_of_onsets():
+    # Copies of rows, which edits of the events add, have labels beyond those of the file.
+    table = events().loc[[7, 0, 3]].sort_values("onset")
+    copy = events().loc[[1]].set_axis([2**40 + 1])
+    there = variables_of(table) | {"more": variables_of(copy)["gain"]}
+    step = {"Name": "Sum", "Input": ["gain", "more"], "Output": ["x"]}
+    found = carried_out(step, there=there).variables["x"]
+    assert found.table["onset"].tolist() == [1.0, 3.5, 6.0, 20.0]
+    assert found.cells.tolist() == [10, 20, -30, 40]
+    assert found.cells.index.tolist() == [0, 2**40 + 1, 3, 7]
+
+
+def test_cells_may_be_of_any_type_that_pandas_has_for_text():
+    for dtype in ("str", "string", object):
+        there = variables_of(events().astype({"trial_type": dtype, "rt": dtype}))
+        steps = [FACTOR, {"Name": "Demean", "Input": ["rt"], "Within": ["tr*_type"]}]
+        found = carried_out(*steps, there=there).variables
+        assert found["trial_type.go"].cells.tolist() == [1, 0, 1, 0, 0, 1]
+        assert found["rt"].cells.dropna().tolist() == [-0.75, 0, 0, 0, 0.75]
+        replaced = {"Name": "Replace", "Input": ["trial_type"], "Replace": {"go": "x"}}
+        found = carried_out(replaced, there=there).variables
+        assert found["trial_type"].cells.dropna().tolist() == ["x", "stop", "x", "miss", "x"]
