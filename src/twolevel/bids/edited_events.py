@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from twolevel.errors import InputError
-from twolevel.files.tables import ROWS_OF_A_FILE, line_of
+from twolevel.files.tables import ROWS_OF_A_FILE, line_of, read_tsv
 from twolevel.model.evaluation import as_text, evaluate, no_column, numbers_in
 from twolevel.model.expression_tree import MISSING, Column, Constant, Operation
 from twolevel.model.expressions import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -48,6 +49,30 @@ class EditedEvents:
     def as_file(self) -> pd.DataFrame:
         """Return the table with a column more: the line of the file that a row comes from."""
         return self.table.assign(**{SOURCE_LINE: [line_of(label) for label in self.table.index]})
+
+    def dropped_by(self, edits: Sequence[EventEdit]) -> Iterator[tuple[int, EventEdit, pd.Index]]:
+        """Give each edit that dropped rows, with its number from 1 and these rows."""
+        for number, (edit, rows) in enumerate(zip(edits, self.dropped, strict=True), start=1):
+            if len(rows):
+                yield number, edit, rows
+
+    def typed(self, factors: Sequence[str]) -> pd.DataFrame:
+        """Return the table with numbers in the columns that hold numbers and are no factors."""
+        table = self.table.copy()
+        for name in [str(column) for column in table if column not in factors]:
+            numbers = pd.Series(numbers_in(table[name].to_numpy(object)), index=table.index)
+            if numbers.notna().equals(table[name].notna()):
+                table[name] = numbers
+        return table
+
+
+def read_edited(
+    path: Path | str, edits: Sequence[EventEdit], is_used: Callable[[str], bool]
+) -> EditedEvents:
+    """Read the events of a run and edit them; `is_used` tells which columns matter otherwise."""
+    named = {column for edit in edits for column in edit.columns}
+    table = read_tsv(path, dtype=str, used=lambda column: column in named or is_used(column))
+    return apply_edits(table, edits, f"events: {path}")
 
 
 def apply_edits(table: pd.DataFrame, edits: Sequence[EventEdit], where: str) -> EditedEvents:

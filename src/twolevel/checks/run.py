@@ -95,6 +95,7 @@ def check_tables(files: RunFiles, node: Node, *, n_volumes: int | None = None) -
         _counts(events.loc[unused], node),
         _counts(run.outside, node),
         bool((taken["duration"] == 0).any()),
+        run.edited.counts if run.edited else (),
     )
 
 
@@ -109,6 +110,7 @@ def _read_run(
         path,
         node.factors,
         node.x,
+        edits=node.run_settings.events,
         timing=timing,
         n_volumes=n_volumes if timing else None,
     )

@@ -141,7 +141,7 @@ class _Reader:
             raise self._no_syntax(error) from None
         except (ValueError, MemoryError, RecursionError):
             found = "too many signs within one another, or a character that no text has"
-            raise ExpressionError(self.text, 0, found, "an expression") from None
+            raise ExpressionError("", 0, found, "an expression") from None
         return self._tree(body, 0)
 
     def _no_syntax(self, error: SyntaxError) -> ExpressionError:
