@@ -33,12 +33,26 @@ WHICH_VERSION = "tag, branch or commit (default: the newest; an earlier clone st
 
 @dataclass(frozen=True)
 class AnalysisOptions(Telling, DataOptions, ModelOptions, MissingOptions):
-    """What says which data are analysed, and how: all that ``twolevel validate`` takes.
+    """What says which data are analysed, and how.
 
     `settings` replace what the model file says, by their names in Python: ``{"n_perm": 5000}``.
     """
 
+
+@dataclass(frozen=True)
+class ValidateOptions(AnalysisOptions):
+    """What ``twolevel validate`` takes."""
+
     COMMAND: ClassVar = "validate"
+    TITLE: ClassVar = "events"
+
+    _: KW_ONLY
+    show_events: str | None = setting(
+        None,
+        "show the events of this subject, before and after the edits of the model, and what its "
+        "variables take of them; with -v, every row",
+        metavar="SUB",
+    )
 
 
 @dataclass(frozen=True)
@@ -168,5 +182,5 @@ class DemoOptions(Telling, SimulationOptions, ProcessOptions, ShownOptions):
 
 
 CommandOptions = (
-    RunOptions | FetchOptions | AnalysisOptions | ReportOptions | SimulateOptions | DemoOptions
+    RunOptions | FetchOptions | ValidateOptions | ReportOptions | SimulateOptions | DemoOptions
 )

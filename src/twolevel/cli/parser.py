@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from twolevel.cli.arguments import add_options, make_options
 from twolevel.cli.options import (
-    AnalysisOptions,
     DemoOptions,
     FetchOptions,
     ReportOptions,
     RunOptions,
     SimulateOptions,
+    ValidateOptions,
 )
 from twolevel.cli.spelling import HelpfulParser
 
@@ -26,7 +26,7 @@ TEXTS: dict[type[CommandOptions], str] = {
     RunOptions: "Analyse a dataset: runs, subjects, group, tests.",
     FetchOptions: "Clone a dataset and its fMRIPrep derivatives with DataLad, and download only "
     "the files that an analysis needs.",
-    AnalysisOptions: "Make every check of `run`, and compute nothing.",
+    ValidateOptions: "Make every check of `run`, and compute nothing.",
     ReportOptions: "Make the report of results anew, from the derivatives alone.",
     SimulateOptions: "Write a synthetic BIDS dataset with fMRIPrep-like derivatives.",
     DemoOptions: "Simulate the balloon dataset, analyse it, show the result.",

@@ -172,6 +172,12 @@ class EventEdit:
         named += [*(self.strip or ()), *(["onset"] if self.add else [])]
         return tuple(dict.fromkeys(named))
 
+    @property
+    def assigned(self) -> tuple[str, ...]:
+        """The columns to which it gives other values."""
+        pairs = (*(self.set or ()), *(self.add or ()), *(self.recode or ()), *(self.scale or ()))
+        return tuple(dict.fromkeys((*(name for name, _ in pairs), *(self.strip or ()))))
+
     def __str__(self) -> str:
         return json.dumps(self.in_file, ensure_ascii=False)
 
