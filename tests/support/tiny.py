@@ -70,7 +70,9 @@ def bold_of(run: TinyRun) -> np.ndarray:
     return (1000 + noise + 10 * share * signal).astype(np.float32)
 
 
-def write_tiny(root: Path, runs: Iterable[TinyRun], tables: dict[str, pd.DataFrame] | None = None) -> Path:
+def write_tiny(
+    root: Path, runs: Iterable[TinyRun], tables: dict[str, pd.DataFrame] | None = None
+) -> Path:
     """Write a dataset; `tables` are further files at its root, by name."""
     derivatives = root / "derivatives" / "fmriprep"
     for folder, name in ((root, "tiny"), (derivatives, "fmriprep")):
@@ -108,7 +110,9 @@ def write_tiny(root: Path, runs: Iterable[TinyRun], tables: dict[str, pd.DataFra
     return root
 
 
-def blocks(*conditions: str, seed: int = 0, n_volumes: int = N_VOLUMES, **columns: Any) -> pd.DataFrame:
+def blocks(
+    *conditions: str, seed: int = 0, n_volumes: int = N_VOLUMES, **columns: Any
+) -> pd.DataFrame:
     """Make events of some conditions, in turn, 6 to 9 s apart; each of 2 s."""
     rng = np.random.default_rng(seed)
     end = n_volumes * REPETITION_TIME - 12

@@ -94,6 +94,27 @@ class DataOptions(LabelOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MotionOptions:
+    """Which runs are left out because the head moved too much."""
+
+    TITLE: ClassVar = "selection"
+
+    max_mean_fd: Annotated[float, Interval(gt=0)] | None = setting(
+        None,
+        "leave out runs whose mean framewise displacement is larger, volumes without one aside; "
+        "recorded in excluded.tsv",
+        metavar="MM",
+    )
+    max_censored: Annotated[float, Interval(ge=0, lt=1)] | None = setting(
+        None,
+        "leave out runs of whose volumes a larger share is censored: outside the sample mask of "
+        "the confound strategy, or over the model's FdThreshold or DvarsThreshold (0.5 mm or 1.5 "
+        "where it states neither); recorded in excluded.tsv",
+        metavar="SHARE",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelOptions:
     """The model, and what replaces its settings."""
 
@@ -104,8 +125,8 @@ class ModelOptions:
 
     model: str | None = setting(
         None,
-        "BIDS Stats Model, JSON or YAML, or the preset balloon "
-        "(default: the only model under BIDS_DIR/models)",
+        "BIDS Stats Model, JSON or YAML, or a preset, as balloon; `twolevel model BIDS_DIR` "
+        "writes one to start with (default: the only model under BIDS_DIR/models)",
         "-m",
         "--model",
         metavar="FILE|PRESET",
@@ -129,6 +150,20 @@ class MissingOptions:
         False,
         "leave out runs that lack a file or fail their checks, recorded in excluded.tsv, and "
         "go on to the group when subjects failed or are missing",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphOptions:
+    """Where a picture of the model goes."""
+
+    TITLE: ClassVar = "running"
+
+    write_graph: Path | None = setting(
+        None,
+        "draw the model as SVG: its nodes, what flows between them, and how many units and inputs "
+        "each has",
+        metavar="FILE.svg",
     )
 
 
