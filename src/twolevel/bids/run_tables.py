@@ -39,6 +39,7 @@ def events_for(
         node.x,
         possible=possible_factors(node),
         texts=columns_of_instructions(node),
+        edits=node.run_settings.events,
         timing=timing,
         n_volumes=n_volumes,
     )

@@ -287,9 +287,7 @@ class Lenient:
     def transformations(self, place: str, content: Any) -> Any:
         """Return transformations as an object that names the set of instructions."""
         if isinstance(content, list):
-            self.form.append(
-                Note("Transformations as a list", place, "read as its Instructions")
-            )
+            self.form.append(Note("Transformations as a list", place, "read as its Instructions"))
             content = {"Transformer": TRANSFORMER, "Instructions": content}
         if not isinstance(content, dict):
             return content
@@ -368,7 +366,9 @@ def _variables(node: dict[str, Any]) -> list[str]:
 def _contrasts(node: dict[str, Any]) -> list[str]:
     """Name the contrasts of a Run node, as far as the file names them."""
     named = node.get("Contrasts")
-    found = [c.get("Name") for c in named if isinstance(c, dict)] if isinstance(named, list) else []
+    found = (
+        [c.get("Name") for c in named if isinstance(c, dict)] if isinstance(named, list) else []
+    )
     if isinstance(dummies := node.get("DummyContrasts"), dict):
         listed = dummies.get("Contrasts")
         found += listed if isinstance(listed, list) else _variables(node)

@@ -155,9 +155,7 @@ def _parse_json(text: str) -> Any:
     return parse_json(text, most_values=MOST_VALUES)
 
 
-def _nodes(
-    content: dict[str, Any], problems: list[Problem], notes: list[Note]
-) -> list[Node]:
+def _nodes(content: dict[str, Any], problems: list[Problem], notes: list[Note]) -> list[Node]:
     """Read the nodes that the schema allows; what is wrong with them goes to the problems."""
     problems.extend(_unknown_keys(content, bsm.BIDSStatsModel, content, ()))
     nodes = []

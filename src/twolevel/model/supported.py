@@ -186,7 +186,9 @@ def _above_run(place: str, node: bsm.Node) -> Iterator[Problem]:
     of_subject = {"subject", "sub"} & keys
     if node.Level == "Dataset" and of_subject:
         remedy = "make it a Subject node, or group by contrast alone"
-        yield Problem(f"{place}: GroupBy", shown(node.GroupBy), "no subject: it is over them", remedy)
+        yield Problem(
+            f"{place}: GroupBy", shown(node.GroupBy), "no subject: it is over them", remedy
+        )
     if node.Level != "Dataset" and not of_subject:
         expected = f'["subject", "contrast"]: a {node.Level} node is of one subject'
         yield Problem(f"{place}: GroupBy", shown(node.GroupBy), expected, "group by subject")

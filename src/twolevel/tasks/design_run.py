@@ -22,6 +22,7 @@ from twolevel.files.tables import line_of, write_tsv
 from twolevel.model.stages import Stage
 from twolevel.model.variables import RunVariables, condition_events
 from twolevel.stats.run.design import HighPass, frame_times_of, make_design_matrix, one_high_pass
+from twolevel.tasks.edited_events import event_edits_record, save_edited_events
 from twolevel.tasks.handoff import save_exclusions
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "NumberOfVolumes": spec.n_volumes,
             "VolumesLeftOut": dropped,
             **_impulses(run_events, variables),
+            **event_edits_record(run_events.edited, node.run_settings.events),
             "HighPass": _high_pass(high_pass),
             "HighPassCutoffHz": high_pass.drift_hz,
             "HighPassReplaces": list(high_pass.replaced),
@@ -79,6 +81,8 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "Sources": list(spec.sources),
         },
     )
+    if run_events.edited:
+        save_edited_events(spec, run_events.edited, folder)
     save_exclusions(folder, _exclusions(spec, stage, run_events, variables, dropped))
     return folder
 
@@ -144,6 +148,11 @@ def _exclusions(
                 count=len(dropped),
             )
         )
+    if run_events.edited:
+        exclusions += [
+            _of_events(spec, f"dropped by event edit {number}: {edit}", rows)
+            for number, edit, rows in run_events.edited.dropped_by(stage.node.run_settings.events)
+        ]
     if not run_events.incomplete.empty:
         exclusions.append(_of_events(spec, run_events.why_incomplete, run_events.incomplete.index))
     if not run_events.outside.empty:
