@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from nilearn.interfaces.fmriprep import load_confounds, load_confounds_strategy
 
-from twolevel.bids.confounds import RunConfounds, censored_volumes, open_confounds, read_confounds
+from twolevel.bids.confound_columns import open_confounds
+from twolevel.bids.confounds import RunConfounds, censored_volumes, take_confounds
 from twolevel.files.tables import read_tsv, write_tsv
 from twolevel.model.settings import RunSettings
 
@@ -74,7 +75,7 @@ def test_a_strategy_with_its_options(shared, tmp_path, subject, strategy, option
         **{names.get(name, name): value for name, value in options.items()},
     )
     settings: Any = {"confound_strategy": strategy, **options}
-    same(read_confounds(open_confounds(files, RunSettings(**settings))), *theirs)
+    same(take_confounds(open_confounds(files, RunSettings(**settings))), *theirs)
 
 
 @pytest.mark.parametrize("subject", ["0003", "0010"])
@@ -85,7 +86,7 @@ def test_squares_of_signals_are_demeaned_without_a_warning(shared, tmp_path, sub
     with pytest.warns(UserWarning, match="Numerical issues"):
         theirs, _ = load_confounds_strategy(image, "simple", global_signal="power2")
     settings = RunSettings(confound_strategy="simple", global_signal="power2")
-    ours = read_confounds(open_confounds(files, settings)).regressors
+    ours = take_confounds(open_confounds(files, settings)).regressors
     assert theirs["global_signal_power2"].abs().max() > 1e4
     pd.testing.assert_frame_equal(ours, theirs, rtol=1e-9, atol=1e-9)
 
@@ -102,7 +103,7 @@ def test_names_give_what_load_confounds_gives(shared, tmp_path, subject):
         demean=False,
     )
     asked = ["trans_*", "rot_*", "csf", "white_matter", "cosine*"]
-    ours = read_confounds(open_confounds(files, RunSettings(), asked), list(theirs))
+    ours = take_confounds(open_confounds(files, RunSettings(), asked), list(theirs))
     pd.testing.assert_frame_equal(ours.regressors, theirs, check_exact=True)
     assert (sample_mask is None) is (subject != "0006")  # a volume in a non-steady state
 
@@ -121,7 +122,7 @@ def test_motion_outliers_by_fmriprep_s_thresholds_are_its_own_columns(shared, tm
         assert opened.n_replaced is None
         names = [name for name in opened.names if name.startswith("motion_outlier")]
         assert names == list(theirs)
-        ours = read_confounds(opened, names).regressors
+        ours = take_confounds(opened, names).regressors
         np.testing.assert_array_equal(ours, theirs.to_numpy())
         steady = table.filter(like="non_steady_state").sum(axis=1).to_numpy() == 0
         censored = censored_volumes(open_confounds(there, RunSettings()))

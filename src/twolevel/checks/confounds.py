@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twolevel.bids.confounds import takes_outliers
+from twolevel.bids.confound_columns import takes_outliers
 from twolevel.checks.absent import missing_files
 from twolevel.errors import Problem, Problems
 from twolevel.fetch.not_fetched import not_fetched
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from twolevel.bids.confounds import OpenConfounds
+    from twolevel.bids.confound_columns import OpenConfounds
     from twolevel.bids.runs import RunFiles
     from twolevel.model.settings import RunSettings
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twolevel.bids.confounds import open_confounds, read_confounds
+from twolevel.bids.confound_columns import open_confounds
+from twolevel.bids.confounds import take_confounds
 from twolevel.checks.confounds import notes_on_confounds, present_confounds
 from twolevel.errors import InputError, Problem
 from twolevel.model.nodes import INTERCEPT, is_wild
@@ -69,7 +70,7 @@ def check_design(
     opened = open_confounds(present_confounds(files, settings), settings, node.x)
     columns = opened.names
     variables = resolve_variables(node, events, columns)
-    confounds = read_confounds(opened, variables.confounds)
+    confounds = take_confounds(opened, variables.confounds)
     more = _check_size(files, node, columns, variables, confounds, n_volumes, timing)
     notes = _notes_on_design(files, node, variables, high_pass=confounds.high_pass) + more
     notes += notes_on_confounds(files.name, opened, node.x, variables.confounds)

@@ -8,13 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twolevel.bids.confounds import (
-    OpenConfounds,
-    censored_volumes,
-    framewise_displacement,
-    open_confounds,
-    read_confounds,
-)
+from twolevel.bids.confound_columns import OpenConfounds, open_confounds
+from twolevel.bids.confounds import censored_volumes, framewise_displacement, take_confounds
 from twolevel.checks.confounds import notes_on_confounds
 from twolevel.errors import InputError
 from twolevel.files.tables import write_tsv
@@ -66,7 +61,7 @@ def test_tables_are_joined_by_volume(tmp_path, table):
     mixing = pd.DataFrame({"ICA_00": np.arange(N), "ICA_01": np.arange(N) ** 2.0})
     both = opened(tmp_path, table, mixing)
     assert both.names == [*table, "ICA_00", "ICA_01"]
-    confounds = read_confounds(both, ["ICA_01", "csf", "ICA_00"])
+    confounds = take_confounds(both, ["ICA_01", "csf", "ICA_00"])
     expected = pd.concat([mixing["ICA_01"], table["csf"], mixing["ICA_00"]], axis=1)
     pd.testing.assert_frame_equal(confounds.regressors, expected.astype(float))
 
@@ -75,7 +70,7 @@ def test_a_table_of_ones_own_is_enough(tmp_path, table):
     path = write_tsv(tmp_path / "own.tsv", table)
     alone = open_confounds({"confounds_1": path}, RunSettings())
     pd.testing.assert_frame_equal(
-        read_confounds(alone, ["csf"]).regressors, table[["csf"]], check_exact=True
+        take_confounds(alone, ["csf"]).regressors, table[["csf"]], check_exact=True
     )
 
 
@@ -105,7 +100,7 @@ def test_a_column_of_two_tables_is_refused(tmp_path, table):
 def test_a_value_that_is_missing_is_told_with_its_own_table(tmp_path, table):
     mixing = pd.DataFrame({"ICA_00": np.where(np.arange(N) == 4, np.nan, 1.0)})
     with pytest.raises(InputError) as caught:
-        read_confounds(opened(tmp_path, table, mixing), ["csf", "ICA_00"])
+        take_confounds(opened(tmp_path, table, mixing), ["csf", "ICA_00"])
     (found,) = caught.value.problems
     assert found.where == f"confounds: {tmp_path / 'confounds_1.tsv'}"
     assert found.found == "no number in column ICA_00: line 6"
@@ -113,7 +108,7 @@ def test_a_value_that_is_missing_is_told_with_its_own_table(tmp_path, table):
 
 def test_a_name_that_no_table_has_is_refused_with_all_tables(tmp_path, table):
     with pytest.raises(InputError) as caught:
-        read_confounds(opened(tmp_path, table, pd.DataFrame({"ICA_00": np.ones(N)})), ["ICA_01"])
+        take_confounds(opened(tmp_path, table, pd.DataFrame({"ICA_00": np.ones(N)})), ["ICA_01"])
     (found,) = caught.value.problems
     assert found.where.count(".tsv") == 2
     assert found.expected.endswith("std_dvars, ICA_00")
@@ -130,7 +125,7 @@ def test_old_names_and_new_ones_find_the_same_columns(tmp_path, table, old, aske
     for number, columns in enumerate((table, old)):
         (folder := tmp_path / str(number)).mkdir()
         there = opened(folder, columns, asked=asked)
-        confounds = read_confounds(there, names)
+        confounds = take_confounds(there, names)
         np.testing.assert_array_equal(
             confounds.regressors, table[["trans_x", "csf", "cosine00"]].to_numpy()
         )
@@ -157,9 +152,9 @@ def test_a_strategy_finds_old_names_too(tmp_path, table):
     olds = dict(zip(names, ["X", "Y", "Z", "RotX", "RotY", "RotZ"], strict=True))
     olds |= {"csf": "CSF", "white_matter": "WhiteMatter", "cosine00": "Cosine00"}
     settings: Any = {"confound_strategy": "simple", "motion": "basic"}
-    expected = read_confounds(opened(tmp_path, new, **settings))
+    expected = take_confounds(opened(tmp_path, new, **settings))
     before = new.rename(columns=olds).assign(**{"vx-wisestdDVARS": DVARS})
-    actual = read_confounds(opened(tmp_path, before, asked=["X"], **settings), ["X"])
+    actual = take_confounds(opened(tmp_path, before, asked=["X"], **settings), ["X"])
     pd.testing.assert_frame_equal(actual.regressors, expected.regressors, check_exact=True)
     assert "trans_x" in actual.regressors
     assert actual.high_pass
@@ -183,7 +178,7 @@ def test_a_volume_over_a_threshold_has_a_column(tmp_path, table, limits, volumes
     there = opened(tmp_path, table, asked=["motion_outlier*"], **limits)
     names = [name for name in there.names if name.startswith("motion_outlier")]
     assert names == [f"motion_outlier{n:02d}" for n in range(len(volumes))]
-    columns = read_confounds(there, names).regressors
+    columns = take_confounds(there, names).regressors
     np.testing.assert_array_equal(columns, np.eye(N)[:, volumes])
 
 
@@ -195,7 +190,7 @@ def test_columns_of_thresholds_take_the_place_of_others_and_that_is_said(tmp_pat
     assert merged(notes_on_confounds("sub-1", same, asked, ["motion_outlier00"])) == []
     other = opened(tmp_path, table, asked=asked, fd_threshold=0.9)
     np.testing.assert_array_equal(
-        read_confounds(other, ["motion_outlier00"]).regressors["motion_outlier00"], np.eye(N)[5]
+        take_confounds(other, ["motion_outlier00"]).regressors["motion_outlier00"], np.eye(N)[5]
     )
     (note,) = merged(notes_on_confounds("sub-1", other, asked, ["motion_outlier00"]))
     assert note == (
