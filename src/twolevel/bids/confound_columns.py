@@ -184,6 +184,7 @@ def refuse_cells(table: ConfoundTable, wrong: pd.DataFrame, content: pd.DataFram
 
 
 def shortened(words: Sequence[str], limit: int = 6) -> str:
+    """List words, those beyond the limit as a number."""
     more = f" and {len(words) - limit} more" if len(words) > limit else ""
     return ", ".join(words[:limit]) + more
 
