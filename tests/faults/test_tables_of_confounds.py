@@ -53,7 +53,7 @@ def test_tables_that_fit_are_fine(checked, mixings):
     assert len(mixings) == 4
     assert "All checks passed: 2 subjects, 4 runs" in answer.out
     answer = checked(x=())
-    assert "X names no column of a table of Confounds" in answer.out
+    assert "the model names no column of a table of Confounds" in answer.out
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ class OpenConfounds:
     own_names : dict of str to str
         By that name, the one in the file, where it is another.
     settings : RunSettings
+    asked : tuple of str
+        What the model names, wildcards included.
     preprocessing, metadata : Path or None
         The table of the preprocessing, from which a strategy takes confounds, and its JSON.
     n_replaced : (int, int) or None
@@ -64,6 +66,7 @@ class OpenConfounds:
     tables: tuple[ConfoundTable, ...]
     own_names: dict[str, str] = field(default_factory=dict)
     settings: RunSettings = field(default_factory=RunSettings)
+    asked: tuple[str, ...] = ()
     preprocessing: Path | None = None
     metadata: Path | None = None
     n_replaced: tuple[int, int] | None = None
@@ -96,7 +99,7 @@ def open_confounds(
         ``confounds_1`` and so on for further tables.
     settings : RunSettings
     asked : sequence of str
-        What the model names: its X, wildcards included.
+        What the model names, in X and in its instructions, wildcards included.
 
     Raises
     ------
@@ -116,15 +119,17 @@ def open_confounds(
     as_asked = {
         name: other
         for name in there
-        if (other := other_name(name)) and other not in there and not _is_asked(name, asked)
-        if _is_asked(other, asked)
+        if (other := other_name(name)) and other not in there and not is_asked(name, asked)
+        if is_asked(other, asked)
     }
     named = [
         ConfoundTable(table.path, table.columns.rename(columns=as_asked), table.lines)
         for table in tables
     ]
     own = {other: name for name, other in as_asked.items()}
-    return OpenConfounds(tuple(named), own, settings, preprocessing, metadata, n_replaced)
+    return OpenConfounds(
+        tuple(named), own, settings, tuple(asked), preprocessing, metadata, n_replaced
+    )
 
 
 def takes_outliers(settings: RunSettings, asked: Sequence[str]) -> bool:
@@ -233,7 +238,8 @@ def _refuse_clashes(tables: Sequence[ConfoundTable]) -> None:
         raise InputError(problems)
 
 
-def _is_asked(name: str, asked: Iterable[str]) -> bool:
+def is_asked(name: str, asked: Iterable[str]) -> bool:
+    """Tell whether a model names a column, perhaps by a wildcard."""
     return any(matches(name, pattern) for pattern in asked)
 
 

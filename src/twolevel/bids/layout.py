@@ -145,14 +145,14 @@ def _choose_task(
     there = {n.entities.get("task", "") for _, n in raw if n.suffix == "events"}
     there |= {n.entities.get("task", "") for _, n in bold}
     named = tuple(task for task in selection.labels.get("task", ()) if task != ANY)
-    if len(named) == 1 or (not named and len(there) <= 1):
+    if named or len(there) <= 1:
         return named or tuple(there), []
     return named, [
         Problem(
             "--task-id",
             f"tasks {sorted(there)}",
-            "one task",
-            "name one with --task-id, or in the model's Input",
+            "one task, or several that the model's Input names",
+            "name one with --task-id, or those of the model in its Input",
         )
     ]
 

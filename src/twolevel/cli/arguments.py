@@ -67,7 +67,7 @@ def command_of(options: CommandOptions) -> str:
     by_name = {one.name: one for one in declared(type(options))}
     for one in (one for part in _parts(type(options)) for one in _options(part, by_name)):
         if one.option is not None and one.option.is_positional:
-            places.append(str(values[one.name]))
+            places += [str(values[one.name])] if values[one.name] is not None else []
         elif one.name in given or values[one.name] != one.default:
             words += _words(one, given.get(one.name, values[one.name]))
     command = shlex.join(["twolevel", options.COMMAND, *places, *words])
@@ -121,8 +121,9 @@ def _add(group: argparse._ActionsContainer, one: Declared) -> None:
     }
     if not option.is_positional:
         keywords["dest"] = one.name
-    elif one.default is not None:
-        keywords["nargs"] = "?"
+    elif not one.is_required:
+        # argparse takes a text as the value of such a place, its mark for "no default" too.
+        keywords |= {"nargs": "?", "default": one.default}
     if one.kind is bool:
         group.add_argument(*one.flags, action="store_true", **keywords)
         return

@@ -146,13 +146,15 @@ class Levels:
             return SOME_FAILED
         tables = [path for path in outcome.files if path.name.endswith("_tests.tsv")]
         for table in tables:
+            if len(tables) > 1:
+                self.console.print(f"\n{table.relative_to(self.output_dir / 'group')}")
             show_tests(self.console, table)
         removed = len(earlier - self._figures())
         without = f"none drawn{f'; {removed} of an earlier call removed' * bool(removed)}"
         for what, where in (
             ("group maps", f"{self.output_dir}/group"),
             ("figures", f"{self.output_dir}/figures" if figures else without),
-            ("tests", ", ".join(map(str, tables))),
+            *(("tests", table) for table in tables),
             ("left out", self.output_dir / "excluded.tsv"),
         ):
             self.console.print(f"{what:<13} {where}")
@@ -178,4 +180,4 @@ class Levels:
         show_notes(self.console, notes, verbose=verbose)
 
     def _figures(self) -> set[Path]:
-        return set((self.output_dir / "figures").glob("*_statmap.*"))
+        return set((self.output_dir / "figures").rglob("*_statmap.*"))

@@ -28,6 +28,7 @@ DONE, SOME_FAILED, USAGE, REFUSED, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 130
 COMMANDS = {
     "fetch": "twolevel.cli.fetch_command",
     "run": "twolevel.cli.run_command",
+    "model": "twolevel.cli.model_command",
     "validate": "twolevel.cli.validate_command",
     "report": "twolevel.cli.report_command",
     "simulate": "twolevel.cli.simulate_command",

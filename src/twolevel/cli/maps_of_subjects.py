@@ -40,8 +40,8 @@ def find_group(options: RunOptions, request: Request, plan: Plan | None = None) 
         subjects = [s for s in list_subjects(output_dir) if s not in left_out]
     if plan is not None:
         subjects, left_out = list(plan.runs), plan.left_out
-        entities = output_entities(next(iter(plan.runs.values()))[0], downsample)
-        wanted = kind_of(entities)
+        every = [output_entities(f, downsample) for runs in plan.runs.values() for f in runs]
+        wanted = kind_of(Entities.shared(every))
     inputs = find_subject_maps(
         output_dir,
         request.model,

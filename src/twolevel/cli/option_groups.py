@@ -125,8 +125,8 @@ class ModelOptions:
 
     model: str | None = setting(
         None,
-        "BIDS Stats Model, JSON or YAML, or the preset balloon "
-        "(default: the only model under BIDS_DIR/models)",
+        "BIDS Stats Model, JSON or YAML, or a preset, as balloon; `twolevel model BIDS_DIR` "
+        "writes one to start with (default: the only model under BIDS_DIR/models)",
         "-m",
         "--model",
         metavar="FILE|PRESET",
@@ -150,6 +150,20 @@ class MissingOptions:
         False,
         "leave out runs that lack a file or fail their checks, recorded in excluded.tsv, and "
         "go on to the group when subjects failed or are missing",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphOptions:
+    """Where a picture of the model goes."""
+
+    TITLE: ClassVar = "running"
+
+    write_graph: Path | None = setting(
+        None,
+        "draw the model as SVG: its nodes, what flows between them, and how many units and inputs "
+        "each has",
+        metavar="FILE.svg",
     )
 
 

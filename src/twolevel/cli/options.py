@@ -16,6 +16,7 @@ from twolevel.cli.option_groups import (
     Count,
     DataOptions,
     DownloadOptions,
+    GraphOptions,
     LabelOptions,
     MachineOptions,
     MissingOptions,
@@ -33,7 +34,9 @@ WHICH_VERSION = "tag, branch or commit (default: the newest; an earlier clone st
 
 
 @dataclass(frozen=True)
-class AnalysisOptions(Telling, DataOptions, MotionOptions, ModelOptions, MissingOptions):
+class AnalysisOptions(
+    Telling, DataOptions, MotionOptions, ModelOptions, MissingOptions, GraphOptions
+):
     """What says which data are analysed, and how: all that ``twolevel validate`` takes.
 
     `settings` replace what the model file says, by their names in Python: ``{"n_perm": 5000}``.
@@ -137,6 +140,74 @@ class FetchOptions(Telling, FetchLabelOptions):
 
 
 @dataclass(frozen=True)
+class ModelCommandOptions(Telling, GraphOptions):
+    """What ``twolevel model`` takes.
+
+    Raises
+    ------
+    ValueError
+        Not exactly one of dataset, preset and model is given, or options that do not go together.
+    """
+
+    COMMAND: ClassVar = "model"
+
+    bids_dir: Path | None = field(
+        default=None,
+        metadata=place(
+            "the raw BIDS dataset: a model is made that runs on it as it is; what was chosen, and "
+            "why, is printed",
+            metavar="BIDS_DIR",
+        ),
+    )
+    _: KW_ONLY
+    derivatives: tuple[Path, ...] = setting(
+        (),
+        "fMRIPrep derivatives, repeatable (default: BIDS_DIR/derivatives/fmriprep); only tables "
+        "are read",
+        "-d",
+        "--derivatives",
+        metavar="PATH",
+        is_repeated=True,
+    )
+    task_id: str | None = setting(
+        None,
+        "the task, where several have events: a model is of one",
+        "-t",
+        "--task-id",
+        metavar="TASK",
+    )
+    with_response_time: bool = setting(
+        False,
+        "add a regressor of all events that last as long as the response took, if the events "
+        "have a column of response times",
+    )
+    preset: str | None = setting(None, "print a preset instead, as balloon", metavar="NAME")
+    strict: Path | None = setting(
+        None,
+        "print this model as it is understood instead: in the strict form of the standard, "
+        "without what is the default",
+        metavar="FILE",
+        must_exist=True,
+    )
+    output: Path | None = setting(
+        None, "a new file for the model (default: it is printed)", "-o", "--output", metavar="FILE"
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse options that do not go together."""
+        given = (self.bids_dir, self.preset, self.strict)
+        if sum(one is not None for one in given) != 1:
+            raise ValueError("give one of BIDS_DIR, --preset NAME and --strict FILE")
+        for option, is_given in (
+            ("--derivatives", bool(self.derivatives)),
+            ("--task-id", self.task_id is not None),
+            ("--with-response-time", self.with_response_time),
+        ):
+            if is_given and self.bids_dir is None:
+                raise ValueError(f"{option} goes with BIDS_DIR")
+
+
+@dataclass(frozen=True)
 class ReportOptions(Telling, AtlasOptions):
     """What ``twolevel report`` takes."""
 
@@ -169,5 +240,11 @@ class DemoOptions(Telling, SimulationOptions, ProcessOptions, ShownOptions):
 
 
 CommandOptions = (
-    RunOptions | FetchOptions | AnalysisOptions | ReportOptions | SimulateOptions | DemoOptions
+    RunOptions
+    | FetchOptions
+    | AnalysisOptions
+    | ModelCommandOptions
+    | ReportOptions
+    | SimulateOptions
+    | DemoOptions
 )

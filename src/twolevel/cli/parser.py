@@ -11,6 +11,7 @@ from twolevel.cli.options import (
     AnalysisOptions,
     DemoOptions,
     FetchOptions,
+    ModelCommandOptions,
     ReportOptions,
     RunOptions,
     SimulateOptions,
@@ -26,6 +27,8 @@ TEXTS: dict[type[CommandOptions], str] = {
     RunOptions: "Analyse a dataset: runs, subjects, group, tests.",
     FetchOptions: "Clone a dataset and its fMRIPrep derivatives with DataLad, and download only "
     "the files that an analysis needs.",
+    ModelCommandOptions: "Write a model to start with, made from what a dataset holds; or print a "
+    "preset.",
     AnalysisOptions: "Make every check of `run`, and compute nothing.",
     ReportOptions: "Make the report of results anew, from the derivatives alone.",
     SimulateOptions: "Write a synthetic BIDS dataset with fMRIPrep-like derivatives.",
@@ -34,6 +37,7 @@ TEXTS: dict[type[CommandOptions], str] = {
 EPILOG = """\
 examples:
   twolevel demo                                    a simulated dataset, analysed, in ./demo
+  twolevel model DATA --output model.json          a model of your own data to start with
   twolevel validate DATA --model balloon           every check, nothing computed
   twolevel run DATA OUT all --model balloon        the whole analysis
   twolevel run DATA OUT participant --participant-label 01 02 -m model.json -w work

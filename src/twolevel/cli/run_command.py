@@ -26,6 +26,7 @@ from twolevel.cli.checks import (
     load_request,
     make_plan,
     plan_outputs,
+    units_of_plan,
 )
 from twolevel.cli.console import ReportConsole
 from twolevel.cli.downloads import fetch_tables, prepare_downloads
@@ -33,6 +34,7 @@ from twolevel.cli.levels import DONE, SOME_FAILED, Levels
 from twolevel.cli.machine import process_notes, shared_resources
 from twolevel.cli.maps_of_subjects import find_group
 from twolevel.cli.option_groups import JOBS
+from twolevel.cli.plan import picture_of
 from twolevel.cli.progress import format_seconds, show_notes
 from twolevel.cli.report_command import given_atlas, make_report
 from twolevel.derivatives.calls import RunRecord, write_run_record
@@ -50,9 +52,10 @@ from twolevel.workflow.work_dir import check_work_dir
 from twolevel.workflow.workers.fork_server import one_thread_each
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from twolevel.bids.units import Unit
     from twolevel.checks.dataset import Plan
     from twolevel.checks.maps import GroupInputs
     from twolevel.cli.checks import Request
@@ -168,6 +171,7 @@ def _run(options: RunOptions, console: ReportConsole, call: str) -> RunOutcome:
     fetching = None
     if plan is not None and options.fetch:
         fetching = prepare_downloads(options, request, plan, console)
+    graph = picture_of(request.model, _units(request, plan, group), options.write_graph)
     work_dir, output_dir = options.work_dir.resolve(), options.output_dir.resolve()
     with locked_work_dir(work_dir, empty=options.clean_work_dir) as cache_root:
         if plan is not None:
@@ -179,7 +183,7 @@ def _run(options: RunOptions, console: ReportConsole, call: str) -> RunOutcome:
             status = max(status, levels.group_of(plan, planned, may_run=status == DONE))
         if group is not None:
             status = levels.group(group)
-        write_run_record(log, RunRecord(call, levels.attempted, levels.failed))
+        write_run_record(log, RunRecord(call, levels.attempted, levels.failed, graph))
     report_status, report = _report(options, atlas, console)
     console.print(f"log           {log}")
     console.print(f"finished in {format_seconds(time.monotonic() - started)}")
@@ -192,6 +196,19 @@ def _run(options: RunOptions, console: ReportConsole, call: str) -> RunOutcome:
         report,
         log,
     )
+
+
+def _units(
+    request: Request, plan: Plan | None, group: GroupInputs | None
+) -> dict[str, Sequence[Unit]]:
+    """Return what is going to be fitted, by node."""
+    units: dict[str, Sequence[Unit]] = {}
+    if plan is not None:
+        units.update(units_of_plan(request.model, plan))
+    for part in group.parts if group is not None else ():
+        name = part.stage.node.name
+        units[name] = (*units.get(name, ()), *part.units)
+    return units
 
 
 def _check_places(options: RunOptions, problems: Problems) -> None:

@@ -10,8 +10,10 @@ from twolevel.cli.checks import (
     load_request,
     make_plan,
     plan_outputs,
+    units_of_plan,
 )
 from twolevel.cli.console import ReportConsole
+from twolevel.cli.plan import picture_of, plan_table
 from twolevel.cli.progress import show_notes
 from twolevel.errors import InputError, Problems
 
@@ -40,6 +42,10 @@ def execute(options: AnalysisOptions) -> int:
     if plan is None:
         raise RuntimeError("no plan and no problem")
     show_notes(console, (*request.notes, *plan.notes), verbose=options.verbose)
+    units = units_of_plan(request.model, plan)
+    console.print(f"\n{plan_table(request.model, plan, units)}\n")
+    if options.write_graph is not None:
+        picture_of(request.model, units, options.write_graph)
     n_runs = sum(len(runs) for runs in plan.runs.values())
     console.print(
         f"All checks passed: {len(plan.runs)} subjects, {n_runs} runs, "

@@ -101,6 +101,8 @@ class Declared:
         All values there are; empty where they are too many.
     is_many : bool
         The field is a tuple.
+    is_required : bool
+        It has no default.
     option : Option or None
         None where the command line has none.
     """
@@ -113,6 +115,7 @@ class Declared:
     choices: tuple[Any, ...] = ()
     bounds: Bounds | None = None
     is_many: bool = False
+    is_required: bool = False
     option: Option | None = None
 
     @property
@@ -191,6 +194,7 @@ def declared(cls: type) -> tuple[Declared, ...]:
                 choices,
                 bounds,
                 is_many,
+                one.default is MISSING,
                 one.metadata.get(OWN),
             )
         )

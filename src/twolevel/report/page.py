@@ -16,7 +16,7 @@ from twolevel.numerics.threads import map_ahead
 from twolevel.report.contrast_view import make_contrast_view
 from twolevel.report.derivatives import check_is_output, read_derivatives
 from twolevel.report.methods import methods, references
-from twolevel.report.pictures import figure_uri
+from twolevel.report.pictures import figure_uri, svg_uri
 from twolevel.report.rendering import make_environment, viewer_data
 from twolevel.report.run_details import read_run_details
 from twolevel.report.subject_effects import ENOUGH, read_coverage
@@ -154,6 +154,7 @@ def _write_report(output_dir: Path, atlas: Atlas | None) -> Path:
         absent_contrasts=absent_contrasts(derivatives),
         subject_notes=subject_notes(views, [level.coverage for level in levels]),
         verdict=verdict,
+        graph=svg_uri(derivatives.history.graph) if derivatives.history.graph else "",
         methods=methods(derivatives, [view.atlas.title for view in views if view.atlas]),
         references=references(derivatives),
         tests=tests,

@@ -12,6 +12,8 @@ mpl.use("Agg")  # before pyplot: no window is ever opened
 import matplotlib.pyplot as plt
 from matplotlib.colors import Normalize
 
+from twolevel.bids.entities import NODE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -44,7 +46,9 @@ def figure_path(folder: Path, entities: Entities, what: str) -> Path:
 
     It shows ``unthresholded``, ``tests``, ``glassbrain``, the label of a test, ...
     """
-    return folder / "figures" / entities.with_(desc=what).path("statmap", ".png").name
+    place = entities.with_(desc=what).path("statmap", ".png")
+    node = [place.parent.name] if NODE in entities else []
+    return folder.joinpath("figures", *node, place.name)
 
 
 @contextmanager

@@ -36,6 +36,8 @@ class MapRow:
         The runs that it is made of.
     read : callable
         Takes a mask within that of the row, and returns the estimate there.
+    folder : Path or None
+        Where its maps lie; None where none are saved.
     """
 
     name: MapName
@@ -44,6 +46,7 @@ class MapRow:
     sources: Sequence[str]
     runs: tuple[Entities, ...]
     read: Callable[[Mask], TEstimate]
+    folder: Path | None = None
 
 
 def saved_runs(runs: Sequence[Path], run_stage: Stage) -> dict[Entities, list[MapRow]]:
@@ -72,18 +75,18 @@ def saved_row(
     """Make a row of the maps of a contrast that lie in a folder."""
     sources = [f"bids::{_map_of(entities, contrast, stat)}" for stat in ("effect", "variance")]
     read = partial(_load, folder, entities, contrast)
-    return MapRow(map_name(entities, contrast), mask, mask_sources, sources, runs, read)
+    return MapRow(map_name(entities, contrast), mask, mask_sources, sources, runs, read, folder)
 
 
-def sources_of(row: MapRow, folder: Path, entities: Entities) -> list[str]:
+def sources_of(row: MapRow, entities: Entities) -> list[str]:
     """Name what an estimate of `entities` is computed from, where it takes a row.
 
     The only run of a subject, without a run entity, has the names of the subject's maps, which
     take its place: then it is what the run was computed from.
     """
-    if row.name.entities != entities:
+    if row.folder is None or row.name.entities != entities:
         return list(row.sources)
-    path = folder / _map_of(entities, row.name.contrast, "effect")
+    path = row.folder / _map_of(entities, row.name.contrast, "effect")
     return [str(uri) for uri in read_json(sidecar_of(path))["Sources"]]
 
 

@@ -131,7 +131,7 @@ def test_old_names_and_new_ones_find_the_same_columns(tmp_path, table, old, aske
         )
         assert list(confounds.regressors) == names
         assert confounds.high_pass
-        notes = merged(notes_on_confounds("sub-1", there, asked, names))
+        notes = merged(notes_on_confounds("sub-1", there, names))
         is_other = names[0] not in columns
         assert len(notes) == 3 * is_other
         if is_other:
@@ -187,12 +187,12 @@ def test_columns_of_thresholds_take_the_place_of_others_and_that_is_said(tmp_pat
     table["motion_outlier01"] = np.eye(N)[5]
     asked = ["motion_outlier*"]
     same = opened(tmp_path, table, asked=asked, fd_threshold=0.5)
-    assert merged(notes_on_confounds("sub-1", same, asked, ["motion_outlier00"])) == []
+    assert merged(notes_on_confounds("sub-1", same, ["motion_outlier00"])) == []
     other = opened(tmp_path, table, asked=asked, fd_threshold=0.9)
     np.testing.assert_array_equal(
         take_confounds(other, ["motion_outlier00"]).regressors["motion_outlier00"], np.eye(N)[5]
     )
-    (note,) = merged(notes_on_confounds("sub-1", other, asked, ["motion_outlier00"]))
+    (note,) = merged(notes_on_confounds("sub-1", other, ["motion_outlier00"]))
     assert note == (
         "sub-1: motion_outlier columns of FdThreshold 0.9 take the place of those of the "
         "preprocessing: 1 for 2"
@@ -203,7 +203,7 @@ def test_thresholds_that_nothing_uses_are_said_and_change_nothing(tmp_path, tabl
     table["motion_outlier00"] = np.eye(N)[4]
     there = opened(tmp_path, table, asked=["csf"], dvars_threshold=9)
     assert there.names == list(table)
-    (note,) = merged(notes_on_confounds("sub-1", there, ["csf"], ["csf"]))
+    (note,) = merged(notes_on_confounds("sub-1", there, ["csf"]))
     assert note.startswith("sub-1: DvarsThreshold 9: neither motion_outlier* in X nor")
 
 

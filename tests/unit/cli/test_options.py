@@ -164,6 +164,6 @@ def test_a_dataset_that_is_not_there_is_a_problem(tmp_path):
 
 def test_every_command_has_options():
     assert {cls.COMMAND for cls in TEXTS} == {
-        "run", "fetch", "validate", "report", "simulate", "demo",
+        "run", "fetch", "validate", "model", "report", "simulate", "demo",
     }  # fmt: skip
     assert set(TEXTS) == set(CommandOptions.__args__)

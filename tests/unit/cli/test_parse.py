@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from twolevel.cli.options import DemoOptions, FetchOptions, RunOptions
+from twolevel.cli.options import DemoOptions, FetchOptions, ModelCommandOptions, RunOptions
 from twolevel.cli.parser import parse
 
 RUN = ("run", "data", "results")
@@ -243,3 +243,12 @@ def test_values_are_not_taken_for_options(refusal, words, name, value):
         assert refusal(*RUN, "all", *words) == f"twolevel run: error: {value}"
     else:
         assert getattr(parse([*RUN, "all", *words]), name) == value
+
+
+def test_a_place_that_need_not_be_filled_has_its_default() -> None:
+    demo = parse(["demo"])
+    model = parse(["model", "--preset", "balloon"])
+    assert isinstance(demo, DemoOptions)
+    assert isinstance(model, ModelCommandOptions)
+    assert demo.output_dir == Path("demo")
+    assert model.bids_dir is None

@@ -1,0 +1,1 @@
+"""A model to start with, made from what a dataset holds."""
