@@ -10,10 +10,10 @@ import pandas as pd
 from fileformats.generic import Directory, File
 from pydra.compose import python
 
-from twolevel.bids.confounds import open_confounds, read_confounds
+from twolevel.bids.confounds import take_confounds
 from twolevel.bids.events import RunEvents
 from twolevel.bids.run_inputs import START_TIMES, RunSpec
-from twolevel.bids.run_tables import events_for, variables_of_run
+from twolevel.bids.run_tables import confounds_for, events_for, variables_of_run
 from twolevel.checks.model import levels_of, not_taken
 from twolevel.derivatives.exclusions import Exclusion
 from twolevel.derivatives.maps import model_record
@@ -39,9 +39,9 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
     timing = spec.repetition_time, spec.start_time
     run_events = events_for(node, files["events"], timing, spec.n_volumes)
     tables = {kind: path for kind, path in files.items() if kind.startswith("confounds")}
-    opened = open_confounds(tables, node.run_settings, node.x) if tables else None
+    opened = confounds_for(node, tables) if tables else None
     variables = variables_of_run(node, run_events.events, opened)
-    confounds = read_confounds(opened, variables.confounds) if opened else None
+    confounds = take_confounds(opened, variables.confounds) if opened else None
     frame_times = frame_times_of(spec.n_volumes, spec.repetition_time, spec.start_time)
     regressors = pd.concat(
         [confounds.regressors if confounds else pd.DataFrame(), variables.dense], axis=1
