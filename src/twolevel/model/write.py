@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from twolevel.model.declared import checker
 from twolevel.model.labels import contrast_label
 from twolevel.model.nodes import INTERCEPT, Contrast, is_wild
+from twolevel.model.transformations.instruction import Instruction
+from twolevel.model.transformations.reading import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twolevel.model.nodes import Edge, Hrf, Instruction, Node, StatsModel
+    from twolevel.model.nodes import Edge, Hrf, Node, StatsModel
 
 WIDTH = 96  # of a line that holds a list or an object as a whole
 
@@ -108,7 +110,9 @@ def _variables(names: tuple[str, ...]) -> list[str | int]:
     return [int(name) if name == INTERCEPT else name for name in names]
 
 
-def _instruction(step: Instruction) -> dict[str, Any]:
+def _instruction(step: Any) -> dict[str, Any]:
+    if isinstance(step, Instruction):
+        return written(step)
     return {"Name": step.name, "Input": list(step.inputs), **dict(step.parameters)}
 
 
