@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from twolevel.bids.entities import parse_name
+from twolevel.bids.wanted import PREPROCESSED
 from twolevel.errors import Problem
 from twolevel.files.annex import is_absent
 from twolevel.files.sidecars import read_json
@@ -94,20 +95,27 @@ def _files(root: Path, pattern: str) -> Iterator[Path]:
         yield from root.glob(place + pattern)
 
 
-def no_images(derivatives: Iterable[Path]) -> list[Problem]:
+def no_images(derivatives: Iterable[Path], desc: str = PREPROCESSED) -> list[Problem]:
     """Say of each dataset why it holds no preprocessed image; nothing where one has some."""
     problems = []
     for root in derivatives:
         names = [path.name for path in _files(root, "*")]
         parsed = [name for name in map(parse_name, names) if name is not None]
         of_bold = [name for name in parsed if name.suffix in {"bold", "boldref"}]
-        if any(n.suffix == "bold" and n.entities.get("desc") == "preproc" for n in of_bold):
+        kinds = {n.entities.get("desc") for n in of_bold if n.suffix == "bold"}
+        if desc in kinds:
             return []
         old = next((name for name in names if OLD_NAME.search(name)), None)
-        expected = "sub-*/func/*_desc-preproc_bold.nii.gz"
+        expected = f"sub-*/func/*_desc-{desc}_bold.nii.gz"
         if old is not None:
             found = f"names of fMRIPrep before version 1.2, as {old}"
             remedy = "preprocess with a newer fMRIPrep: other tools no longer read these names"
+        elif PREPROCESSED in kinds:
+            found = "preprocessed images, none of them cleaned by ICA-AROMA"
+            remedy = (
+                "take another ConfoundStrategy than ica_aroma, or name aroma_motion_* in X; "
+                "fMRIPrep before version 24 cleans with --use-aroma"
+            )
         elif any(n.entities.get("desc") in {"coreg", "hmc"} for n in of_bold):
             found = "minimal derivatives: references and transforms, no preprocessed image"
             remedy = "run fMRIPrep with --level full"

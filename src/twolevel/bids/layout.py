@@ -39,7 +39,9 @@ def find_runs(
     raw = files_of_runs(bids_dir, selection.subjects)
     prepared = [item for root in derivatives for item in files_of_runs(root, selection.subjects)]
     images = [
-        (path, name) for path, name in prepared if _is_preprocessed_bold(name) and _is_volume(name)
+        (path, name)
+        for path, name in prepared
+        if _is_bold(name, selection.image) and _is_volume(name)
     ]
     tasks, problems = _choose_task(raw, images, selection)
     selection = replace(selection, labels={**selection.labels, "task": tasks})
@@ -68,8 +70,8 @@ def find_runs(
     return [runs[key] for key in sorted(runs, key=_natural)], problems
 
 
-def _is_preprocessed_bold(name: BidsName) -> bool:
-    return name.suffix == "bold" and name.entities.get("desc") == "preproc"
+def _is_bold(name: BidsName, desc: str) -> bool:
+    return name.suffix == "bold" and name.entities.get("desc") == desc
 
 
 def _is_volume(name: BidsName) -> bool:

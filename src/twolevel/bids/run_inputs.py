@@ -68,8 +68,8 @@ class RunInputs:
     Attributes
     ----------
     files : dict of str to Path
-        ``bold``, ``mask``, ``events`` and, where the model takes them, ``confounds`` and
-        ``confounds_json``; links followed to their content.
+        ``bold``, ``mask``, ``events`` and, where the model takes them, those of
+        `RunFiles.confound_files`; links followed to their content.
     """
 
     spec: RunSpec
@@ -256,8 +256,9 @@ def gather(
 
     Times are in seconds; down-sampling changes ``res`` in the names of outputs.
     """
-    kinds = ["bold", "mask", "events", *(["confounds", "confounds_json"] if confounds else [])]
-    there = {kind: path for kind in kinds if (path := getattr(files, kind)) is not None}
+    own = {"bold": files.bold, "mask": files.mask, "events": files.events}
+    there = {kind: path for kind, path in own.items() if path is not None}
+    there |= files.confound_files if confounds else {}
     sidecars = [*files.raw_sidecars, *files.derivative_sidecars]
     spec = RunSpec(
         entities=output_entities(files, downsample),

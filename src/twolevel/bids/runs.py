@@ -28,6 +28,8 @@ class RunFiles:
         Of the raw dataset, the closest by inheritance.
     raw_sidecars, derivative_sidecars : list of Path
         JSON files that apply to the BOLD image, from the root down; later ones win.
+    more_confounds : dict of str to list of Path
+        Further tables of confounds, by the pattern that they fit.
     """
 
     entities: Entities
@@ -38,11 +40,20 @@ class RunFiles:
     events: Path | None = None
     raw_sidecars: list[Path] = field(default_factory=list)
     derivative_sidecars: list[Path] = field(default_factory=list)
+    more_confounds: dict[str, list[Path]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The run in words: ``sub-01 run-1``."""
         return self.entities.in_words(("sub", *RUN_ENTITIES))
+
+    @property
+    def confound_files(self) -> dict[str, Path]:
+        """All tables of confounds that are there, and the JSON, as `open_confounds` takes them."""
+        more = [path for paths in self.more_confounds.values() for path in paths]
+        own = {"confounds": self.confounds, "confounds_json": self.confounds_json}
+        numbered = {f"confounds_{number}": path for number, path in enumerate(more, start=1)}
+        return {kind: path for kind, path in own.items() if path is not None} | numbered
 
 
 def averaged_sessions(sessions: Iterable[Iterable[str]]) -> str:

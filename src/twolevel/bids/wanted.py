@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twolevel.bids.entities import RUN_ENTITIES, Entities
 from twolevel.errors import InputError, Problem
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ABSENT = ""  # among the labels that a selection takes: files without the entity
 ANY = "*"  # files with the entity, whatever its label
+PREPROCESSED, BY_AROMA = "preproc", "smoothAROMAnonaggr"  # labels of `desc` of images
 PYBIDS_NAMES = {key: name for name, key in ENTITY_KEYS.items()}
 
 
@@ -34,12 +35,21 @@ class Selection:
         None to choose by what is there.
     excluded : tuple of str
         Subjects that the user leaves out; they are not among `subjects`.
+    image : str
+        Label of ``desc`` of the images.
+    max_mean_fd : float or None
+        Runs with a larger mean framewise displacement, in mm, are left out.
+    max_censored : float or None
+        Runs of whose volumes a larger share is censored are left out.
     """
 
     subjects: tuple[str, ...] = ()
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     space: Mapping[str, str] | None = field(default=None, hash=False)
     excluded: tuple[str, ...] = ()
+    image: str = PREPROCESSED
+    max_mean_fd: float | None = None
+    max_censored: float | None = None
 
     def __post_init__(self) -> None:
         """Write the labels in one way, so that selections of the same runs are equal."""
@@ -61,16 +71,23 @@ class Selection:
             _is_among(key, there.get(key, ABSENT), values) for key, values in self.labels.items()
         )
 
-    def asked(self) -> dict[str, list[str | None]]:
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits of motion, by the name of the option."""
+        given = {"--max-mean-fd": self.max_mean_fd, "--max-censored": self.max_censored}
+        return {option: float(limit) for option, limit in given.items() if limit is not None}
+
+    def asked(self) -> dict[str, list[Any]]:
         """Return what was asked for beside subjects and space, to be recorded and compared.
 
-        The keys are pybids's names of the entities, in their order; None stands for files without
-        the entity.
+        The keys are pybids's names of the entities, in their order, and then options that are
+        limits; None stands for files without the entity.
         """
-        return {
+        labels = {
             PYBIDS_NAMES[key]: [None if value == ABSENT else value for value in values]
             for key, values in self.labels.items()
         }
+        return {**labels, **{option.lstrip("-"): [limit] for option, limit in self.limits.items()}}
 
 
 def _is_among(key: str, label: str, wanted: Sequence[str]) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from twolevel.bids.confound_tables import attach_confounds
 from twolevel.bids.entities import is_common_space
 from twolevel.bids.folders import missing_folders, no_images
 from twolevel.bids.run_inputs import RunInputs, dataset_links
@@ -15,6 +16,7 @@ from twolevel.bids.units import keys_of
 from twolevel.checks.absent import missing_files
 from twolevel.checks.left_out import left_out_runs, left_out_subjects, notes_on_left_out
 from twolevel.checks.model import check_model
+from twolevel.checks.motion import still_runs
 from twolevel.checks.run import (
     check_run,
     check_tables,
@@ -106,10 +108,13 @@ def check_inputs(
     if (node := model.node("run")) is None:
         raise InputError(Problem("model", "no Run node", "a Run node", "add one"))
     links = links or dataset_links(bids_dir, derivatives)
-    runs, problems = _find_runs(bids_dir, derivatives, selection, links)
+    runs, problems = _find_runs(bids_dir, derivatives, selection, links, model)
     if which.with_group and selection.space != {}:
         problems.found.extend(_check_common_space(runs))
-    checked, tables, failed = _check_runs(runs, node, links, which, progress)
+    still = still_runs(runs, node.run_settings, selection)
+    problems.found.extend(still.refusals)
+    checked, tables, failed = _check_runs(still.runs, node, links, which, progress)
+    failed += still.failed
     allowed = which.allow_missing and bool(tables)
     left_out = [(files, own) for files, own in failed if allowed and not _is_absent(own)]
     problems.found += [p for _, own in failed if not allowed or _is_absent(own) for p in own]
@@ -122,12 +127,14 @@ def check_inputs(
     by_subject = dict(iter_subjects(run.files for run in tables))
     ready = {run.tables.files.bold: run.inputs for run in checked}
     inputs = {s: [ready[f.bold] for f in group] for s, group in by_subject.items() if which.images}
-    without = left_out_runs(left_out, (bids_dir, *derivatives))
+    failing = left_out_runs(left_out, (bids_dir, *derivatives))
+    without = {s: {**failing.get(s, {}), **still.moved.get(s, {})} for s in failing | still.moved}
     subjects = left_out_subjects(without, by_subject, selection.excluded)
     recorded = {s: list(of_s.values()) for s, of_s in without.items() if s in by_subject}
     notes = [
         *_notes_on_subjects(bids_dir, selection, {*by_subject, *without}),
-        *notes_on_left_out(without, subjects),
+        *still.notes,
+        *notes_on_left_out(failing, subjects),
         *_notes_on_sessions(by_subject, model),
         *of_model,
         *(note for run in tables for note in run.notes),
@@ -144,15 +151,20 @@ def _determined(run: CheckedTables, node: Node) -> tuple[ContrastName, ...]:
 
 
 def _find_runs(
-    bids_dir: Path, derivatives: Sequence[Path], selection: Selection, links: dict[str, Path]
+    bids_dir: Path,
+    derivatives: Sequence[Path],
+    selection: Selection,
+    links: dict[str, Path],
+    model: StatsModel,
 ) -> tuple[list[RunFiles], Problems]:
     """Find the runs and what is wrong so far; refuse at once what leaves nothing to check."""
     problems = Problems(missing_folders(bids_dir, derivatives))
     problems.stop_if_any()
     runs = problems.attempt(lambda: select_runs(bids_dir, derivatives, selection)) or []
+    attach_confounds(runs, model, (*derivatives, bids_dir))
     problems.found.extend(_check_descriptions(links))
     if runs and all(files.bold is None for files in runs):
-        problems.found.extend(no_images(derivatives))
+        problems.found.extend(no_images(derivatives, selection.image))
         problems.stop_if_any()
     return runs, problems
 

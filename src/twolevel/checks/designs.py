@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twolevel.bids.confounds import confound_names, read_confounds
-from twolevel.checks.absent import present_files
-from twolevel.errors import InputError, Problem, Problems
+from twolevel.bids.confounds import open_confounds, read_confounds
+from twolevel.checks.confounds import notes_on_confounds, present_confounds
+from twolevel.errors import InputError, Problem
 from twolevel.model.nodes import INTERCEPT, is_wild
 from twolevel.model.variables import RunVariables, resolve_variables
 from twolevel.notes import Note
 from twolevel.stats.run.design import (
-    UNSTEADY,
     HighPass,
     cosines_among,
     frame_times_of,
+    is_unsteady,
     n_cosines,
     one_high_pass,
     refuse_drift_twice,
@@ -63,24 +63,17 @@ def check_design(
     named = any(x != INTERCEPT and (is_wild(x) or x in without.missing) for x in node.x)
     factor_levels = tuple(f"{factor}." for factor in node.factors)
     only_events = all(x == INTERCEPT or x.startswith(factor_levels) for x in node.x)
-    if settings.confound_strategy is None and (only_events or not named):
+    without_names = settings.confound_strategy is None and not settings.confounds
+    if without_names and (only_events or not named):
         return without, _notes_on_design(files, node, without, high_pass=False)
-    problems = Problems()
-    kinds = ["confounds", *(["confounds_json"] if files.confounds_json else [])]
-    there = present_files(files, kinds, problems)
-    problems.stop_if_any()
-    table = there["confounds"]
-    variables = resolve_variables(node, events, confound_names(table))
-    confounds = read_confounds(
-        table,
-        files.confounds_json,
-        strategy=settings.confound_strategy,
-        names=variables.confounds,
-    )
-    columns = confound_names(table)
+    opened = open_confounds(present_confounds(files, settings), settings, node.x)
+    columns = opened.names
+    variables = resolve_variables(node, events, columns)
+    confounds = read_confounds(opened, variables.confounds)
     more = _check_size(files, node, columns, variables, confounds, n_volumes, timing)
     notes = _notes_on_design(files, node, variables, high_pass=confounds.high_pass) + more
-    unsteady = [c for c in columns if c.startswith(UNSTEADY)]
+    notes += notes_on_confounds(files.name, opened, node.x, variables.confounds)
+    unsteady = [c for c in columns if is_unsteady(c)]
     all_kept = len(confounds.kept) == len(confounds.regressors)
     if all_kept and not set(unsteady) & set(confounds.regressors):
         what = "volumes in a non-steady state are neither left out nor have a regressor"

@@ -54,7 +54,7 @@ def left_out_subjects(
 def notes_on_left_out(
     runs: Mapping[str, Mapping[str, Exclusion]], subjects: Mapping[str, str]
 ) -> list[Note]:
-    """Say which runs and subjects are left out."""
+    """Say which runs failed their checks, and which subjects are left out."""
     notes = [
         Note("left out, because it lacks a file or fails its checks", name, run.reason, True)
         for of_subject in runs.values()
@@ -62,5 +62,6 @@ def notes_on_left_out(
     ]
     for subject, reason in subjects.items():
         what = "left out, because none of its runs can be analysed"
-        notes.append(Note(what if subject in runs else reason, f"sub-{subject}", loses_data=True))
+        shown = reason if reason == EXCLUDED else what
+        notes.append(Note(shown, f"sub-{subject}", loses_data=True))
     return notes

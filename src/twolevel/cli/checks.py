@@ -128,6 +128,9 @@ def load_request(
     if chosen is None:
         return None
     selection, notes = chosen
+    selection = replace(
+        selection, max_mean_fd=options.max_mean_fd, max_censored=options.max_censored
+    )
     links = _name_datasets(options, bids_dir, derivatives, problems)
     request = Request(
         bids_dir,

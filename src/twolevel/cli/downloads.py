@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from twolevel.bids.confound_tables import attach_confounds
 from twolevel.bids.selection import select_runs
 from twolevel.cli.machine import process_count
 from twolevel.cli.option_groups import JOBS
@@ -43,6 +44,7 @@ def fetch_tables(
         runs = select_runs(request.bids_dir, request.derivatives, request.selection)
     except InputError:
         return  # the checks that follow say so
+    attach_confounds(runs, request.model, (*request.derivatives, request.bids_dir))
     tables = tables_of(runs, request.bids_dir, request.derivatives)
     absent = [path for path in tables if is_absent(path)]
     if absent:

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twolevel.bids.confound_tables import attach_confounds
 from twolevel.bids.index import list_subjects
 from twolevel.bids.selection import choose_subjects, runs_with_images, select_runs
 from twolevel.bids.wanted import parse_space
@@ -117,6 +118,8 @@ def _choose(
     )
     selection, replaced = make_selection(options, model, subjects, space)
     runs = select_runs(clones.raw, derivatives, selection)
+    if model is not None:
+        attach_confounds(runs, model, (*derivatives, clones.raw))
     complete, notes = runs_with_images(
         runs, named=subjects if named.wanted else (), there=list_subjects(clones.derivatives)
     )

@@ -94,6 +94,27 @@ class DataOptions(LabelOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MotionOptions:
+    """Which runs are left out because the head moved too much."""
+
+    TITLE: ClassVar = "selection"
+
+    max_mean_fd: Annotated[float, Interval(gt=0)] | None = setting(
+        None,
+        "leave out runs whose mean framewise displacement is larger, volumes without one aside; "
+        "recorded in excluded.tsv",
+        metavar="MM",
+    )
+    max_censored: Annotated[float, Interval(ge=0, lt=1)] | None = setting(
+        None,
+        "leave out runs of whose volumes a larger share is censored: outside the sample mask of "
+        "the confound strategy, or over the model's FdThreshold or DvarsThreshold (0.5 mm or 1.5 "
+        "where it states neither); recorded in excluded.tsv",
+        metavar="SHARE",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelOptions:
     """The model, and what replaces its settings."""
 

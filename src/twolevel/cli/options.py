@@ -21,6 +21,7 @@ from twolevel.cli.option_groups import (
     MachineOptions,
     MissingOptions,
     ModelOptions,
+    MotionOptions,
     ProcessOptions,
     ShownOptions,
     SimulationOptions,
@@ -33,7 +34,9 @@ WHICH_VERSION = "tag, branch or commit (default: the newest; an earlier clone st
 
 
 @dataclass(frozen=True)
-class AnalysisOptions(Telling, DataOptions, ModelOptions, MissingOptions, GraphOptions):
+class AnalysisOptions(
+    Telling, DataOptions, MotionOptions, ModelOptions, MissingOptions, GraphOptions
+):
     """What says which data are analysed, and how: all that ``twolevel validate`` takes.
 
     `settings` replace what the model file says, by their names in Python: ``{"n_perm": 5000}``.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from twolevel.bids.confound_strategy import image_of
 from twolevel.bids.filter_file import read_filter_file
 from twolevel.bids.selection import nobody_left
-from twolevel.bids.wanted import PYBIDS_NAMES, Selection
+from twolevel.bids.wanted import PREPROCESSED, PYBIDS_NAMES, Selection
 from twolevel.errors import InputError, Problem
+from twolevel.model.graph import run_node
 from twolevel.model.nodes import ENTITY_KEYS
 from twolevel.notes import Note
 
@@ -114,7 +116,8 @@ def make_selection(
             chosen[key] = source, labels
     labels_of = {key: labels for key, (_, labels) in chosen.items()}
     excluded = _labels(options.exclude_participant_label, EXCLUDED, "sub-")
-    return Selection(subjects, labels_of, space, excluded), notes
+    image = PREPROCESSED if model is None else image_of(run_node(model).run_settings)
+    return Selection(subjects, labels_of, space, excluded, image), notes
 
 
 def _replaced(

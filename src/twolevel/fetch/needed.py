@@ -49,7 +49,8 @@ def tables_of(runs: Iterable[RunFiles], bids_dir: Path, derivatives: Sequence[Pa
     paths = [root / name for root in (bids_dir, *derivatives) for name in OF_DATASET]
     found = [path for path in paths if path.is_file() or path.is_symlink()]
     for run in runs:
-        found += [p for p in (run.events, run.confounds, run.confounds_json) if p is not None]
+        found += [run.events] if run.events is not None else []
+        found += run.confound_files.values()
         found += [*run.raw_sidecars, *run.derivative_sidecars]
         if run.events is not None:
             found += find_sidecars(bids_dir, run.events)

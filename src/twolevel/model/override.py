@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from twolevel.errors import InputError, Problem, did_you_mean
+from twolevel.model.confound_options import unfit_confounds
 from twolevel.model.declared import checker, declared
 from twolevel.model.schema_messages import schema_problems
 from twolevel.model.settings import SETTINGS, GroupSettings
@@ -53,6 +54,7 @@ def override(
         as_json = checks.dump_python(new, mode="json", by_alias=False)
         stated.update({name: as_json[name] for name in names})
         replaced = _replace(node.settings, {name: getattr(new, name) for name in names})
+        problems.extend(unfit_confounds(replaced))
         nodes.append(replace(node, settings=replaced))
     if problems:
         raise InputError(problems)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from twolevel.errors import ModelError, Problem, Problems
 from twolevel.files.plain_text import MOST_VALUES, parse_json, parse_yaml
+from twolevel.model.confound_options import unfit_confounds
 from twolevel.model.declared import checker, declared
 from twolevel.model.labels import contrast_label
 from twolevel.model.nodes import (
@@ -174,13 +175,15 @@ def _unknown_keys(
 
 def _node(path: Path, node: bsm.Node) -> Node:
     software = (node.Model.Software or {}).get("twolevel", {})
+    place = f'{path}: node "{node.Name}": Software.twolevel: '
     of_level = SETTINGS[node.Level.lower()]
     try:
         settings = checker(of_level).validate_python(software)
     except ValidationError as error:
-        place = f'{path}: node "{node.Name}": Software.twolevel: '
         known = [one.key for one in declared(of_level)]
         raise ModelError(list(schema_problems(place, software, error, known))) from error
+    if unfit := list(unfit_confounds(settings, place)):
+        raise ModelError(unfit)
     steps = node.Transformations.Instructions if node.Transformations else ()
     hrf = node.Model.HRF
     return Node(

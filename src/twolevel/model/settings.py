@@ -21,6 +21,14 @@ CONFIG = {
     "serialize_by_alias": True,
     "allow_inf_nan": False,
 }
+ConfoundModel = Literal["basic", "derivatives", "power2", "full"]
+CompCor = Literal[
+    "anat_combined",
+    "anat_separated",
+    "temporal",
+    "temporal_anat_combined",
+    "temporal_anat_separated",
+]
 Rate = Annotated[float, Interval(gt=0, lt=1)]
 TestName = Literal[
     "clusterExtent",
@@ -50,9 +58,50 @@ class RunSettings:
         metavar="MM",
         key="SmoothingFWHM",
     )
-    confound_strategy: Literal["simple", "scrubbing", "compcor"] | None = setting(
+    confound_strategy: Literal["simple", "scrubbing", "compcor", "ica_aroma"] | None = setting(
         None,
-        "a strategy of nilearn's load_confounds_strategy; null where X names the confounds",
+        "a strategy of nilearn's load_confounds_strategy; null where X names the confounds. The "
+        "settings up to Demean are its options, null for nilearn's own; ica_aroma takes the "
+        "images *_desc-smoothAROMAnonaggr_bold",
+        has_option=False,
+    )
+    motion: ConfoundModel | None = setting(
+        None, "of simple, scrubbing and compcor: 6, 12, 12 or 24 parameters", has_option=False
+    )
+    wm_csf: ConfoundModel | None = setting(
+        None,
+        "of simple, scrubbing and ica_aroma: signals of white matter and CSF, with derivatives, "
+        "squares or both",
+        has_option=False,
+    )
+    global_signal: ConfoundModel | None = setting(
+        None, "of every strategy: the global signal, which null leaves out", has_option=False
+    )
+    scrub: Annotated[int, Interval(ge=0, le=1000)] | None = setting(
+        None,
+        "of scrubbing: shorter stretches of volumes between those scrubbed go too",
+        has_option=False,
+    )
+    compcor: CompCor | None = setting(None, "of compcor: which components", has_option=False)
+    n_compcor: Annotated[int, Interval(ge=1, le=1000)] | None = setting(
+        None, "of compcor: how many components of each kind; null for all", has_option=False
+    )
+    demean: bool = setting(
+        True, "of every strategy: subtract the mean of each confound", has_option=False
+    )
+    fd_threshold: Annotated[float, Interval(gt=0, le=100)] | None = setting(
+        None,
+        "framewise displacement in mm, above which a volume is a motion outlier: it has a column "
+        "motion_outlier* for X, or is scrubbed by scrubbing (null: at nilearn's 0.5)",
+        has_option=False,
+    )
+    dvars_threshold: Annotated[float, Interval(gt=0, le=1000)] | None = setting(
+        None, "the same for standardised DVARS (null: nilearn's 1.5)", has_option=False
+    )
+    confounds: tuple[str, ...] = setting(
+        (),
+        "further tables with confounds for X, as patterns relative to the derivatives or to "
+        "BIDS_DIR: sub-{subject}/func/*_desc-ICA_mixing.tsv; entities of the run are filled in",
         has_option=False,
     )
     noise_model: str = setting(

@@ -133,7 +133,7 @@ def _viewer(
     halves = half_width(result.maps.variance[voxels].astype(np.float64), dof)
     shown = {
         **viewer_map(result.maps.z, result.maps.grid, result.maps.survives),
-        "name": result.sidecar["Contrast"]["Name"],
+        "name": result.title,
         "quantity": "z",
         "units": result.units,
         "peaks": [

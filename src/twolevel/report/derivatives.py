@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
-from twolevel.bids.entities import OTHER_ENTITIES, entities_of
+from twolevel.bids.entities import NODE, OTHER_ENTITIES, Entities, entities_of
 from twolevel.bids.runs import averaged_sessions
 from twolevel.derivatives.calls import read_history
 from twolevel.derivatives.exclusions import EXCLUDED, EXCLUSION_COLUMNS
@@ -19,7 +19,7 @@ from twolevel.report.group_results import read_contrasts
 from twolevel.report.incomplete import Incomplete
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from twolevel.derivatives.calls import History
@@ -141,13 +141,17 @@ def read_derivatives(root: Path) -> Derivatives:
     """Read an output directory; refuse a folder that is none of this program."""
     description = check_is_output(root)
     incomplete = Incomplete()
+    tests = sorted((root / "group").rglob("*_tests.tsv"))
+    names = told_apart([path.relative_to(root / "group") for path in tests])
     fixed = sorted(root.glob("sub-*/**/*_contrast-*_stat-effect_statmap.json"), key=_depth)
     return Derivatives(
         root,
         description,
         _present(
-            incomplete.attempt(f"group {path.name}", partial(_read_group, root, path, incomplete))
-            for path in sorted((root / "group").rglob("*_tests.tsv"))
+            incomplete.attempt(
+                f"group {path.name}", partial(_read_group, root, path, name, incomplete)
+            )
+            for path, name in zip(tests, names, strict=True)
         ),
         sorted(path.name.removeprefix("sub-") for path in root.glob("sub-*") if path.is_dir()),
         _read_runs(root, incomplete),
@@ -167,13 +171,32 @@ def _present(items: Iterable[T | None]) -> list[T]:
     return [item for item in items if item is not None]
 
 
-def _read_group(root: Path, tests: Path, incomplete: Incomplete) -> GroupLevel:
+def told_apart(paths: Sequence[Path]) -> list[str]:
+    """Name groups by what tells each from the others: node, session, task, space.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Of a file of each, in ``group``; the folder is that of its node, if any.
+    """
+    entities = [entities_of(path).with_(**{NODE: path.parent.name}) for path in paths]
+    shared = Entities.shared(entities) if entities else Entities()
+    return [
+        " ".join(
+            label.removeprefix(f"{NODE}-") if key == NODE else f"{key}-{label}"
+            for key, label in names.without(*shared).items()
+        )
+        for names in entities
+    ]
+
+
+def _read_group(root: Path, tests: Path, name: str, incomplete: Incomplete) -> GroupLevel:
     stem = tests.relative_to(root / "group").as_posix().removesuffix("_tests.tsv")
     coverage = root / "figures" / f"{stem}_desc-coverage_statmap.png"
     return GroupLevel(
         stem,
         read_json(root / "group" / f"{stem}_design.json"),
-        read_contrasts(root, stem, incomplete),
+        read_contrasts(root, stem, name, incomplete),
         coverage if coverage.is_file() else None,
     )
 

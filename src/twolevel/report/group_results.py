@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +114,8 @@ class ContrastResult:
         Of its z map.
     units : str
         Of the effect.
+    group : str
+        What tells its group from others: node, session, task, space; empty where it is alone.
     figures : dict of str to Path
         PNG files by what they show: ``unthresholded``, ``glassbrain``, the label of a test.
     """
@@ -128,6 +130,13 @@ class ContrastResult:
     figures: dict[str, Path]
     tests: list[TestResult]
     design: MapDesign
+    group: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its name, and that of its group where there are several."""
+        name = str(self.sidecar["Contrast"]["Name"])
+        return f"{name} ({self.group})" if self.group else name
 
     @property
     def space(self) -> str | None:
@@ -135,7 +144,9 @@ class ContrastResult:
         return entities_of(self.tests[0].table).get("space")
 
 
-def read_contrasts(root: Path, stem: str, incomplete: Incomplete) -> list[ContrastResult]:
+def read_contrasts(
+    root: Path, stem: str, group: str, incomplete: Incomplete
+) -> list[ContrastResult]:
     """Read the contrasts of a group in the order of ``tests.tsv``.
 
     Those of which files are missing are noted as incomplete.
@@ -149,7 +160,7 @@ def read_contrasts(root: Path, stem: str, incomplete: Incomplete) -> list[Contra
         )
         for label, rows in table.groupby("contrast", sort=False)
     ]
-    return [contrast for contrast in read if contrast is not None]
+    return [replace(contrast, group=group) for contrast in read if contrast is not None]
 
 
 def _read_contrast(

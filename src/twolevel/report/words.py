@@ -135,7 +135,7 @@ def subject_notes(
         if view.effects is not None:
             for subject, is_far in zip(view.effects.subjects, view.effects.far, strict=True):
                 if is_far:
-                    far.setdefault(subject, []).append(view.result.sidecar["Contrast"]["Name"])
+                    far.setdefault(subject, []).append(view.result.title)
     notes = [f"{s} lies far from the others in {', '.join(names)}." for s, names in far.items()]
     for coverage in coverages:
         if coverage is None:

@@ -10,7 +10,7 @@ import pandas as pd
 from fileformats.generic import Directory, File
 from pydra.compose import python
 
-from twolevel.bids.confounds import RunConfounds, confound_names, read_confounds
+from twolevel.bids.confounds import RunConfounds, open_confounds, read_confounds
 from twolevel.bids.events import RunEvents, events_of_run
 from twolevel.bids.run_inputs import START_TIMES, RunSpec
 from twolevel.checks.model import levels_of, not_taken
@@ -34,7 +34,6 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
     are saved beside it.
     """
     node = stage.node
-    settings = node.run_settings
     run_events = events_of_run(
         files["events"],
         node.factors,
@@ -42,16 +41,10 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
         timing=(spec.repetition_time, spec.start_time),
         n_volumes=spec.n_volumes,
     )
-    table = files.get("confounds")
-    variables = resolve_variables(node, run_events.events, confound_names(table) if table else ())
-    confounds = None
-    if table is not None:
-        confounds = read_confounds(
-            table,
-            files.get("confounds_json"),
-            strategy=settings.confound_strategy,
-            names=variables.confounds,
-        )
+    tables = {kind: path for kind, path in files.items() if kind.startswith("confounds")}
+    opened = open_confounds(tables, node.run_settings, node.x) if tables else None
+    variables = resolve_variables(node, run_events.events, opened.names if opened else ())
+    confounds = read_confounds(opened, variables.confounds) if opened else None
     frame_times = frame_times_of(spec.n_volumes, spec.repetition_time, spec.start_time)
     regressors = confounds.regressors if confounds else pd.DataFrame()
     high_pass = one_high_pass(regressors, frame_times, node.high_pass_hz)

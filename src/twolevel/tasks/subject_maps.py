@@ -79,8 +79,9 @@ def _fit_node(
 
 def _fit_unit(unit: Unit, rows: Sequence[MapRow], common: Mask, folder: Path) -> Iterator[MapRow]:
     """Fit a design, and save the contrasts that it determines."""
-    mask, record = reduce(and_, [row.mask for row in rows]), _record(unit, rows)
+    mask = reduce(and_, [row.mask for row in rows])
     design = design_of(unit.node, unit.inputs, [_in_words(unit, row) for row in rows])
+    record = _record(unit, rows, apart=not design.is_mean)
     estimates_of_rows = [row.read(mask) for row in rows]
     sources = [uri for row in rows for uri in sources_of(row, unit.entities)]
     for contrast in unit.contrasts:
@@ -119,14 +120,14 @@ def _runs_of(rows: Sequence[MapRow]) -> tuple[Entities, ...]:
     return tuple(dict.fromkeys(run for row in rows for run in row.runs))
 
 
-def _record(unit: Unit, rows: Sequence[MapRow]) -> dict[str, Any]:
+def _record(unit: Unit, rows: Sequence[MapRow], *, apart: bool = False) -> dict[str, Any]:
     """Describe, for the sidecars of a unit, what made it, of which runs."""
     settings = unit.node.subject_settings
     return {
         **model_record(unit.stage),
         "FixedEffects": settings.fixed_effects if settings.estimator == "fixed" else None,
         "FirstLevel": settings.first_level,
-        **runs_record(_runs_of(rows), apart="ses" in keys_of(unit.node)),
+        **runs_record(_runs_of(rows), apart=apart or "ses" in keys_of(unit.node)),
         "Sources": list(dict.fromkeys(uri for row in rows for uri in row.mask_sources)),
     }
 

@@ -217,7 +217,12 @@ def changed_values() -> list[Any]:
             now = getattr(settings, one.name)
             other: Any = next((c for c in one.choices if c != now), None)
             if one.kind in {int, float} and not one.choices:
-                other = now + 1 if one.bounds is None or one.bounds.allow(now + 1) else now / 2
+                more = (now or 0) + 1
+                other = more if one.bounds is None or one.bounds.allow(more) else now / 2
+            if one.kind is bool:
+                other = not now
+            if one.name == "confounds":
+                other = ("sub-{subject}/func/*_desc-ICA_mixing.tsv",)
             if one.name == "noise_model":
                 other = "ar2"
             if one.name == "tests":

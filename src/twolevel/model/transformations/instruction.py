@@ -41,6 +41,10 @@ class Instruction(Transformation, ABC):
     def carry_out(self, bench: Workbench) -> None:
         """Change the variables."""
 
+    def as_in_file(self, said: dict[str, Any]) -> dict[str, Any]:
+        """Write its keys and values as a file has them, given those of the fields."""
+        return said
+
     def remarks(self) -> list[str]:
         """Say what a reader of the instruction might expect otherwise."""
         return []
@@ -53,21 +57,26 @@ class OfEach(Instruction):
     input: Names = key("the variables")
     output: tuple[Name, ...] = key("names of the results, one for each of Input", ())
     works_on_text: ClassVar[bool] = False
+    needs_volumes: ClassVar[bool] = False
+    suffix: ClassVar[str] = ""  # of the result where Output does not name it
 
     def __post_init__(self) -> None:
         """Refuse another number of names than inputs; wildcards are counted later."""
         refuse_other_length("Output", self.output, self.input)
 
     @abstractmethod
-    def column(self, values: pd.Series, bench: Workbench) -> pd.Series:
-        """Make the new values; rows that the result lacks leave the variable."""
+    def column(self, values: pd.Series, name: str, bench: Workbench) -> pd.Series:
+        """Make the new values of a variable; rows that the result lacks leave it."""
 
     def carry_out(self, bench: Workbench) -> None:
-        """Change each input."""
+        """Change each input as it was before this instruction."""
+        results = {}
         for name, output in bench.pairs(self.input, self.output):
-            variable = bench[name]
+            variable = bench.dense(name) if self.needs_volumes else bench[name]
             values = variable.cells if self.works_on_text else bench.numbers(name)
-            bench[output] = variable.with_values(self.column(values, bench))
+            target = output if self.output else name + self.suffix
+            results[target] = variable.with_values(self.column(values, name, bench))
+        bench.update(results)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +103,10 @@ class OfAll(Instruction):
         bench[self.output[0]] = like.with_values(self.row_by_row(frame))
 
 
-def refuse_other_length(what: str, given: tuple[str, ...], names: tuple[str, ...]) -> None:
-    """Refuse a list that has to go with another one and is not as long."""
+def refuse_other_length(what: str, given: tuple[Any, ...], names: tuple[str, ...]) -> None:
+    """Refuse a list that is not as long as the one it goes with, and results of one name."""
     is_open = any("*" in name or "?" in name for name in names)
     if given and len(given) != len(names) and not is_open:
-        raise ValueError(f"as many names in {what} as in Input: {len(names)}")
+        raise ValueError(f"as many values in {what} as in Input: {len(names)}")
+    if what == "Output" and len(set(given)) < len(given):
+        raise ValueError("each name once in Output")

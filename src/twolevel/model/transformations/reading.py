@@ -58,7 +58,7 @@ def written(instruction: Instruction) -> dict[str, Any]:
     said = _checker(kind).dump_python(
         instruction, mode="json", by_alias=True, exclude_defaults=True
     )
-    return {"Name": kind.__name__, **said}
+    return {"Name": kind.__name__, **instruction.as_in_file(said)}
 
 
 def keys_of(kind: type[Instruction]) -> list[str]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from twolevel.errors import InputError, Problem, did_you_mean
 from twolevel.model.nodes import is_wild, matches
-from twolevel.model.transformations.variables import Dense, Sparse, level_name, numbers
+from twolevel.model.transformations.variables import TIMING, Dense, Sparse, level_name, numbers
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
@@ -35,9 +35,11 @@ class Workbench:
         self.notes: list[Note] = []
         self.step = "Transformations"
         self._split: dict[str, Variable] = {}  # what has a variable of its own per level
+        self._gone: set[str] = set()
 
     def __setitem__(self, name: str, variable: Variable) -> None:
         self.variables[name] = variable
+        self._gone.discard(name)
 
     def __getitem__(self, name: str) -> Variable:
         """Return a variable; a level that does not occur in this run is 0 everywhere."""
@@ -46,10 +48,22 @@ class Workbench:
             return whole.with_values(pd.Series(0.0, index=whole.cells.index))
         return self.variables[name]
 
+    def update(self, variables: Mapping[str, Variable]) -> None:
+        """Add variables, or put them in the place of others."""
+        for name, variable in variables.items():
+            self[name] = variable
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove variables, convolved or not."""
+        for name in names:
+            self.variables.pop(name, None)
+            self.hrfs.pop(name, None)
+            self._gone.add(name)
+
     def add_levels(self, name: str, levels: Mapping[str, Variable]) -> None:
         """Add a variable per level, ``name.level``."""
         self._split[name] = self.variables[name]
-        self.variables.update({f"{name}.{level}": one for level, one in levels.items()})
+        self.update({f"{name}.{level}": one for level, one in levels.items()})
 
     def names(self, patterns: Sequence[str], *, convolved_too: bool = False) -> list[str]:
         """Find the variables that an instruction names, wildcards allowed, each once.
@@ -61,17 +75,22 @@ class Workbench:
             self._take_as_factor(pattern)
             if is_wild(pattern):
                 found.update(dict.fromkeys(n for n in self.variables if matches(n, pattern)))
-            elif pattern in self.variables or longest_prefix(pattern, self._split):
+            elif pattern in self.variables or self._is_level(pattern):
                 found[pattern] = None
             else:
                 raise self._unknown(pattern)
-        if again := [name for name in found if name in self.hrfs and not convolved_too]:
+        if not convolved_too:
+            self.refuse_convolved(found)
+        return list(found)
+
+    def refuse_convolved(self, names: Iterable[str]) -> None:
+        """Refuse what a Convolve before has taken."""
+        if again := [name for name in names if name in self.hrfs]:
             raise self.problem(
-                f"{again}, which a Convolve before it has taken",
-                "variables that are not convolved yet",
+                f"{', '.join(again)}: convolved already",
+                "variables that no Convolve before has taken",
                 "put Convolve last, and name each variable in one of them only",
             )
-        return list(found)
 
     def pairs(self, patterns: Sequence[str], outputs: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Find the variables that an instruction names, each with the name of its result."""
@@ -141,12 +160,7 @@ class Workbench:
         dense = [name for name in names if isinstance(self[name], Dense)]
         if dense and len(dense) < len(names):
             sparse = [name for name in names if name not in dense]
-            raise self.problem(
-                f"values per event ({', '.join(sparse)}) with values per volume "
-                f"({', '.join(dense)})",
-                "variables of one kind: they have no rows in common",
-                "combine events with events, and confounds with confounds",
-            )
+            raise self._mixed(", ".join(sparse), ", ".join(dense))
 
     def sparse(self, name: str) -> Sparse:
         """Return a variable that has a value per event, and refuse another."""
@@ -159,9 +173,62 @@ class Workbench:
             )
         return variable
 
+    def dense(self, name: str) -> Dense:
+        """Return a variable that has a value per volume, and refuse another."""
+        variable = self[name]
+        if isinstance(variable, Sparse):
+            raise self.problem(
+                f"{name}, which has a value per event",
+                "a variable with a value per volume",
+                "name a confound: what comes before an event is no volume before",
+            )
+        return variable
+
+    def columns(self, names: Sequence[str], variable: Variable) -> pd.DataFrame:
+        """Put variables beside another one, row by row: missing where they lack its rows.
+
+        Onset and duration of the other one are columns too, where no variable has these names.
+        """
+        frame = pd.DataFrame(index=variable.cells.index)
+        for name in names:
+            if isinstance(variable, Sparse) and name in TIMING and name not in self.variables:
+                frame[name] = variable.table[name]
+                continue
+            (found,) = self.names([name])
+            if isinstance(self[found], Dense) != isinstance(variable, Dense):
+                raise self._mixed(
+                    *((name, "the other") if isinstance(variable, Dense) else ("the other", name))
+                )
+            frame[name] = self[found].cells.reindex(frame.index)
+        return frame
+
+    def with_times(self, variable: Sparse, time: str, values: pd.Series) -> Sparse:
+        """Return events with other onsets or durations; those without one leave."""
+        table = variable.table.assign(**{time: values.astype(float)})
+        table = table[table[time].notna()]
+        below = table.index[table["duration"] < 0]
+        if len(below):
+            raise self.problem(
+                f"a duration of {table.loc[below[0], 'duration']:g} s in "
+                f"{variable.place_of(below[0])}",
+                "0 s or more",
+                "correct these rows, or leave them out",
+            )
+        return Sparse(table)
+
     def problem(self, found: str, expected: str, remedy: str) -> InputError:
         """Describe what an instruction cannot do in this run."""
         return InputError(Problem(self.step, found, expected, remedy))
+
+    def _mixed(self, sparse: str, dense: str) -> InputError:
+        return self.problem(
+            f"values per event ({sparse}) with values per volume ({dense})",
+            "variables of one kind: they have no rows in common",
+            "combine events with events, and confounds with confounds",
+        )
+
+    def _is_level(self, name: str) -> bool:
+        return longest_prefix(name, self._split) is not None and name not in self._gone
 
     def _take_as_factor(self, pattern: str) -> None:
         """Make levels of a column that is named by its levels before any Factor made them."""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 EARLIEST_ONSET = -24.0
 """Seconds before the first frame from which on nilearn considers an event."""
-UNSTEADY = "non_steady_state_outlier"
-COSINE = "cosine"
+UNSTEADY = ("non_steady_state_outlier", "NonSteadyStateOutlier")
+COSINE = ("cosine", "Cosine")
 COSINES_HZ = 1 / 128
 """Cut-off of fMRIPrep's ``cosine*`` columns."""
 ROUNDED = 0.025  # of it: 0.008 and 0.0078 Hz are 1/128, 1/120 is not
@@ -69,6 +69,11 @@ class HighPass:
 def cosines_among(names: Iterable[object]) -> tuple[str, ...]:
     """Return those columns of confounds that are fMRIPrep's cosines."""
     return tuple(str(name) for name in names if str(name).startswith(COSINE))
+
+
+def is_unsteady(name: object) -> bool:
+    """Tell whether a column of confounds marks a volume in a non-steady state."""
+    return str(name).startswith(UNSTEADY)
 
 
 def n_cosines(high_pass_hz: float, frame_times: NDArray[np.float64]) -> int:
@@ -127,7 +132,7 @@ def steady_rows(design_matrix: pd.DataFrame) -> NDArray[np.bool_]:
     -------
     ndarray of shape (n_rows,), bool
     """
-    names = [c for c in design_matrix if str(c).startswith(UNSTEADY)]
+    names = [c for c in design_matrix if is_unsteady(c)]
     columns = design_matrix[names].to_numpy(np.float64)
     # Above the smallest value instead of above 0: the column may have been demeaned.
     steady: NDArray[np.bool_] = ~(columns > columns.min(axis=0)).any(axis=1)
