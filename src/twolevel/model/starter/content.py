@@ -24,7 +24,6 @@ TISSUES = (("white_matter", "csf"), ("WhiteMatter", "CSF"))
 COSINES = ("cosine*", "Cosine*")
 NON_STEADY = ("non_steady_state_outlier*", "NonSteadyStateOutlier*")
 RT_COLUMN, RT_LEVEL = "rt_reg", "rt"
-EVERY_EVENT = "not isna(onset)"
 
 
 def run_node(
@@ -150,13 +149,12 @@ def edits_of_events(
     said = []
     if conditions.are_made:
         name = next(iter(conditions.levels))
-        edits.append({"Where": EVERY_EVENT, "Set": {conditions.column: f'"{name}"'}})
-    if "duration" not in found.events:
-        missing = len(found.events)
-    else:
-        missing = int(found.events["duration"].isna().sum())
+        edits.append({"Set": {conditions.column: f'"{name}"'}})
+    has_durations = "duration" in found.events
+    missing = int(found.events["duration"].isna().sum()) if has_durations else len(found.events)
     if missing:
-        edits.append({"Where": "isna(duration)", "Set": {"duration": "0"}})
+        where = {"Where": "isna(duration)"} if has_durations else {}
+        edits.append({**where, "Set": {"duration": "0"}})
         said.append(f"durations: {missing} of {len(found.events)} events have none: set to 0 s")
     return edits, said
 
