@@ -56,13 +56,6 @@ def test_short_runs_get_six_regressors_of_motion(found: Survey):
     assert any("too many for runs of 80 volumes" in choice for choice in starter.choices)
 
 
-def test_names_of_old_versions(found: Survey):
-    old = ("X", "Y", "Z", "RotX", "RotY", "RotZ", "CSF", "WhiteMatter", "Cosine00", "aCompCor00")
-    assert x_of(replace(found, confounds=old)) == [
-        "X", "Y", "Z", "RotX", "RotY", "RotZ", "WhiteMatter", "CSF", "Cosine*",
-    ]  # fmt: skip
-
-
 def test_without_confounds_the_model_has_a_high_pass(found: Survey):
     none = replace(found, confounds=(), n_without_confounds=3, n_volumes=0)
     assert x_of(none) == []
