@@ -13,8 +13,8 @@ from twolevel.bids.confound_names import new_name, other_name
 from twolevel.bids.confound_strategy import confounds_by_strategy
 from twolevel.errors import InputError, Problem
 from twolevel.files.tables import line_of, read_tsv
+from twolevel.model.nodes import matches
 from twolevel.model.settings import RunSettings
-from twolevel.model.variables import matches
 from twolevel.stats.run.design import cosines_among
 
 if TYPE_CHECKING:

@@ -119,6 +119,8 @@ def events_of_run(
     factors: Sequence[str],
     variables: Sequence[str],
     *,
+    possible: Sequence[str] = (),
+    texts: Sequence[str] = (),
     timing: tuple[float, float] | None = None,
     n_volumes: int | None = None,
 ) -> RunEvents:
@@ -130,6 +132,10 @@ def events_of_run(
         ``*_events.tsv``.
     factors, variables : sequence of str
         See `read_events`.
+    possible : sequence of str
+        Columns that are factors too, where they are there.
+    texts : sequence of str
+        Columns that are kept as text, wildcards allowed.
     timing : (float, float), optional
         Repetition time and start time in seconds.
     n_volumes : int, optional
@@ -140,13 +146,13 @@ def events_of_run(
     InputError
         See `read_events`; or no event lies in the scan.
     """
-    events, incomplete = _read(path, factors, variables)
+    events, incomplete, needs = _read(path, factors, variables, possible, texts)
     if n_volumes is None or timing is None:
         run = RunEvents(events, events.iloc[:0], np.nan)
     else:
         run = events_within_scan(events, n_volumes, *timing)
         _refuse_all_outside(path, run, timing[0])
-    return replace(run, incomplete=incomplete, needs=("onset", *factors))
+    return replace(run, incomplete=incomplete, needs=("onset", *needs))
 
 
 def events_within_scan(
@@ -200,26 +206,36 @@ def _refuse_all_outside(path: Path | str, run: RunEvents, repetition_time: float
 
 
 def _read(
-    path: Path | str, factors: Sequence[str], variables: Sequence[str]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read the rows that are events, and those that are none for want of an onset or a level."""
+    path: Path | str,
+    factors: Sequence[str],
+    variables: Sequence[str],
+    possible: Sequence[str] = (),
+    texts: Sequence[str] = (),
+) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
+    """Read the rows that are events, those that are none for want of an onset or a level.
+
+    Returns also in which columns an event needs a value, in one of them at least.
+    """
     needed = tuple(dict.fromkeys(("onset", "duration", *factors)))
+    as_text = [name for name in (*factors, *possible, *texts) if name not in TIMING]
     patterns = [name for name in variables if name not in needed]
 
     def is_used(column: str) -> bool:
-        return column in needed or any(matches(column, pattern) for pattern in patterns)
+        return column in needed or any(matches(column, p) for p in (*patterns, *as_text))
 
-    table = read_tsv(path, dtype=dict.fromkeys(factors, str), used=is_used)
+    table = read_tsv(path, dtype=dict.fromkeys(as_text, str), used=is_used)
     there = [str(column) for column in table]
     if missing := [column for column in needed if column not in table]:
         raise InputError([_no_column(path, column, needed, there) for column in missing])
+    factors = tuple(dict.fromkeys((*factors, *(c for c in possible if c in table))))
+    kept = {c for c in there if c in factors or any(matches(c, text) for text in texts)}
     incomplete = table["onset"].isna()
     if factors:
         incomplete |= table[list(factors)].isna().all(axis=1)
     events = table[~incomplete].copy()
     problems = [_not_numbers(path, events, column) for column in ("onset", "duration")]
     problems += [_empty(path, events, factor) for factor in factors]
-    for column in [c for c in there if c not in needed and c not in TIMING and is_used(c)]:
+    for column in [c for c in there if c not in kept and c not in TIMING and is_used(c)]:
         numbers = _numbers(events[column])
         named = column in patterns
         # What only a wildcard names need not be numbers, but then it may not be some numbers.
@@ -240,7 +256,7 @@ def _read(
         )
     if found := [problem for problem in problems if problem is not None]:
         raise InputError(found)
-    return events, table[incomplete]
+    return events, table[incomplete], factors
 
 
 def _numbers(column: pd.Series) -> pd.Series:

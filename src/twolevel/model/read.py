@@ -21,7 +21,6 @@ from twolevel.model.nodes import (
     Contrast,
     Edge,
     Hrf,
-    Instruction,
     Node,
     StatsModel,
     is_wild,
@@ -29,6 +28,7 @@ from twolevel.model.nodes import (
 from twolevel.model.schema_messages import schema_problems, unknown_key
 from twolevel.model.settings import SETTINGS
 from twolevel.model.supported import number_of, unsupported, weights_of
+from twolevel.model.transformations.reading import read_instructions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -184,7 +184,11 @@ def _node(path: Path, node: bsm.Node) -> Node:
         raise ModelError(list(schema_problems(place, software, error, known))) from error
     if unfit := list(unfit_confounds(settings, place)):
         raise ModelError(unfit)
-    steps = node.Transformations.Instructions if node.Transformations else ()
+    steps = node.Transformations.Instructions if node.Transformations else []
+    place = f'{path}: node "{node.Name}": Transformations'
+    instructions, problems, _ = read_instructions(place, list(steps))
+    if problems:
+        raise ModelError(problems)
     hrf = node.Model.HRF
     return Node(
         name=node.Name,
@@ -192,27 +196,12 @@ def _node(path: Path, node: bsm.Node) -> Node:
         group_by=tuple(node.GroupBy),
         x=tuple(str(x) for x in node.Model.X),
         settings=settings,
-        instructions=tuple(_instruction(step) for step in steps),
+        instructions=instructions,
         hrf=Hrf(tuple(hrf.Variables), hrf.Model.lower()) if hrf else None,
         contrasts=tuple(_contrasts(node)),
         dummy_contrasts=node.DummyContrasts is not None,
         estimator=node.Model.Type,
         high_pass_hz=node.Model.Options.HighPassFilterCutoffHz if node.Model.Options else None,
-    )
-
-
-def _instruction(step: dict[str, Any]) -> Instruction:
-    inputs = step.get("Input", [])
-    parameters = {}
-    if step["Name"] == "Convolve":
-        parts = [step.get("Model", "spm")]
-        parts += ["derivative"] if step.get("Derivative") or step.get("Dispersion") else []
-        parts += ["dispersion"] if step.get("Dispersion") else []
-        parameters["Model"] = " + ".join(parts)
-    return Instruction(
-        step["Name"],
-        (inputs,) if isinstance(inputs, str) else tuple(inputs),
-        tuple(parameters.items()),
     )
 
 

@@ -21,10 +21,6 @@ GROUP_BY = {
     "Subject": ({"subject", "contrast"},),
     "Dataset": ({"contrast"},),
 }
-INSTRUCTIONS = {
-    "Factor": {"Name", "Input"},
-    "Convolve": {"Name", "Input", "Model", "Derivative", "Dispersion"},
-}
 HRF_MODELS = ("spm", "glover")
 MAX_CUTOFF_HZ = 1.0
 LONGEST_NUMBER = 40  # characters
@@ -129,8 +125,6 @@ def _in_node(place: str, node: bsm.Node) -> Iterator[Problem]:
 def _at_run(place: str, node: bsm.Node) -> Iterator[Problem]:
     if node.Model.Type != "glm":
         yield Problem(f"{place}: Type", node.Model.Type, "glm", "use glm")
-    for step in node.Transformations.Instructions if node.Transformations else ():
-        yield from _instruction(place, step)
     hrf = node.Model.HRF
     if hrf is not None and (hrf.Model.lower() not in ALL_HRF_MODELS or hrf.Parameters):
         yield Problem(
@@ -181,43 +175,6 @@ def _bad_weights(place: str, contrast: bsm.Contrast) -> Iterator[Problem]:
             f"{len(contrast.ConditionList)} numbers (or fractions as text), one a condition",
             "write as many weights as conditions, not all of them 0",
         )
-
-
-def _instruction(place: str, step: object) -> Iterator[Problem]:
-    if not isinstance(step, dict) or not _is_names(step.get("Input")):
-        yield Problem(
-            f"{place}: Transformations",
-            f"instruction {step!r}",
-            '{"Name": ..., "Input": [names of variables]}',
-            "correct the instruction",
-        )
-        return
-    keys = INSTRUCTIONS.get(str(step.get("Name")))
-    if keys is None:
-        yield Problem(
-            f"{place}: Transformations",
-            f"instruction {step.get('Name')!r}",
-            f"one of {sorted(INSTRUCTIONS)}",
-            "prepare that variable in the events",
-        )
-        return
-    if unknown := sorted(set(step) - keys):
-        yield Problem(
-            f"{place}: {step['Name']}", f"keys {unknown}", f"some of {sorted(keys)}", "remove them"
-        )
-    if step["Name"] == "Convolve" and step.get("Model", "spm") not in HRF_MODELS:
-        yield Problem(
-            f"{place}: Convolve",
-            f"Model {step['Model']!r}",
-            f"one of {HRF_MODELS}",
-            "choose one of these",
-        )
-
-
-def _is_names(value: object) -> bool:
-    if isinstance(value, str):
-        return bool(value)
-    return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
 
 
 def number_of(weight: float | str) -> float:

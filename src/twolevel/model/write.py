@@ -73,7 +73,9 @@ def _node(node: Node) -> dict[str, Any]:
     if node.instructions:
         content["Transformations"] = {
             "Transformer": "pybids-transforms-v1",
-            "Instructions": [_instruction(step) for step in node.instructions],
+            "Instructions": [
+                written(step) for step in node.instructions if isinstance(step, Instruction)
+            ],
         }
     content["Model"] = _model(node)
     named = _named(node)
@@ -108,12 +110,6 @@ def _model(node: Node) -> dict[str, Any]:
 
 def _variables(names: tuple[str, ...]) -> list[str | int]:
     return [int(name) if name == INTERCEPT else name for name in names]
-
-
-def _instruction(step: Any) -> dict[str, Any]:
-    if isinstance(step, Instruction):
-        return written(step)
-    return {"Name": step.name, "Input": list(step.inputs), **dict(step.parameters)}
 
 
 def _hrf(hrf: Hrf) -> dict[str, Any]:

@@ -9,9 +9,11 @@ from model_parts import stage_at
 
 from twolevel.bids.entities import Entities
 from twolevel.bids.run_inputs import RunSpec
-from twolevel.model.nodes import Contrast, Instruction, Node, StatsModel
+from twolevel.model.nodes import Contrast, Node, StatsModel
 from twolevel.model.settings import RunSettings
-from twolevel.tasks.design_run import _condition_of, design_run
+from twolevel.model.transformations.convolve import Convolve
+from twolevel.model.transformations.levels import Factor
+from twolevel.tasks.design_run import design_run
 from twolevel.tasks.handoff import load_exclusions
 
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ def design(tmp_path: Path):
         events.write_text(HEADER + "".join(row.replace(" ", "\t") + "\n" for row in rows))
         named = tuple(Contrast(c, c.split(".")[-1], ((c, (1.0,)),)) for c in contrasts)
         steps = (
-            Instruction("Factor", ("trial_type",)),
-            Instruction("Convolve", tuple(x), (("Model", "glover"),)),
+            Factor(input=("trial_type",)),
+            Convolve(input=tuple(x), model="glover"),
         )
         node = Node("run", "run", ("run",), (*x, "1"), RunSettings(), steps, None, named)
         spec = RunSpec(Entities({"sub": "01", "task": "t", "run": "1"}), 2.0, 0.0, 50, ())
@@ -52,21 +54,6 @@ def test_the_sidecar_says_what_each_column_is(design):
         "constant": {"Kind": "constant"},
     }
     assert sidecar["HighPass"] is None
-
-
-@pytest.mark.parametrize(
-    ("column", "condition"),
-    [
-        ("go", "go"),
-        ("go_derivative", "go"),
-        ("go_left", "go_left"),
-        ("go_left_delay_1", "go_left"),
-        ("good", "good"),
-        ("gone", None),
-    ],
-)
-def test_a_column_belongs_to_the_longest_condition_that_it_names(column, condition):
-    assert _condition_of(column, ("go", "go_left", "good")) == condition
 
 
 def test_every_event_that_is_left_out_is_recorded_with_its_line(design):

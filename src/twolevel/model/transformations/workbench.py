@@ -72,7 +72,7 @@ class Workbench:
         """
         found: dict[str, None] = {}
         for pattern in patterns:
-            self._take_as_factor(pattern)
+            self.take_as_factor(pattern)
             if is_wild(pattern):
                 found.update(dict.fromkeys(n for n in self.variables if matches(n, pattern)))
             elif pattern in self.variables or self._is_level(pattern):
@@ -230,7 +230,7 @@ class Workbench:
     def _is_level(self, name: str) -> bool:
         return longest_prefix(name, self._split) is not None and name not in self._gone
 
-    def _take_as_factor(self, pattern: str) -> None:
+    def take_as_factor(self, pattern: str) -> None:
         """Make levels of a column that is named by its levels before any Factor made them."""
         column = longest_prefix(pattern, self.variables)
         if column is None or longest_prefix(pattern, self._split):
