@@ -27,6 +27,7 @@ KINDS = {
     "float": "a number",
     "bool": "true or false",
     "finite": "a finite number",
+    "too": "at least one value",
 }
 
 
