@@ -8,7 +8,6 @@ from pathlib import Path
 from twolevel.errors import ModelError
 from twolevel.model.complete import complete
 from twolevel.model.read import read_model
-from twolevel.notes import merged
 
 TABLE = Path(__file__).parents[1] / "models" / "public.tsv"
 MODELS = Path(__file__).parents[3] / "shared" / "data" / "models"
@@ -29,8 +28,8 @@ def outcome_of(path: Path) -> dict[str, str]:
             for problem in error.problems
         ]
     else:
-        outcome, why = "read", merged(model.notes)
-    return dict(zip(COLUMNS, (key, outcome, " | ".join(why)), strict=True))
+        outcome, why = "read", [note.what for note in model.notes]
+    return dict(zip(COLUMNS, (key, outcome, "; ".join(dict.fromkeys(why))), strict=True))
 
 
 def outcomes() -> list[dict[str, str]]:
