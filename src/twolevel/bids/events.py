@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from twolevel.bids.edited_events import EditedEvents, read_edited
 from twolevel.errors import InputError, Problem, did_you_mean
 from twolevel.files.tables import in_lines, line_of, read_tsv
 from twolevel.model.nodes import matches
@@ -18,6 +19,8 @@ from twolevel.stats.run.design import EARLIEST_ONSET
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from twolevel.model.event_edits import EventEdit
 
 MILLISECONDS = 1000.0
 SCANS_TOO_LATE = 10.0
@@ -41,6 +44,8 @@ class RunEvents:
         Rows without onset, or without a value in any of the factors.
     needs : tuple of str
         Columns in which an event needs a value, for the messages.
+    edited : EditedEvents or None
+        The table after the edits of the model; None where it has none.
     """
 
     events: pd.DataFrame
@@ -48,6 +53,7 @@ class RunEvents:
     scan_end: float
     incomplete: pd.DataFrame = field(default_factory=pd.DataFrame)
     needs: tuple[str, ...] = ("onset",)
+    edited: EditedEvents | None = None
 
     @property
     def lines_outside(self) -> list[int]:
@@ -111,7 +117,7 @@ def read_events(
     InputError
         A column is missing, or a cell of these columns holds neither what it must nor ``n/a``.
     """
-    return _read(path, factors, variables)[0]
+    return _read(path, factors, variables, ())[0]
 
 
 def events_of_run(
@@ -121,6 +127,7 @@ def events_of_run(
     *,
     possible: Sequence[str] = (),
     texts: Sequence[str] = (),
+    edits: Sequence[EventEdit] = (),
     timing: tuple[float, float] | None = None,
     n_volumes: int | None = None,
 ) -> RunEvents:
@@ -136,6 +143,8 @@ def events_of_run(
         Columns that are factors too, where they are there.
     texts : sequence of str
         Columns that are kept as text, wildcards allowed.
+    edits : sequence of EventEdit
+        Made before anything is checked.
     timing : (float, float), optional
         Repetition time and start time in seconds.
     n_volumes : int, optional
@@ -144,15 +153,15 @@ def events_of_run(
     Raises
     ------
     InputError
-        See `read_events`; or no event lies in the scan.
+        See `read_events` and `apply_edits`; or no event lies in the scan.
     """
-    events, incomplete, needs = _read(path, factors, variables, possible, texts)
+    events, incomplete, needs, edited = _read(path, factors, variables, possible, texts, edits)
     if n_volumes is None or timing is None:
         run = RunEvents(events, events.iloc[:0], np.nan)
     else:
         run = events_within_scan(events, n_volumes, *timing)
         _refuse_all_outside(path, run, timing[0])
-    return replace(run, incomplete=incomplete, needs=("onset", *needs))
+    return replace(run, incomplete=incomplete, needs=("onset", *needs), edited=edited)
 
 
 def events_within_scan(
@@ -211,7 +220,8 @@ def _read(
     variables: Sequence[str],
     possible: Sequence[str] = (),
     texts: Sequence[str] = (),
-) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
+    edits: Sequence[EventEdit] = (),
+) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...], EditedEvents | None]:
     """Read the rows that are events, those that are none for want of an onset or a level.
 
     Returns also in which columns an event needs a value, in one of them at least.
@@ -223,7 +233,12 @@ def _read(
     def is_used(column: str) -> bool:
         return column in needed or any(matches(column, p) for p in (*patterns, *as_text))
 
-    table = read_tsv(path, dtype=dict.fromkeys(as_text, str), used=is_used)
+    edited = read_edited(path, edits, is_used) if edits else None
+    table = (
+        edited.typed(as_text)
+        if edited
+        else read_tsv(path, dtype=dict.fromkeys(as_text, str), used=is_used)
+    )
     there = [str(column) for column in table]
     if missing := [column for column in needed if column not in table]:
         raise InputError([_no_column(path, column, needed, there) for column in missing])
@@ -256,7 +271,7 @@ def _read(
         )
     if found := [problem for problem in problems if problem is not None]:
         raise InputError(found)
-    return events, table[incomplete], factors
+    return events, table[incomplete], factors, edited
 
 
 def _numbers(column: pd.Series) -> pd.Series:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from twolevel.bids.confounds import read_confounds
+from twolevel.bids.confound_columns import open_confounds
+from twolevel.bids.confounds import take_confounds
 from twolevel.bids.events import events_of_run
 from twolevel.model.nodes import matches
 from twolevel.model.variables import (
@@ -16,11 +17,12 @@ from twolevel.model.variables import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pandas as pd
 
-    from twolevel.bids.confounds import OpenConfounds
+    from twolevel.bids.confound_columns import OpenConfounds
     from twolevel.bids.events import RunEvents
     from twolevel.model.nodes import Node
     from twolevel.model.variables import RunVariables
@@ -39,9 +41,16 @@ def events_for(
         node.x,
         possible=possible_factors(node),
         texts=columns_of_instructions(node),
+        edits=node.run_settings.events,
         timing=timing,
         n_volumes=n_volumes,
     )
+
+
+def confounds_for(node: Node, tables: Mapping[str, Path]) -> OpenConfounds:
+    """Open the confounds of a run for what a run node names, in X and in its instructions."""
+    asked = (*node.x, *columns_of_instructions(node))
+    return open_confounds(tables, node.run_settings, asked)
 
 
 def variables_of_run(
@@ -55,6 +64,6 @@ def variables_of_run(
     dense = {}
     if named:
         as_they_are = replace(opened.settings, confound_strategy=None)
-        table = read_confounds(replace(opened, settings=as_they_are), named).regressors
+        table = take_confounds(replace(opened, settings=as_they_are), named).regressors
         dense = {str(name): table[name].to_numpy() for name in table}
     return resolve_variables(node, events, opened.names, dense)

@@ -32,6 +32,8 @@ class CheckedTables:
         By ``factor.level``, the latter, and the events outside the scan.
     impulses : bool
         A regressor takes events of no duration.
+    edited : tuple of int
+        Rows that each edit of the events changed, dropped or added.
     """
 
     files: RunFiles
@@ -44,6 +46,7 @@ class CheckedTables:
     unused: dict[tuple[str, ...], int] = field(default_factory=dict)
     outside: dict[tuple[str, ...], int] = field(default_factory=dict)
     impulses: bool = False
+    edited: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

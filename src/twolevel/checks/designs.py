@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twolevel.bids.confounds import open_confounds, read_confounds
-from twolevel.bids.run_tables import variables_of_run
+from twolevel.bids.confounds import take_confounds
+from twolevel.bids.run_tables import confounds_for, variables_of_run
 from twolevel.checks.confounds import notes_on_confounds, present_confounds
 from twolevel.errors import InputError, Problem
 from twolevel.model.nodes import INTERCEPT, is_wild
@@ -64,13 +64,13 @@ def check_design(
     without = _without_confounds(node, events) if by_name else None
     if without is not None:
         return without, _notes_on_design(files, node, without, high_pass=False)
-    opened = open_confounds(present_confounds(files, settings), settings, node.x)
+    opened = confounds_for(node, present_confounds(files, settings))
     columns = opened.names
     variables = variables_of_run(node, events, opened)
-    confounds = read_confounds(opened, variables.confounds)
+    confounds = take_confounds(opened, variables.confounds)
     more = _check_size(files, node, columns, variables, confounds, n_volumes, timing)
     notes = _notes_on_design(files, node, variables, high_pass=confounds.high_pass) + more
-    notes += notes_on_confounds(files.name, opened, node.x, variables.confounds)
+    notes += notes_on_confounds(files.name, opened, variables.confounds)
     unsteady = [c for c in columns if is_unsteady(c)]
     all_kept = len(confounds.kept) == len(confounds.regressors)
     if all_kept and not set(unsteady) & set(confounds.regressors):

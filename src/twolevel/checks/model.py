@@ -158,6 +158,7 @@ def check_model(runs: Sequence[CheckedTables], node: Node) -> tuple[list[Problem
     problems += more
     if not problems:
         notes += _lonely_contrasts(runs, node)
+    notes += notes_on_edits(runs, node)
     return problems, [*notes, *of_hrf, *_unused_note(runs), *impulse_notes(runs)]
 
 
@@ -233,6 +234,15 @@ def _unused_note(runs: Sequence[CheckedTables]) -> list[Note]:
     named = [f"{', '.join(levels) or 'none'} ({n})" for levels, n in counts.most_common()]
     what = f"{n_unused} of {sum(run.n_events for run in runs)} events are in no regressor"
     return [Note(what, detail=f"levels {_listed(named)}", loses_data=True)]
+
+
+def notes_on_edits(runs: Sequence[CheckedTables], node: Node) -> list[Note]:
+    """Name the edits of events that touch no row in any run."""
+    return [
+        Note(f"event edit {number} touches no row in any run", detail=str(edit))
+        for number, edit in enumerate(node.run_settings.events, start=1)
+        if not any(run.edited[number - 1] for run in runs)
+    ]
 
 
 def impulse_notes(runs: Sequence[CheckedTables]) -> list[Note]:

@@ -99,6 +99,7 @@ def check_tables(files: RunFiles, node: Node, *, n_volumes: int | None = None) -
         _counts(events.loc[unused], variables),
         _counts(run.outside, variables),
         bool((taken["duration"] == 0).any()),
+        run.edited.counts if run.edited else (),
     )
 
 

@@ -37,12 +37,26 @@ WHICH_VERSION = "tag, branch or commit (default: the newest; an earlier clone st
 class AnalysisOptions(
     Telling, DataOptions, MotionOptions, ModelOptions, MissingOptions, GraphOptions
 ):
-    """What says which data are analysed, and how: all that ``twolevel validate`` takes.
+    """What says which data are analysed, and how.
 
     `settings` replace what the model file says, by their names in Python: ``{"n_perm": 5000}``.
     """
 
+
+@dataclass(frozen=True)
+class ValidateOptions(AnalysisOptions):
+    """What ``twolevel validate`` takes."""
+
     COMMAND: ClassVar = "validate"
+    TITLE: ClassVar = "events"
+
+    _: KW_ONLY
+    show_events: str | None = setting(
+        None,
+        "show the events of this subject, before and after the edits of the model, and what its "
+        "variables take of them; with -v, every row",
+        metavar="SUB",
+    )
 
 
 @dataclass(frozen=True)
@@ -242,7 +256,7 @@ class DemoOptions(Telling, SimulationOptions, ProcessOptions, ShownOptions):
 CommandOptions = (
     RunOptions
     | FetchOptions
-    | AnalysisOptions
+    | ValidateOptions
     | ModelCommandOptions
     | ReportOptions
     | SimulateOptions

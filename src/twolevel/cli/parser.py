@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from twolevel.cli.arguments import add_options, make_options
 from twolevel.cli.options import (
-    AnalysisOptions,
     DemoOptions,
     FetchOptions,
     ModelCommandOptions,
     ReportOptions,
     RunOptions,
     SimulateOptions,
+    ValidateOptions,
 )
 from twolevel.cli.spelling import HelpfulParser
 
@@ -29,7 +29,7 @@ TEXTS: dict[type[CommandOptions], str] = {
     "the files that an analysis needs.",
     ModelCommandOptions: "Write a model to start with, made from what a dataset holds; or print a "
     "preset.",
-    AnalysisOptions: "Make every check of `run`, and compute nothing.",
+    ValidateOptions: "Make every check of `run`, and compute nothing.",
     ReportOptions: "Make the report of results anew, from the derivatives alone.",
     SimulateOptions: "Write a synthetic BIDS dataset with fMRIPrep-like derivatives.",
     DemoOptions: "Simulate the balloon dataset, analyse it, show the result.",

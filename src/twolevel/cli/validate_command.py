@@ -15,19 +15,22 @@ from twolevel.cli.checks import (
 from twolevel.cli.console import ReportConsole
 from twolevel.cli.plan import picture_of, plan_table
 from twolevel.cli.progress import show_notes
+from twolevel.cli.shown_events import show_events
 from twolevel.errors import InputError, Problems
 
 if TYPE_CHECKING:
-    from twolevel.cli.options import AnalysisOptions
+    from twolevel.cli.options import ValidateOptions
 
 
-def execute(options: AnalysisOptions) -> int:
+def execute(options: ValidateOptions) -> int:
     """Make every check and say what would be analysed."""
     console = ReportConsole()
     problems = Problems()
     request = load_request(options, problems)
     if request is None:
         raise InputError(problems.found)
+    if options.show_events is not None:
+        show_events(request, options.show_events, console, every_row=options.verbose)
     with_group = request.model.node("dataset") is not None
     plan = make_plan(request, problems, console, with_group=with_group)
     narrowed = bool(options.participant_label) or options.n_subjects is not None

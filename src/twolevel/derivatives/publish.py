@@ -25,6 +25,7 @@ SHOWN = 5
 IGNORED = """\
 **/*_statmap.*
 **/*_design.*
+**/*_desc-edited_events.*
 **/*_clusters.*
 **/*_quality.*
 **/*_boldref.*

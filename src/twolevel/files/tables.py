@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MISSING = "n/a"
 LARGEST_BYTES = 2**29  # a table of half a gigabyte is none
 SHOWN = 12
+# Rows that were made of others have labels beyond the lines that any file has: see `line_of`.
+ROWS_OF_A_FILE = 2**32
 LINE_END = re.compile(r"\r\n|\n|\r")  # not str.splitlines, which splits at U+2028 and others too
 QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 
@@ -31,7 +33,7 @@ QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 def read_tsv(
     path: Path | str,
     *,
-    dtype: Mapping[str, type] | None = None,
+    dtype: Mapping[str, type] | type[str] | None = None,
     used: Callable[[str], bool] | None = None,
 ) -> pd.DataFrame:
     """Read a BIDS table; ``n/a`` becomes a missing value, nothing else does.
@@ -44,8 +46,8 @@ def read_tsv(
     ----------
     path : Path or str
         The ``.tsv`` file.
-    dtype : mapping of str to type, optional
-        Types of columns that must not be guessed (``{"trial_type": str}``).
+    dtype : mapping of str to type, or str, optional
+        Types of columns that must not be guessed (``{"trial_type": str}``); ``str`` for all.
     used : callable, optional
         Tells which columns matter; all of them if it is not given. In the others, text that is not
         UTF-8 is shown with replacement characters, and names may occur twice.
@@ -61,8 +63,9 @@ def read_tsv(
         The file is no table of that kind; with the lines.
     """
     path = Path(path)
-    dtype = dict(dtype or {})
     header, rows = _cells(path, used)
+    if dtype is None or isinstance(dtype, type):
+        dtype = dict.fromkeys(header if dtype is str else (), str)
     _check_names(path, header, used)
     as_text = [
         header.index(name) for name, kind in dtype.items() if kind is str and name in header
@@ -87,13 +90,16 @@ def read_tsv(
 
 
 def line_of(index: object) -> int:
-    """Return the line of the file, the header being the first, of a row of `read_tsv`."""
-    return int(str(index)) + 2
+    """Return the line of the file, the header being the first, of a row of `read_tsv`.
+
+    A row that was made of another one is labelled as that one, and ``ROWS_OF_A_FILE`` more.
+    """
+    return int(str(index)) % ROWS_OF_A_FILE + 2
 
 
 def in_lines(rows: Iterable[object]) -> str:
     """Write where rows of `read_tsv` are (``3, 5, 7``), those beyond a dozen as a number."""
-    lines = [str(line_of(row)) for row in rows]
+    lines = list(dict.fromkeys(str(line_of(row)) for row in rows))
     more = f" ... {lines[-1]} ({len(lines)} lines)" if len(lines) > SHOWN else ""
     return ", ".join(lines[:SHOWN]) + more
 

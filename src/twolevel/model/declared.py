@@ -174,6 +174,15 @@ def key_of(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
+# How pydantic reads a dataclass of a file: no key that no field has, no number that is none.
+CONFIG = {
+    "extra": "forbid",
+    "alias_generator": key_of,
+    "serialize_by_alias": True,
+    "allow_inf_nan": False,
+}
+
+
 def declared(cls: type) -> tuple[Declared, ...]:
     """List what the fields of a dataclass declare."""
     hints = get_type_hints(cls, include_extras=True)

@@ -53,7 +53,7 @@ class ExpressionError(ValueError):
         self.position = position
         rest = text[position : position + SHOWN]
         more = " ..." if len(text) > position + SHOWN else ""
-        place = f"before {rest + more!r}" if rest else "at the end"
+        place = f"before: {rest + more}" if rest else "at the end"
         super().__init__(f"{expected}; found {found} at character {position + 1}, {place}")
 
 
@@ -141,7 +141,7 @@ class _Reader:
             raise self._no_syntax(error) from None
         except (ValueError, MemoryError, RecursionError):
             found = "too many signs within one another, or a character that no text has"
-            raise ExpressionError(self.text, 0, found, "an expression") from None
+            raise ExpressionError("", 0, found, "an expression") from None
         return self._tree(body, 0)
 
     def _no_syntax(self, error: SyntaxError) -> ExpressionError:
@@ -177,7 +177,7 @@ class _Reader:
     def _read(self, node: ast.expr, depth: int) -> Tree:  # noqa: ARG002  # of what is not ours
         raise self._refuse(
             node,
-            f"{self._written(node)[:SHOWN]!r}",
+            f'"{self._written(node)[:SHOWN]}"',
             "columns, numbers, quoted text, comparisons, and/or/not, in [...], + - * / and "
             f"{', '.join(f'{name}()' for name in FUNCTIONS)} only",
         )
@@ -275,7 +275,7 @@ class _Reader:
         if isinstance(op, ast.In | ast.NotIn):
             if not isinstance(right, ast.List | ast.Tuple) or not right.elts:
                 raise self._refuse(
-                    right, f"{self._written(right)[:SHOWN]!r}", 'a list, as ["a", 3]'
+                    right, f'"{self._written(right)[:SHOWN]}"', 'a list, as ["a", 3]'
                 )
             value = self._value(left, depth, "text", "number", "cells")
             members = tuple(self._member(item, depth) for item in right.elts)
@@ -301,7 +301,7 @@ class _Reader:
         self._not_missing(tree, item)
         if not isinstance(tree, Constant):
             raise self._refuse(
-                item, f"{self._written(item)[:SHOWN]!r}", "numbers and quoted texts"
+                item, f'"{self._written(item)[:SHOWN]}"', "numbers and quoted texts"
             )
         return tree
 
@@ -314,7 +314,7 @@ class _Reader:
         name = self._written(node.func)
         if not isinstance(node.func, ast.Name) or name not in FUNCTIONS:
             meant = did_you_mean(name, FUNCTIONS)
-            found = f"the function {name[:SHOWN]!r}"
+            found = f'the function "{name[:SHOWN]}"'
             raise self._refuse(node, found, f"one of {', '.join(FUNCTIONS)}. {meant}".rstrip(" ."))
         takes, kind = FUNCTIONS[name]
         if node.keywords or len(node.args) != len(takes):
@@ -324,5 +324,5 @@ class _Reader:
         others = tuple(self._tree(item, depth) for item in node.args[1:])
         for tree, item in zip(others, node.args[1:], strict=True):
             if not isinstance(tree, Constant) or tree.kind != "text":
-                raise self._refuse(item, f"{self._written(item)[:SHOWN]!r}", "quoted text")
+                raise self._refuse(item, f'"{self._written(item)[:SHOWN]}"', "quoted text")
         return Operation(name, (first, *others), kind or first.kind)

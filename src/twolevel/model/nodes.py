@@ -99,12 +99,25 @@ class Contrast:
         return {name: weights[0] for name, weights in self.weights}
 
     @property
+    def column_rows(self) -> tuple[dict[str, float], ...]:
+        """The rows by column of a run's design, in which the intercept is called ``constant``."""
+        return tuple(
+            {("constant" if name == INTERCEPT else name): weight for name, weight in row.items()}
+            for row in self.rows
+        )
+
+    @property
     def column_weights(self) -> dict[str, float]:
-        """Weight by column of a run's design, in which the intercept is called ``constant``."""
+        """Weight by column of a run's design, of a t contrast."""
         return {
             ("constant" if name == INTERCEPT else name): weight
             for name, weight in self.weight_of.items()
         }
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a run's design that it is a sum of."""
+        return tuple("constant" if name == INTERCEPT else name for name in self.variables)
 
 
 @dataclass(frozen=True)

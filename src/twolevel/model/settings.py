@@ -12,15 +12,9 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Interval
 
-from twolevel.model.declared import key_of, setting
+from twolevel.model.declared import CONFIG, setting
+from twolevel.model.event_edits import EventEdits  # noqa: TC001  # pydantic reads it
 
-# How pydantic reads these classes: no key that no field has, no number that is none.
-CONFIG = {
-    "extra": "forbid",
-    "alias_generator": key_of,
-    "serialize_by_alias": True,
-    "allow_inf_nan": False,
-}
 ConfoundModel = Literal["basic", "derivatives", "power2", "full"]
 CompCor = Literal[
     "anat_combined",
@@ -109,6 +103,9 @@ class RunSettings:
         "ols for independent noise, arN for an autoregressive one of order N",
         pattern=r"^(ols|ar[1-9]\d?)$",
         has_option=False,
+    )
+    events: EventEdits = setting(
+        (), "edits of the rows of the events, made in order before anything else", has_option=False
     )
     downsample: Annotated[int, Ge(1)] = setting(
         1, "use every Nth voxel along each axis, for a quick look", metavar="N"

@@ -10,10 +10,10 @@ import pandas as pd
 from fileformats.generic import Directory, File
 from pydra.compose import python
 
-from twolevel.bids.confounds import open_confounds, read_confounds
+from twolevel.bids.confounds import take_confounds
 from twolevel.bids.events import RunEvents
 from twolevel.bids.run_inputs import START_TIMES, RunSpec
-from twolevel.bids.run_tables import events_for, variables_of_run
+from twolevel.bids.run_tables import confounds_for, events_for, variables_of_run
 from twolevel.checks.model import levels_of, not_taken
 from twolevel.derivatives.exclusions import Exclusion
 from twolevel.derivatives.maps import model_record
@@ -22,6 +22,7 @@ from twolevel.files.tables import line_of, write_tsv
 from twolevel.model.stages import Stage
 from twolevel.model.variables import RunVariables, condition_events
 from twolevel.stats.run.design import HighPass, frame_times_of, make_design_matrix, one_high_pass
+from twolevel.tasks.edited_events import event_edits_record, save_edited_events
 from twolevel.tasks.handoff import save_exclusions
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
     timing = spec.repetition_time, spec.start_time
     run_events = events_for(node, files["events"], timing, spec.n_volumes)
     tables = {kind: path for kind, path in files.items() if kind.startswith("confounds")}
-    opened = open_confounds(tables, node.run_settings, node.x) if tables else None
+    opened = confounds_for(node, tables) if tables else None
     variables = variables_of_run(node, run_events.events, opened)
-    confounds = read_confounds(opened, variables.confounds) if opened else None
+    confounds = take_confounds(opened, variables.confounds) if opened else None
     frame_times = frame_times_of(spec.n_volumes, spec.repetition_time, spec.start_time)
     regressors = pd.concat(
         [confounds.regressors if confounds else pd.DataFrame(), variables.dense], axis=1
@@ -71,6 +72,7 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "NumberOfVolumes": spec.n_volumes,
             "VolumesLeftOut": dropped,
             **_impulses(run_events, variables),
+            **event_edits_record(run_events.edited, node.run_settings.events),
             "HighPass": _high_pass(high_pass),
             "HighPassCutoffHz": high_pass.drift_hz,
             "HighPassReplaces": list(high_pass.replaced),
@@ -79,6 +81,8 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "Sources": list(spec.sources),
         },
     )
+    if run_events.edited:
+        save_edited_events(spec, run_events.edited, folder)
     save_exclusions(folder, _exclusions(spec, stage, run_events, variables, dropped))
     return folder
 
@@ -144,6 +148,11 @@ def _exclusions(
                 count=len(dropped),
             )
         )
+    if run_events.edited:
+        exclusions += [
+            _of_events(spec, f"dropped by event edit {number}: {edit}", rows)
+            for number, edit, rows in run_events.edited.dropped_by(stage.node.run_settings.events)
+        ]
     if not run_events.incomplete.empty:
         exclusions.append(_of_events(spec, run_events.why_incomplete, run_events.incomplete.index))
     if not run_events.outside.empty:

@@ -12,7 +12,7 @@ import pytest
 
 import twolevel
 from twolevel.cli.arguments import command_of
-from twolevel.cli.options import AnalysisOptions, CommandOptions, FetchOptions, RunOptions
+from twolevel.cli.options import CommandOptions, FetchOptions, RunOptions, ValidateOptions
 from twolevel.cli.parser import TEXTS, parse
 from twolevel.errors import InputError
 from twolevel.model.declared import declared
@@ -63,7 +63,7 @@ def environment(monkeypatch):
         ),
         (
             "validate data --downsample 2 --allow-missing",
-            AnalysisOptions(Path("data"), settings={"downsample": 2}, allow_missing=True),
+            ValidateOptions(Path("data"), settings={"downsample": 2}, allow_missing=True),
         ),
         (
             "fetch ds000001 data --raw-version 'a b' --dry-run",
