@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -47,6 +48,15 @@ class Page(HTMLParser):
         self.words.append(data)
 
 
+def test_the_graph_of_the_model_says_in_words_what_was_done(analysed: Analysis):
+    content = (analysed.output_dir / "report.html").read_text(encoding="utf-8")
+    assert (
+        'alt="Run node run, 6 runs. Subject node subject, 15 units of 2 inputs, 30 in all. '
+        "Dataset node group, 5 units of 3 inputs, 15 in all. run leads to subject. "
+        'subject leads to group."'
+    ) in content
+
+
 @pytest.fixture
 def results(analysed: Analysis, tmp_path: Path) -> Path:
     """Results that a test may change."""
@@ -70,9 +80,10 @@ def test_the_report_is_made_anew_from_the_derivatives_alone(results: Path):
 def test_nothing_is_asked_for_from_elsewhere_and_every_link_leads_somewhere(analysed: Analysis):
     page = Page(analysed.output_dir / "report.html")
     # Each contrast: without a threshold, 9 tests, through the brain, the subjects; the coverage;
-    # each run: mean and mask.
-    assert len(page.sources) == 5 * (1 + 9 + 1 + 1) + 1 + 6
-    assert all(source.startswith("data:image/webp;base64,") for source in page.sources)
+    # each run: mean and mask. And the graph of the model.
+    assert len(page.sources) == 5 * (1 + 9 + 1 + 1) + 1 + 6 + 1
+    kinds = Counter(source.partition(";")[0] for source in page.sources)
+    assert kinds == {"data:image/webp": len(page.sources) - 1, "data:image/svg+xml": 1}
     assert page.images_without_text == 0
     inside = {link.removeprefix("#") for link in page.links if link.startswith("#")}
     assert inside <= set(page.ids)

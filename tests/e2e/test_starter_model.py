@@ -75,7 +75,9 @@ def test_numbers_as_conditions_and_confounds_that_some_runs_lack(data: Path):
     for number, path in enumerate(sorted(data.rglob("*_timeseries.tsv"))):
         table = pd.read_csv(path, sep="\t")
         table["csf"] = 1.0
-        kept = [c for c in table if c.startswith(("trans", "rot"))] + ["csf"] * (number > 0)
+        kept = [c for c in map(str, table) if c.startswith(("trans", "rot"))] + ["csf"] * (
+            number > 0
+        )
         table[kept].to_csv(path, sep="\t", index=False)
     model, content, said = starter(data)
     assert 'the 3 levels of trial_type: "01", "1", "2"' in said

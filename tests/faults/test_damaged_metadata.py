@@ -11,14 +11,13 @@ import pandas as pd
 import pytest
 from model_parts import stage_at
 
-from twolevel.bids.confounds import open_confounds, read_confounds
+from twolevel.bids.confounds import read_confounds
 from twolevel.bids.events import read_events
 from twolevel.cli.main import main
 from twolevel.errors import AnalysisError, InputError
 from twolevel.files.nifti import check_length, read_header, write_image
 from twolevel.files.tables import read_tsv
 from twolevel.model.read import presets, read_model
-from twolevel.model.settings import RunSettings
 from twolevel.tasks.fitted_run import fit_image
 
 FUNC = "derivatives/fmriprep/sub-01/func"
@@ -114,15 +113,13 @@ def test_a_strategy_without_its_columns_is_refused(root, missing):
     table = pd.read_csv(path, sep="\t").drop(columns=missing)
     table.to_csv(detach(path), sep="\t", index=False, na_rep="n/a")
     with pytest.raises(InputError, match=r'the columns that the strategy "simple" takes'):
-        read_confounds(
-            open_confounds({"confounds": path}, RunSettings(confound_strategy="simple"))
-        )
+        read_confounds(path, strategy="simple")
 
 
 def test_a_confound_that_is_not_there_is_refused(root):
     (path,) = root.glob(f"{FUNC}/*run-1*_desc-confounds_timeseries.tsv")
     with pytest.raises(InputError, match="no column nope"):
-        read_confounds(open_confounds({"confounds": path}, RunSettings()), ["nope", "csf"])
+        read_confounds(path, names=["nope", "csf"])
 
 
 @pytest.mark.parametrize(("place", "value"), [(70, 7), (43, 255), (42, 0), (123, 7), (110, 255)])

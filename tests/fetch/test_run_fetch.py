@@ -188,3 +188,12 @@ def test_a_bad_model_is_refused_before_any_image_is_downloaded(fetch, from_paths
     assert 'no regressor "trial_type.pump_demean"' in text
     assert not any(images(tmp_path / "target").values())
     assert not (tmp_path / "out").exists()
+
+
+def test_images_of_runs_beyond_a_limit_of_motion_are_not_fetched(fetch, from_paths, run, tmp_path):
+    fetch(*from_paths, "--dry-run")
+    text = run(tmp_path / "target", "participant", "--fetch", "--max-mean-fd", "0.1345")
+    assert text.count("note: left out, because the head moved too much: sub-02") == 1
+    here = {name for name, is_here in images(tmp_path / "target").items() if is_here}
+    runs = {f"{name[:6]} {re.findall('run-[0-9]', name)[0]}" for name in here}
+    assert runs == {"sub-01 run-1", "sub-01 run-2", "sub-03 run-1"}

@@ -13,9 +13,13 @@ from nilearn.glm.contrasts import compute_contrast
 from nilearn.glm.first_level import FirstLevelModel, run_glm
 
 from twolevel.files.run_data import read_run
+from twolevel.stats.contrasts import contrast_vector
+from twolevel.stats.estimates import FEstimate
 from twolevel.stats.run.design import frame_times_of, make_design_matrix
-from twolevel.stats.run.fit import fit_run
+from twolevel.stats.run.fit import fit_blocks, fit_run
+from twolevel.stats.run.nilearn import fit_blocks_as_nilearn
 from twolevel.stats.run.percent import percent_signal_change
+from twolevel.stats.run.unit import VoxelBlock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -226,3 +230,48 @@ def test_the_order_in_memory_does_not_change_the_percent_signal_change():
     exact = data.astype(np.longdouble)
     exact = 100 * (exact / exact.mean(axis=0) - 1)
     np.testing.assert_allclose(by_rows, exact.astype(np.float64), rtol=0, atol=1e-10)
+
+
+F_CONTRASTS: dict[str, list[str | dict[str, float]]] = {
+    "any": ["face", "house"],
+    "differences": ["face - house", {"house": 1.0, "chair": -1.0}],
+    "one row": ["face - house"],
+}
+
+
+@pytest.mark.parametrize("fit_with", [fit_blocks, fit_blocks_as_nilearn])
+@pytest.mark.parametrize("noise_model", ["ar1", "ols", "ar2"])
+def test_f_contrasts_equal_nilearns(runs, designs, noise_model, fit_with):
+    run, design = runs[0], designs[0]
+    data = percent_signal_change(run.data)
+    block = VoxelBlock(data, np.ones(data.shape[1], bool))
+    contrasts: dict[str, Any] = {"faces": "face - house", **F_CONTRASTS, "mean": "constant"}
+    fit = fit_with([block], design, contrasts, noise_model=noise_model)
+    labels, results = run_glm(data, design.to_numpy(), noise_model=noise_model, random_state=0)
+    columns = [str(column) for column in design]
+    for name, rows in F_CONTRASTS.items():
+        matrix = np.array([contrast_vector(row, columns) for row in rows])
+        theirs = compute_contrast(labels, results, matrix, stat_type="F")
+        ours = fit.f_estimates[name]
+        assert isinstance(ours, FEstimate)
+        assert (ours.dof_numerator, ours.dof) == (len(rows), fit.dof)
+        np.testing.assert_allclose(ours.stat, theirs.stat(), rtol=1e-6)
+        np.testing.assert_allclose(ours.z, theirs.z_score(), rtol=1e-6, atol=1e-6)
+    t = fit.estimates["faces"]
+    np.testing.assert_allclose(fit.f_estimates["one row"].stat, t.stat**2, rtol=1e-9)
+
+
+def test_an_f_contrast_has_as_many_degrees_of_freedom_as_rows_of_their_own(deficient):
+    data, design = deficient
+    rows = ["face", "d", "face - d", "2*d"]
+    design = design.assign(d=np.random.default_rng(9).normal(size=30))
+    fit = fit_run(data, design, {"f": rows, "both": ["face", "d"]}, noise_model="ols")
+    assert fit.f_estimates["f"].maps().keys() == {"F", "z"}
+    np.testing.assert_allclose(fit.f_estimates["f"].stat, fit.f_estimates["both"].stat, rtol=1e-12)
+    np.testing.assert_allclose(fit.f_estimates["f"].z, fit.f_estimates["both"].z, rtol=1e-12)
+
+
+def test_an_f_contrast_of_which_the_design_does_not_determine_a_row_is_named(deficient):
+    data, design = deficient
+    fit = fit_run(data, design, {"f": ["face", "house"], "t": "face"}, noise_model="ols")
+    assert (fit.not_estimable, list(fit.estimates)) == (("f",), ["t"])

@@ -84,6 +84,8 @@ def confounds_by_strategy(
                     "confounds in the model's X",
                 )
             ) from error
+    if settings.demean:
+        regressors -= (regressors if sample_mask is None else regressors.iloc[sample_mask]).mean()
     return regressors, sample_mask
 
 
@@ -103,4 +105,5 @@ def _options(settings: RunSettings, strategy: str) -> dict[str, object]:
     if strategy == "scrubbing":
         options["fd_threshold"] = settings.fd_threshold
         options["std_dvars_threshold"] = settings.dvars_threshold
+    options["demean"] = False  # sklearn, which nilearn calls, warns of large values
     return {name: value for name, value in options.items() if value is not None}

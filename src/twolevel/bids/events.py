@@ -125,6 +125,8 @@ def events_of_run(
     factors: Sequence[str],
     variables: Sequence[str],
     *,
+    possible: Sequence[str] = (),
+    texts: Sequence[str] = (),
     edits: Sequence[EventEdit] = (),
     timing: tuple[float, float] | None = None,
     n_volumes: int | None = None,
@@ -137,6 +139,10 @@ def events_of_run(
         ``*_events.tsv``.
     factors, variables : sequence of str
         See `read_events`.
+    possible : sequence of str
+        Columns that are factors too, where they are there.
+    texts : sequence of str
+        Columns that are kept as text, wildcards allowed.
     edits : sequence of EventEdit
         Made before anything is checked.
     timing : (float, float), optional
@@ -149,13 +155,13 @@ def events_of_run(
     InputError
         See `read_events` and `apply_edits`; or no event lies in the scan.
     """
-    events, incomplete, edited = _read(path, factors, variables, edits)
+    events, incomplete, needs, edited = _read(path, factors, variables, possible, texts, edits)
     if n_volumes is None or timing is None:
         run = RunEvents(events, events.iloc[:0], np.nan)
     else:
         run = events_within_scan(events, n_volumes, *timing)
         _refuse_all_outside(path, run, timing[0])
-    return replace(run, incomplete=incomplete, needs=("onset", *factors), edited=edited)
+    return replace(run, incomplete=incomplete, needs=("onset", *needs), edited=edited)
 
 
 def events_within_scan(
@@ -212,31 +218,39 @@ def _read(
     path: Path | str,
     factors: Sequence[str],
     variables: Sequence[str],
-    edits: Sequence[EventEdit],
-) -> tuple[pd.DataFrame, pd.DataFrame, EditedEvents | None]:
-    """Read the rows that are events, and those that are none for want of an onset or a level."""
+    possible: Sequence[str] = (),
+    texts: Sequence[str] = (),
+    edits: Sequence[EventEdit] = (),
+) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...], EditedEvents | None]:
+    """Read the rows that are events, those that are none for want of an onset or a level.
+
+    Returns also in which columns an event needs a value, in one of them at least.
+    """
     needed = tuple(dict.fromkeys(("onset", "duration", *factors)))
+    as_text = [name for name in (*factors, *possible, *texts) if name not in TIMING]
     patterns = [name for name in variables if name not in needed]
 
     def is_used(column: str) -> bool:
-        return column in needed or any(matches(column, pattern) for pattern in patterns)
+        return column in needed or any(matches(column, p) for p in (*patterns, *as_text))
 
     edited = read_edited(path, edits, is_used) if edits else None
     table = (
-        edited.typed(factors)
+        edited.typed(as_text)
         if edited
-        else read_tsv(path, dtype=dict.fromkeys(factors, str), used=is_used)
+        else read_tsv(path, dtype=dict.fromkeys(as_text, str), used=is_used)
     )
     there = [str(column) for column in table]
     if missing := [column for column in needed if column not in table]:
         raise InputError([_no_column(path, column, needed, there) for column in missing])
+    factors = tuple(dict.fromkeys((*factors, *(c for c in possible if c in table))))
+    kept = {c for c in there if c in factors or any(matches(c, text) for text in texts)}
     incomplete = table["onset"].isna()
     if factors:
         incomplete |= table[list(factors)].isna().all(axis=1)
     events = table[~incomplete].copy()
     problems = [_not_numbers(path, events, column) for column in ("onset", "duration")]
     problems += [_empty(path, events, factor) for factor in factors]
-    for column in [c for c in there if c not in needed and c not in TIMING and is_used(c)]:
+    for column in [c for c in there if c not in kept and c not in TIMING and is_used(c)]:
         numbers = _numbers(events[column])
         named = column in patterns
         # What only a wildcard names need not be numbers, but then it may not be some numbers.
@@ -257,7 +271,7 @@ def _read(
         )
     if found := [problem for problem in problems if problem is not None]:
         raise InputError(found)
-    return events, table[incomplete], edited
+    return events, table[incomplete], factors, edited
 
 
 def _numbers(column: pd.Series) -> pd.Series:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from twolevel.bids.confound_names import new_name
 from twolevel.bids.index import files_of_runs
 from twolevel.bids.layout import find_runs
 from twolevel.bids.wanted import Selection
@@ -52,7 +53,7 @@ def survey(
     for number, run in enumerate(runs, start=1):
         events.append(_read_text(run.events))
         if run.confounds is not None and not is_absent(run.confounds):
-            confounds.append(read_tsv(run.confounds))
+            confounds.append(read_tsv(run.confounds).rename(columns=new_name))
         if progress is not None:
             progress(number, len(runs))
     common = [c for c in events[0] if all(c in table for table in events)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twolevel.bids.confounds import takes_outliers
+from twolevel.bids.confound_columns import is_asked, takes_outliers
 from twolevel.checks.absent import missing_files
 from twolevel.errors import Problem, Problems
 from twolevel.fetch.not_fetched import not_fetched
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from twolevel.bids.confounds import OpenConfounds
+    from twolevel.bids.confound_columns import OpenConfounds
     from twolevel.bids.runs import RunFiles
     from twolevel.model.settings import RunSettings
 
@@ -51,12 +51,10 @@ def present_confounds(files: RunFiles, settings: RunSettings) -> dict[str, Path]
     return tables
 
 
-def notes_on_confounds(
-    run: str, opened: OpenConfounds, x: Sequence[str], chosen: Sequence[str]
-) -> list[Note]:
+def notes_on_confounds(run: str, opened: OpenConfounds, chosen: Sequence[str]) -> list[Note]:
     """Say which confounds have another name in the tables, and what takes the place of others.
 
-    `x` is what the model asks for, and `chosen` the names of columns that were found by it.
+    The chosen ones are those of X.
     """
     notes = [
         Note(f"the confound {name} is called {opened.own_names[name]} in this version", run)
@@ -70,7 +68,11 @@ def notes_on_confounds(
         before, now = opened.n_replaced
         what = f"motion_outlier columns of {stated} take the place of those of the preprocessing"
         notes.append(Note(what, run, f"{now} for {before}"))
-    if stated and settings.confound_strategy != "scrubbing" and not takes_outliers(settings, x):
+    if (
+        stated
+        and settings.confound_strategy != "scrubbing"
+        and not takes_outliers(settings, opened.asked)
+    ):
         what = (
             f"{stated}: neither motion_outlier* in X nor the strategy scrubbing: volumes over it "
             "count for --max-censored only"
@@ -80,8 +82,9 @@ def notes_on_confounds(
         what = "ICA-AROMA has smoothed the images already, by 6 mm: SmoothingFWHM adds to that"
         notes.append(Note(what, run))
     notes.extend(
-        Note("X names no column of a table of Confounds", run, table.path.name)
+        Note("the model names no column of a table of Confounds", run, table.path.name)
         for table in opened.tables
-        if table.path != opened.preprocessing and not set(table.columns) & set(chosen)
+        if table.path != opened.preprocessing
+        and not any(is_asked(str(column), opened.asked) for column in table.columns)
     )
     return notes

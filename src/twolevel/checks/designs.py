@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twolevel.bids.confounds import open_confounds, read_confounds
+from twolevel.bids.confounds import take_confounds
+from twolevel.bids.run_tables import confounds_for, variables_of_run
 from twolevel.checks.confounds import notes_on_confounds, present_confounds
 from twolevel.errors import InputError, Problem
 from twolevel.model.nodes import INTERCEPT, is_wild
-from twolevel.model.variables import RunVariables, resolve_variables
 from twolevel.notes import Note
 from twolevel.stats.run.design import (
     HighPass,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from twolevel.bids.confounds import RunConfounds
     from twolevel.bids.runs import RunFiles
     from twolevel.model.nodes import Node
+    from twolevel.model.variables import RunVariables
 
 
 def check_design(
@@ -59,26 +60,35 @@ def check_design(
         regressors as volumes.
     """
     settings = node.run_settings
-    without = resolve_variables(node, events, ())
-    named = any(x != INTERCEPT and (is_wild(x) or x in without.missing) for x in node.x)
-    factor_levels = tuple(f"{factor}." for factor in node.factors)
-    only_events = all(x == INTERCEPT or x.startswith(factor_levels) for x in node.x)
-    without_names = settings.confound_strategy is None and not settings.confounds
-    if without_names and (only_events or not named):
+    by_name = settings.confound_strategy is None and not settings.confounds
+    without = _without_confounds(node, events) if by_name else None
+    if without is not None:
         return without, _notes_on_design(files, node, without, high_pass=False)
-    opened = open_confounds(present_confounds(files, settings), settings, node.x)
+    opened = confounds_for(node, present_confounds(files, settings))
     columns = opened.names
-    variables = resolve_variables(node, events, columns)
-    confounds = read_confounds(opened, variables.confounds)
+    variables = variables_of_run(node, events, opened)
+    confounds = take_confounds(opened, variables.confounds)
     more = _check_size(files, node, columns, variables, confounds, n_volumes, timing)
     notes = _notes_on_design(files, node, variables, high_pass=confounds.high_pass) + more
-    notes += notes_on_confounds(files.name, opened, node.x, variables.confounds)
+    notes += notes_on_confounds(files.name, opened, variables.confounds)
     unsteady = [c for c in columns if is_unsteady(c)]
     all_kept = len(confounds.kept) == len(confounds.regressors)
     if all_kept and not set(unsteady) & set(confounds.regressors):
         what = "volumes in a non-steady state are neither left out nor have a regressor"
         notes += [Note(what, files.name, ", ".join(unsteady))] if unsteady else []
     return variables, notes
+
+
+def _without_confounds(node: Node, events: pd.DataFrame) -> RunVariables | None:
+    """Find the variables in the events alone; None where the model asks for confounds too."""
+    try:
+        found = variables_of_run(node, events, None)
+    except InputError:
+        return None  # an instruction may be about a confound; with these, it says what it lacks
+    levels = tuple(f"{factor}." for factor in found.factors)
+    others = [x for x in node.x if x != INTERCEPT and not x.startswith(levels)]
+    asks = any(is_wild(x) or x in found.missing for x in others)
+    return None if asks else found
 
 
 def _check_size(
@@ -105,7 +115,8 @@ def _check_size(
     high_pass, more = _check_high_pass(files, node, there, confounds, times)
     n_drift = n_cosines(high_pass.drift_hz, times) if high_pass.drift_hz else 0
     n_confounds = confounds.regressors.shape[1] - len(high_pass.replaced)
-    n_columns = len(variables.conditions) + n_confounds + n_drift + 1
+    n_conditions = sum(len(variables.columns_of(name)) for name in variables.conditions)
+    n_columns = n_conditions + variables.dense.shape[1] + n_confounds + n_drift + 1
     if len(confounds.kept) <= n_columns:
         raise InputError(
             Problem(

@@ -10,7 +10,7 @@ import pandas as pd
 from twolevel.errors import InputError, Problem, did_you_mean
 from twolevel.files.tables import in_lines
 from twolevel.model.nodes import INTERCEPT, is_wild, matches
-from twolevel.model.variables import rows_taken, same_but_for_spelling
+from twolevel.model.variables import convolved_names, named_variables, same_but_for_spelling
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
@@ -50,10 +50,12 @@ def check_taken(
         An event that a regressor takes has no duration, or one longer than the whole scan; or a
         level is spelt a little differently from one that the model names.
     """
-    taken = rows_taken(run.events, variables, node.factors)
-    rows = run.events.index[run.events.index.isin([i for index in taken.values() for i in index])]
-    durations = run.events.loc[rows, "duration"]
-    problems = list(_misspelt(path, run.events, node))
+    durations = pd.concat(
+        [pd.Series(dtype=float), *(r["duration"] for r in variables.rows.values())]
+    )
+    durations = durations[~durations.index.duplicated()].sort_index()
+    rows = durations.index
+    problems = list(_misspelt(path, run.events, node, variables.factors))
     if durations.isna().any():
         problems.append(
             Problem(
@@ -80,11 +82,12 @@ def check_taken(
         raise InputError(problems)
 
 
-def _misspelt(path: Path | str, events: pd.DataFrame, node: Node) -> Iterable[Problem]:
+def _misspelt(
+    path: Path | str, events: pd.DataFrame, node: Node, factors: Sequence[str]
+) -> Iterable[Problem]:
     """Find levels that differ from one that the model names by blanks, case or form of number."""
-    in_contrasts = [name for contrast in node.contrasts for name in contrast.variables]
-    named = dict.fromkeys(name for name in (*node.x, *in_contrasts) if not is_wild(name))
-    for factor in node.factors:
+    named = [name for name in named_variables(node) if not is_wild(name)]
+    for factor in factors:
         prefix = f"{factor}."
         wanted = [name.removeprefix(prefix) for name in named if name.startswith(prefix)]
         meant = {same_but_for_spelling(level): level for level in wanted}
@@ -103,9 +106,9 @@ def _misspelt(path: Path | str, events: pd.DataFrame, node: Node) -> Iterable[Pr
             )
 
 
-def not_taken(events: pd.DataFrame, variables: RunVariables, factors: Sequence[str]) -> pd.Index:
+def not_taken(events: pd.DataFrame, variables: RunVariables) -> pd.Index:
     """Return the labels of the rows of events that are in no regressor."""
-    taken = {i for rows in rows_taken(events, variables, factors).values() for i in rows}
+    taken = {i for rows in variables.rows.values() for i in rows.index}
     return events.index[~events.index.isin(taken)]
 
 
@@ -184,21 +187,11 @@ def _listed(names: Sequence[str]) -> str:
 def _check_convolved(
     runs: Sequence[CheckedTables], node: Node, available: Sequence[str]
 ) -> tuple[list[Problem], list[Note]]:
-    """Find what is to be convolved and is not there, or cannot be convolved."""
-    confounds = {v for run in runs for v in run.variables.confounds}
+    """Find levels that are to be convolved and are in no run."""
     as_it_is = {v for run in runs for v, hrf in run.variables.conditions.items() if hrf is None}
     problems, notes = [], []
-    for pattern in dict.fromkeys(p for hrf in node.hrfs for p in hrf.variables):
-        if any(matches(v, pattern) for v in available) or pattern in {INTERCEPT, *node.x}:
-            if not is_wild(pattern) and pattern in confounds:
-                problems.append(
-                    Problem(
-                        f'model: Convolve (or HRF) names "{pattern}"',
-                        "a confound, with one value per volume",
-                        "variables of the events",
-                        "take it out of the list",
-                    )
-                )
+    for pattern in convolved_names(node):
+        if any(matches(v, pattern) for v in available) or pattern in node.x:
             continue
         found = "no such variable in any run that passed its checks"
         if is_wild(pattern) and not as_it_is:

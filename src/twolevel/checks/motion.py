@@ -8,12 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twolevel.bids.confounds import (
-    DISPLACEMENT,
-    censored_volumes,
-    framewise_displacement,
-    open_confounds,
-)
+from twolevel.bids.confound_columns import DISPLACEMENT, open_confounds
+from twolevel.bids.confounds import censored_volumes, framewise_displacement
 from twolevel.bids.entities import OTHER_ENTITIES
 from twolevel.checks.absent import present_files
 from twolevel.derivatives.exclusions import Exclusion

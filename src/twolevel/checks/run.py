@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twolevel.bids.events import RunEvents, events_of_run
 from twolevel.bids.run_inputs import (
     ASSUMED,
     START_TIMES,
@@ -12,6 +11,7 @@ from twolevel.bids.run_inputs import (
     read_timing,
     start_time_source,
 )
+from twolevel.bids.run_tables import events_for
 from twolevel.checks.absent import present_files
 from twolevel.checks.checked import CheckedRun, CheckedTables
 from twolevel.checks.designs import check_design
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from twolevel.bids.events import RunEvents
     from twolevel.bids.runs import RunFiles
     from twolevel.files.nifti import ImageHeader
     from twolevel.model.nodes import Node
@@ -69,7 +70,8 @@ def check_tables(files: RunFiles, node: Node, *, n_volumes: int | None = None) -
     timing = problems.attempt(lambda: read_timing(files)) if files.bold else None
     run = None
     if "events" in there:
-        run = problems.attempt(lambda: _read_run(there["events"], node, timing, n_volumes))
+        within = n_volumes if timing else None
+        run = problems.attempt(lambda: events_for(node, there["events"], timing, within))
     if problems.found or timing is None or run is None:
         raise InputError(problems.found)
     events = run.events
@@ -77,9 +79,11 @@ def check_tables(files: RunFiles, node: Node, *, n_volumes: int | None = None) -
     check_taken(
         there["events"], run, variables, node, n_volumes * timing[0] if n_volumes else None
     )
-    unused = not_taken(events, variables, node.factors)
+    unused = not_taken(events, variables)
     taken = events.drop(index=unused)
-    takes_confounds = bool(node.run_settings.confound_strategy or variables.confounds)
+    takes_confounds = bool(
+        node.run_settings.confound_strategy or variables.confounds or len(variables.dense)
+    )
     return CheckedTables(
         files,
         timing,
@@ -87,33 +91,20 @@ def check_tables(files: RunFiles, node: Node, *, n_volumes: int | None = None) -
         takes_confounds,
         [
             *_notes_on_start(files, timing[1]),
-            *_notes_on_events(files, run, variables, node),
+            *_notes_on_events(files, run, variables),
             *notes,
         ],
         len(events),
         len(unused),
-        _counts(events.loc[unused], node),
-        _counts(run.outside, node),
+        _counts(events.loc[unused], variables),
+        _counts(run.outside, variables),
         bool((taken["duration"] == 0).any()),
         run.edited.counts if run.edited else (),
     )
 
 
-def _counts(events: pd.DataFrame, node: Node) -> dict[tuple[str, ...], int]:
-    return {level: len(rows) for level, rows in levels_of(events, node.factors).items()}
-
-
-def _read_run(
-    path: Path, node: Node, timing: tuple[float, float] | None, n_volumes: int | None
-) -> RunEvents:
-    return events_of_run(
-        path,
-        node.factors,
-        node.x,
-        edits=node.run_settings.events,
-        timing=timing,
-        n_volumes=n_volumes if timing else None,
-    )
+def _counts(events: pd.DataFrame, variables: RunVariables) -> dict[tuple[str, ...], int]:
+    return {level: len(rows) for level, rows in levels_of(events, variables.factors).items()}
 
 
 def _notes_on_start(files: RunFiles, start_time: float) -> list[Note]:
@@ -123,13 +114,11 @@ def _notes_on_start(files: RunFiles, start_time: float) -> list[Note]:
     return [Note(what, files.name, f"{start_time:g} s")]
 
 
-def _notes_on_events(
-    files: RunFiles, run: RunEvents, variables: RunVariables, node: Node
-) -> list[Note]:
+def _notes_on_events(files: RunFiles, run: RunEvents, variables: RunVariables) -> list[Note]:
     notes = []
     if run.events.empty and files.events is not None:
         notes.append(Note("no event at all", files.name, files.events.name))
-    twice = int(run.events.duplicated(["onset", *node.factors]).sum())
+    twice = int(run.events.duplicated(["onset", *variables.factors]).sum())
     if twice:
         notes.append(Note("rows of events repeat an onset; they add up", files.name, str(twice)))
     for name in [v for v in variables.conditions if v in run.events]:

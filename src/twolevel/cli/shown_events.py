@@ -15,13 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from twolevel.bids.edited_events import read_edited
-from twolevel.bids.events import events_of_run
+from twolevel.bids.run_tables import events_for, variables_of_run
 from twolevel.bids.selection import select_runs
 from twolevel.errors import InputError, Problem, did_you_mean
 from twolevel.files.tables import MISSING, line_of, read_tsv
 from twolevel.model.graph import run_node
 from twolevel.model.nodes import matches
-from twolevel.model.variables import resolve_variables, rows_taken
+from twolevel.model.variables import columns_of_instructions, possible_factors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,13 +105,12 @@ def _show_run(name: str, path: Path, node: Node, console: ReportConsole, most: i
 
 def _show_variables(path: Path, node: Node, console: ReportConsole) -> None:
     """Show which rows of the edited table the variables from the events take."""
-    run = events_of_run(path, node.factors, node.x, edits=node.run_settings.events)
-    variables = resolve_variables(node, run.events, ())
+    run = events_for(node, path)
+    variables = variables_of_run(node, run.events, None)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("variable", "HRF", "events", "onsets (s)", "mean duration (s)"):
         table.add_column(heading, justify="right" if heading == "events" else "left")
-    for name, labels in rows_taken(run.events, variables, node.factors).items():
-        rows = run.events.loc[labels]
+    for name, rows in variables.rows.items():
         first = " ".join(f"{onset:g}" for onset in islice(rows["onset"], ONSETS))
         table.add_row(
             Text(name),
@@ -129,7 +128,7 @@ def _show_variables(path: Path, node: Node, console: ReportConsole) -> None:
 def _columns(node: Node, raw: pd.DataFrame, edited: EditedEvents) -> list[str]:
     """Name the columns that the model is about, in the order of the table."""
     edits = node.run_settings.events
-    named = {"onset", "duration", *node.factors}
+    named = {"onset", "duration", *possible_factors(node), *columns_of_instructions(node)}
     named |= {name for edit in edits for name in (*edit.columns, *edit.assigned)}
     every = dict.fromkeys(map(str, (*raw, *edited.table)))
     return [c for c in every if c in named or any(matches(c, pattern) for pattern in node.x)]

@@ -10,6 +10,7 @@ import numpy as np
 from twolevel.bids.entities import entities_of
 from twolevel.files.nifti import write_image
 from twolevel.files.sidecars import sidecar_of, write_json
+from twolevel.stats.estimates import FEstimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,8 @@ MEANINGS = {
     "effect": "Estimated effect of the contrast",
     "variance": "Sampling variance of the effect",
     "t": "Student's t: effect divided by the square root of its variance",
+    "F": "F: what the rows of the contrast explain together, for each of them, divided by the "
+    "residual variance",
     "z": "Standard normal value with the one-sided p of t, signed",
     "p": "p-value of t, not corrected for the number of voxels",
     "logp": "-log10 of the corrected p-value; Controls says what for",
@@ -40,6 +43,10 @@ MEANINGS = {
     "squares",
     "ar": "Autoregressive coefficient of the residuals of ordinary least squares, before it is "
     "cut off or grouped; the number in the name is the lag in volumes",
+}
+OF_F = {
+    "z": "Standard normal value with the p of F: negative where that is above 0.5",
+    "p": "p-value of F, not corrected for the number of voxels",
 }
 
 
@@ -170,7 +177,9 @@ def write_estimate(
     units: str = UNITS,
     sides: int | None = None,
 ) -> None:
-    """Write the maps of a contrast: effect, variance, t and z, and p where `sides` says of what.
+    """Write the maps of a contrast: effect, variance, t and z; F and z of an F contrast.
+
+    And p, where `sides` says of what.
 
     Parameters
     ----------
@@ -188,15 +197,29 @@ def write_estimate(
         Of p.
     """
     unit_of = {"effect": units, "variance": f"({units})^2"}
-    signed = {"Sidedness": "signed: positive where the contrast is"}
-    sidedness = {"t": signed, "z": signed}
     maps = estimate.maps()
     if sides is not None:
         maps["p"] = estimate.p(sides=sides)
-        sidedness["p"] = {"Sidedness": in_words(sides)}
+    of_kind = _of_f(estimate) if isinstance(estimate, FEstimate) else _of_t(sides)
     for stat, values in maps.items():
-        own = {"Units": unit_of.get(stat, "1"), **sidedness.get(stat, {})}
+        own = {"Units": unit_of.get(stat, "1"), **of_kind.get(stat, {})}
         write_statmap(folder, entities.with_(stat=stat), values, mask, {**own, **record})
+
+
+def _of_t(sides: int | None) -> dict[str, dict[str, Any]]:
+    """Say what is special about the maps of a t contrast."""
+    signed = {"Sidedness": "signed: positive where the contrast is"}
+    return {"t": signed, "z": signed, "p": {"Sidedness": in_words(sides or 2)}}
+
+
+def _of_f(estimate: FEstimate) -> dict[str, dict[str, Any]]:
+    """Say what is special about the maps of an F contrast."""
+    own = {
+        "Sidedness": "of F: large where any row of the contrast is not 0",
+        "DegreesOfFreedomNumerator": estimate.dof_numerator,
+    }
+    described = {stat: {"Description": text} for stat, text in OF_F.items()}
+    return {stat: {**described.get(stat, {}), **own} for stat in ("F", "z", "p")}
 
 
 def in_words(sides: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from twolevel.bids.confounds import DISPLACEMENT
+from twolevel.bids.confound_columns import DISPLACEMENT
 from twolevel.bids.entities import parse_name
 from twolevel.files.sidecars import read_json, write_json
 from twolevel.files.tables import read_tsv, write_tsv

@@ -99,12 +99,25 @@ class Contrast:
         return {name: weights[0] for name, weights in self.weights}
 
     @property
+    def column_rows(self) -> tuple[dict[str, float], ...]:
+        """The rows by column of a run's design, in which the intercept is called ``constant``."""
+        return tuple(
+            {("constant" if name == INTERCEPT else name): weight for name, weight in row.items()}
+            for row in self.rows
+        )
+
+    @property
     def column_weights(self) -> dict[str, float]:
-        """Weight by column of a run's design, in which the intercept is called ``constant``."""
+        """Weight by column of a run's design, of a t contrast."""
         return {
             ("constant" if name == INTERCEPT else name): weight
             for name, weight in self.weight_of.items()
         }
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a run's design that it is a sum of."""
+        return tuple("constant" if name == INTERCEPT else name for name in self.variables)
 
 
 @dataclass(frozen=True)
@@ -155,23 +168,6 @@ class Transformation:
 
 
 @dataclass(frozen=True)
-class Instruction:
-    """One step of a transformer.
-
-    Attributes
-    ----------
-    inputs : tuple of str
-        Variables it works on.
-    parameters : tuple of (str, value)
-        Everything else, hashable.
-    """
-
-    name: str
-    inputs: tuple[str, ...]
-    parameters: tuple[tuple[str, Any], ...] = ()
-
-
-@dataclass(frozen=True)
 class Node:
     """One level of the analysis.
 
@@ -180,7 +176,7 @@ class Node:
     level : {"run", "session", "subject", "dataset"}
     x : tuple of str
         Variables of the design, wildcards allowed; ``"1"`` is the intercept.
-    instructions : tuple of Instruction
+    instructions : tuple of Transformation
         Transformations of variables, in order.
     dummy_contrasts : bool
         Every contrast from below goes on under its own name; at the run level, every variable of X
@@ -197,7 +193,7 @@ class Node:
     group_by: tuple[str, ...]
     x: tuple[str, ...]
     settings: Settings
-    instructions: tuple[Instruction, ...] = ()
+    instructions: tuple[Transformation, ...] = ()
     hrf: Hrf | None = None
     contrasts: tuple[Contrast, ...] = ()
     dummy_contrasts: bool = False
@@ -232,21 +228,6 @@ class Node:
                 f"node {self.name} is of the {self.level} level, not of the dataset level"
             )
         return self.settings
-
-    @property
-    def factors(self) -> tuple[str, ...]:
-        """Columns of the events of which each level is a variable of its own."""
-        return tuple(n for step in self.instructions if step.name == "Factor" for n in step.inputs)
-
-    @property
-    def hrfs(self) -> tuple[Hrf, ...]:
-        """All that is to be convolved, from the transformations and from the model."""
-        steps = tuple(
-            Hrf(step.inputs, str(dict(step.parameters)["Model"]))
-            for step in self.instructions
-            if step.name == "Convolve"
-        )
-        return steps + ((self.hrf,) if self.hrf else ())
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,30 +10,28 @@ from typing import TYPE_CHECKING, Any
 import bsmschema.models as bsm
 from pydantic import BaseModel, ValidationError
 
-from twolevel.errors import ModelError, Problem, Problems
+from twolevel.errors import ModelError, Problem
 from twolevel.files.plain_text import MOST_VALUES, parse_json, parse_yaml
-from twolevel.model.confound_options import unfit_confounds
-from twolevel.model.declared import checker, declared
-from twolevel.model.labels import contrast_label
-from twolevel.model.nodes import (
-    ENTITY_KEYS,
-    INTERCEPT,
-    Contrast,
-    Edge,
-    Hrf,
-    Instruction,
-    Node,
-    StatsModel,
-    is_wild,
+from twolevel.model.connections import (
+    above_problems,
+    graph_problems,
+    label_problems,
+    lost_by_filters,
 )
-from twolevel.model.schema_messages import schema_problems, unknown_key
-from twolevel.model.settings import SETTINGS
-from twolevel.model.supported import number_of, unsupported, weights_of
+from twolevel.model.lenient import strict_form
+from twolevel.model.nodes import ENTITY_KEYS, Edge, StatsModel
+from twolevel.model.read_node import read_node
+from twolevel.model.schema_messages import place_of, schema_problems, unknown_key
+from twolevel.model.supported import ALWAYS, input_problems
+from twolevel.notes import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from twolevel.model.nodes import Node
+
 LARGEST_BYTES = 2**24  # 16 MiB: no model is longer
+BYTE_ORDER_MARK = "\ufeff"
 
 
 def presets() -> dict[str, Path]:
@@ -87,11 +85,12 @@ def read_model(path: Path | str) -> StatsModel:
     Parameters
     ----------
     path : Path or str
-        JSON or YAML, version 1.0.0 of the standard.
+        JSON or YAML, version 1.0.0 of the standard or nearly so.
 
     Returns
     -------
     StatsModel
+        Its notes say what was read otherwise than it is written.
 
     Raises
     ------
@@ -99,37 +98,33 @@ def read_model(path: Path | str) -> StatsModel:
         The file is no valid model, or asks for something that is not offered; every place at once.
     """
     path = Path(path)
-    content = _load(path)
+    written, notes = _load(path)
+    content, more = strict_form(written, path.name.split(".")[0].removesuffix("_smdl"))
+    notes += more
+    problems: list[Problem] = []
     try:
-        parsed = bsm.BIDSStatsModel.model_validate(content)
+        bsm.BIDSStatsModel.model_validate(content)
     except ValidationError as error:
-        raise ModelError(list(schema_problems(f"{path}: ", content, error))) from error
-    problems = list(_unknown_keys(path, content, parsed))
-    problems.extend(unsupported(path, parsed))
-    if problems:
-        raise ModelError(problems)
-    collected = Problems()
-    attempts = [collected.attempt(partial(_node, path, node)) for node in parsed.Nodes]
-    if collected.found:
-        raise ModelError(collected.found)
-    nodes = tuple(node for node in attempts if node is not None)
-    names = {key: name for name, key in ENTITY_KEYS.items()}
-    model = StatsModel(
-        name=parsed.Name,
-        description=parsed.Description or "",
-        nodes=nodes,
-        edges=tuple(Edge(e.Source, e.Destination) for e in parsed.Edges or ()),
-        inputs=tuple(
-            (names.get(entity, entity), tuple(str(value) for value in values))
-            for entity, values in (parsed.Input or {}).items()
-        ),
-    )
-    if clashes := list(_label_clashes(path, model)):
-        raise ModelError(clashes)
-    return model
+        problems.extend(schema_problems("", content, error))
+    nodes = _nodes(content, problems, notes)
+    if isinstance(content.get("Input"), dict) and not problems:
+        problems.extend(input_problems(content["Input"]))
+    problems.sort(key=lambda problem: problem.where.startswith("node "))
+    model = None
+    if len(nodes) == len(content.get("Nodes") or ()) and not any(
+        problem.where.startswith(("Nodes", "Edges", "Name", "Input", "BIDSModel"))
+        for problem in problems
+    ):
+        model = _model(content, nodes)
+        problems.extend(_connected(model, notes))
+    if problems or model is None:
+        raise ModelError(
+            [Problem(f"{path}: {p.where}", p.found, p.expected, p.remedy) for p in problems]
+        )
+    return replace(model, notes=tuple(notes))
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path) -> tuple[dict[str, Any], list[Note]]:
     if not path.is_file():
         found = "a folder, or no file that can be read" if path.exists() else "no such file"
         raise ModelError(Problem(str(path), found, "a BIDS Stats Model", "check the path"))
@@ -137,8 +132,12 @@ def _load(path: Path) -> dict[str, Any]:
         found = f"{path.stat().st_size} bytes"
         raise ModelError(Problem(str(path), found, "a BIDS Stats Model", "check the path"))
     parse = parse_yaml if path.suffix in {".yaml", ".yml"} else _parse_json
+    notes = []
     try:
-        content = parse(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8")
+        if text.startswith(BYTE_ORDER_MARK):
+            notes.append(Note("the file begins with a byte-order mark, which is skipped"))
+        content = parse(text.removeprefix(BYTE_ORDER_MARK))
     except ValueError as error:
         raise ModelError(
             Problem(
@@ -149,105 +148,86 @@ def _load(path: Path) -> dict[str, Any]:
         raise ModelError(
             Problem(str(path), f"a {type(content).__name__}", "an object with Nodes", "correct it")
         )
-    return content
+    return content, notes
 
 
 def _parse_json(text: str) -> Any:
     return parse_json(text, most_values=MOST_VALUES)
 
 
+def _nodes(content: dict[str, Any], problems: list[Problem], notes: list[Note]) -> list[Node]:
+    """Read the nodes that the schema allows; what is wrong with them goes to the problems."""
+    problems.extend(_unknown_keys(content, bsm.BIDSStatsModel, content, ()))
+    nodes = []
+    there = content.get("Nodes")
+    for number, written in enumerate(there if isinstance(there, list) else ()):
+        try:
+            parsed = bsm.Node.model_validate(written)
+        except ValidationError:
+            continue  # the schema has said what is wrong
+        loc = ("Nodes", number)
+        unknown = list(_unknown_keys(content, parsed, written, loc))
+        node, found, more = read_node(place_of(loc, content), parsed)
+        problems.extend([*unknown, *found])
+        notes.extend(more)
+        nodes.append(node)
+    return [node for node in nodes if node is not None]
+
+
 def _unknown_keys(
-    path: Path, content: object, parsed: object, place: str = ""
+    whole: object, parsed: object, content: object, loc: tuple[int | str, ...]
 ) -> Iterator[Problem]:
-    """Name the keys of the file that the schema dropped without a word."""
-    if isinstance(parsed, BaseModel) and isinstance(content, dict):
-        known = type(parsed).model_fields
+    """Name the keys of the file that the schema dropped without a word.
+
+    Of a class instead of what was parsed, only its own keys are known.
+    """
+    if isinstance(content, dict):
+        of_class = isinstance(parsed, type)
+        kind = parsed if of_class else type(parsed)
+        if not issubclass(kind, BaseModel):
+            return
         for key, value in content.items():
-            here = f"{place}.{key}".lstrip(".")
-            if key not in known:
-                yield unknown_key(f"{path}: {here}", key, list(known))
-            else:
-                yield from _unknown_keys(path, value, getattr(parsed, key), here)
+            if key not in kind.model_fields:
+                here = place_of((*loc, key), whole)
+                yield unknown_key(here, key, list(kind.model_fields))
+            elif not of_class:
+                yield from _unknown_keys(whole, getattr(parsed, key), value, (*loc, key))
     elif isinstance(parsed, list) and isinstance(content, list):
         for index, (value, item) in enumerate(zip(content, parsed, strict=True)):
-            yield from _unknown_keys(path, value, item, f"{place}[{index}]")
+            yield from _unknown_keys(whole, item, value, (*loc, index))
 
 
-def _node(path: Path, node: bsm.Node) -> Node:
-    software = (node.Model.Software or {}).get("twolevel", {})
-    place = f'{path}: node "{node.Name}": Software.twolevel: '
-    of_level = SETTINGS[node.Level.lower()]
-    try:
-        settings = checker(of_level).validate_python(software)
-    except ValidationError as error:
-        known = [one.key for one in declared(of_level)]
-        raise ModelError(list(schema_problems(place, software, error, known))) from error
-    if unfit := list(unfit_confounds(settings, place)):
-        raise ModelError(unfit)
-    steps = node.Transformations.Instructions if node.Transformations else ()
-    hrf = node.Model.HRF
-    return Node(
-        name=node.Name,
-        level=node.Level.lower(),
-        group_by=tuple(node.GroupBy),
-        x=tuple(str(x) for x in node.Model.X),
-        settings=settings,
-        instructions=tuple(_instruction(step) for step in steps),
-        hrf=Hrf(tuple(hrf.Variables), hrf.Model.lower()) if hrf else None,
-        contrasts=tuple(_contrasts(node)),
-        dummy_contrasts=node.DummyContrasts is not None,
-        estimator=node.Model.Type,
-        high_pass_hz=node.Model.Options.HighPassFilterCutoffHz if node.Model.Options else None,
-    )
-
-
-def _instruction(step: dict[str, Any]) -> Instruction:
-    inputs = step.get("Input", [])
-    parameters = {}
-    if step["Name"] == "Convolve":
-        parts = [step.get("Model", "spm")]
-        parts += ["derivative"] if step.get("Derivative") or step.get("Dispersion") else []
-        parts += ["dispersion"] if step.get("Dispersion") else []
-        parameters["Model"] = " + ".join(parts)
-    return Instruction(
-        step["Name"],
-        (inputs,) if isinstance(inputs, str) else tuple(inputs),
-        tuple(parameters.items()),
-    )
-
-
-def _contrasts(node: bsm.Node) -> Iterator[Contrast]:
-    for contrast in node.Contrasts or ():
-        pairs = zip(contrast.ConditionList, weights_of(contrast), strict=True)
-        yield Contrast(
-            contrast.Name,
-            contrast_label(contrast.Name),
-            tuple((str(name), (number_of(weight),)) for name, weight in pairs),
-            contrast.Test,
-        )
-    if node.DummyContrasts and node.Level == "Run":
-        names = [str(x) for x in node.Model.X]
-        plain = [x for x in names if x != INTERCEPT and not is_wild(x)]
-        for name in node.DummyContrasts.Contrasts or plain:
-            yield Contrast(str(name), contrast_label(str(name)), ((str(name), (1.0,)),), "t")
-
-
-def _label_clashes(path: Path, model: StatsModel) -> Iterator[Problem]:
-    for node in model.nodes:
-        seen: dict[str, str] = {}
-        if node.level == "run" and not node.contrasts:
-            yield Problem(
-                f'{path}: node "{node.name}"',
-                "no contrast",
-                "at least one contrast",
-                "add Contrasts or DummyContrasts",
+def _model(content: dict[str, Any], nodes: list[Node]) -> StatsModel:
+    names = {key: name for name, key in ENTITY_KEYS.items()}
+    selected = content.get("Input") or {}
+    return StatsModel(
+        name=content["Name"],
+        description=content.get("Description") or "",
+        nodes=tuple(nodes),
+        edges=tuple(
+            Edge(
+                edge["Source"],
+                edge["Destination"],
+                tuple(
+                    (key, tuple(map(str, values)))
+                    for key, values in (edge.get("Filter") or {}).items()
+                ),
             )
-        for contrast in node.contrasts:
-            if not contrast.label or contrast.label in seen:
-                yield Problem(
-                    f'{path}: contrast "{contrast.name}"',
-                    f'the label "{contrast.label}", as of "{seen.get(contrast.label, "")}"',
-                    "a label of letters and digits that no other contrast has",
-                    "rename the contrast",
-                )
-            seen[contrast.label] = contrast.name
+            for edge in content.get("Edges") or ()
+        ),
+        inputs=tuple(
+            (names.get(entity, entity), tuple(str(value) for value in values))
+            for entity, values in selected.items()
+            if entity not in ALWAYS
+        ),
+    )
+
+
+def _connected(model: StatsModel, notes: list[Note]) -> list[Problem]:
+    """Name what is wrong with the model as a whole."""
+    problems = list(graph_problems(model))
+    problems.extend(label_problems(model))
+    if not problems:
+        problems.extend(above_problems(model))
+        notes.extend(lost_by_filters(model))
+    return problems

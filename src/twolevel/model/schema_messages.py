@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LONGEST = 60
 LIMITS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
+NAMED = {"Nodes": "node", "Contrasts": "contrast"}
 KINDS = {
     "string": "text",
     "list": "a list: [...]",
@@ -26,6 +27,7 @@ KINDS = {
     "float": "a number",
     "bool": "true or false",
     "finite": "a finite number",
+    "too": "at least one value",
 }
 
 
@@ -38,7 +40,7 @@ def schema_problems(
     """
     by_place: dict[str, list[Mapping[str, Any]]] = {}
     for detail in error.errors():
-        by_place.setdefault(_place(detail["loc"], content), []).append(detail)
+        by_place.setdefault(place_of(detail["loc"], content), []).append(detail)
     for place, details in by_place.items():
         first = details[0]
         key = str(first["loc"][-1]) if first["loc"] else ""
@@ -74,14 +76,25 @@ def shown(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
-def _place(loc: Sequence[int | str], content: object) -> str:
-    """Write where a value is, without the names that the schema gives to alternatives."""
-    place = ""
+def place_of(loc: Sequence[int | str], content: object) -> str:
+    """Write where a value is: nodes and contrasts by their names, everything else by keys.
+
+    Names that the schema gives to alternatives are left out.
+    """
+    place, key = "", ""
     for part in loc:
         if isinstance(content, list) and isinstance(part, int) and part < len(content):
-            place, content = f"{place}[{part}]", content[part]
+            content = content[part]
+            name = content.get("Name") if isinstance(content, dict) else None
+            if key in NAMED and isinstance(name, str):
+                before = place.removesuffix(key).rstrip(": .")
+                place = f'{before}: {NAMED[key]} "{name}"'.removeprefix(": ")
+            else:
+                place = f"{place}[{part}]"
+            key = ""
         elif isinstance(content, dict) and (part in content or part == loc[-1]):
-            place, content = f"{place}.{part}".lstrip("."), content.get(part)
+            key, content = str(part), content.get(part)
+            place = f"{place}: {key}" if place.endswith('"') else f"{place}.{key}".lstrip(".")
     return place
 
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from twolevel.model.declared import checker
 from twolevel.model.labels import contrast_label
 from twolevel.model.nodes import INTERCEPT, Contrast, is_wild
+from twolevel.model.transformations.instruction import Instruction
+from twolevel.model.transformations.reading import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twolevel.model.nodes import Edge, Hrf, Instruction, Node, StatsModel
+    from twolevel.model.nodes import Edge, Hrf, Node, StatsModel
 
 WIDTH = 96  # of a line that holds a list or an object as a whole
 
@@ -71,7 +73,9 @@ def _node(node: Node) -> dict[str, Any]:
     if node.instructions:
         content["Transformations"] = {
             "Transformer": "pybids-transforms-v1",
-            "Instructions": [_instruction(step) for step in node.instructions],
+            "Instructions": [
+                written(step) for step in node.instructions if isinstance(step, Instruction)
+            ],
         }
     content["Model"] = _model(node)
     named = _named(node)
@@ -106,10 +110,6 @@ def _model(node: Node) -> dict[str, Any]:
 
 def _variables(names: tuple[str, ...]) -> list[str | int]:
     return [int(name) if name == INTERCEPT else name for name in names]
-
-
-def _instruction(step: Instruction) -> dict[str, Any]:
-    return {"Name": step.name, "Input": list(step.inputs), **dict(step.parameters)}
 
 
 def _hrf(hrf: Hrf) -> dict[str, Any]:

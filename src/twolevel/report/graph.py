@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import unescape
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -111,6 +112,11 @@ def draw_graph(model: StatsModel, counts: Mapping[str, NodeCounts] | None = None
         boxes=boxes.values(),
         edges=[_drawn(edge, way) for edge, way in ways],
     )  # fmt: skip
+
+
+def description_of(picture: str) -> str:
+    """Return what a picture says of itself, in words."""
+    return unescape(picture.partition('<desc id="graph-desc">')[2].partition("</desc>")[0])
 
 
 def _rows(model: StatsModel, nodes: Sequence[Node]) -> dict[str, int]:

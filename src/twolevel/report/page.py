@@ -15,6 +15,7 @@ from twolevel.files.atomic import write_bytes
 from twolevel.numerics.threads import map_ahead
 from twolevel.report.contrast_view import make_contrast_view
 from twolevel.report.derivatives import check_is_output, read_derivatives
+from twolevel.report.graph import description_of
 from twolevel.report.methods import methods, references
 from twolevel.report.pictures import figure_uri, svg_uri
 from twolevel.report.rendering import make_environment, viewer_data
@@ -141,6 +142,7 @@ def _write_report(output_dir: Path, atlas: Atlas | None) -> Path:
     environment = make_environment()
     sections = _write_sections(environment, derivatives)
     tests = _test_names(derivatives)
+    graph = derivatives.history.graph
     page = environment.get_template("page.html").render(
         d=derivatives,
         levels=levels,
@@ -154,7 +156,8 @@ def _write_report(output_dir: Path, atlas: Atlas | None) -> Path:
         absent_contrasts=absent_contrasts(derivatives),
         subject_notes=subject_notes(views, [level.coverage for level in levels]),
         verdict=verdict,
-        graph=svg_uri(derivatives.history.graph) if derivatives.history.graph else "",
+        graph=svg_uri(graph) if graph else "",
+        graph_in_words=description_of(graph),
         methods=methods(derivatives, [view.atlas.title for view in views if view.atlas]),
         references=references(derivatives),
         tests=tests,

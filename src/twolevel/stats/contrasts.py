@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +12,12 @@ import pandas as pd
 from twolevel.errors import InputError, Problem, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    Row = str | Mapping[str, float]
+    Weights = Row | Sequence[Row]
 
 
 def contrast_vector(
@@ -80,6 +84,35 @@ def _is_number(word: str) -> bool:
     return True
 
 
+def contrast_rows(contrast: Weights, columns: Sequence[str]) -> NDArray[np.float64]:
+    """Turn a contrast into weights over the columns of a design, of which an F contrast has rows.
+
+    Parameters
+    ----------
+    contrast : str, mapping of str to float, or sequence of these
+        As `contrast_vector` takes it; a sequence is an F contrast.
+    columns : sequence of str
+        Names of the design's columns.
+
+    Returns
+    -------
+    ndarray of shape (n_columns,) or (n_rows, n_columns), float64
+        Rows of an F contrast that follow from those before them are left out.
+
+    Raises
+    ------
+    InputError
+        As `contrast_vector`.
+    """
+    if isinstance(contrast, (str, Mapping)):
+        return contrast_vector(contrast, columns)
+    independent: list[NDArray[np.float64]] = []
+    for vector in (contrast_vector(row, columns) for row in contrast):
+        if np.linalg.matrix_rank(np.array([*independent, vector])) > len(independent):
+            independent.append(vector)
+    return np.array(independent, np.float64).reshape(len(independent), len(columns))
+
+
 def is_estimable(vector: NDArray[np.float64], design: NDArray[np.float64]) -> bool:
     """Tell whether a design determines a contrast.
 
@@ -100,7 +133,7 @@ def is_estimable(vector: NDArray[np.float64], design: NDArray[np.float64]) -> bo
 
 
 def estimable_contrasts(
-    design_matrix: pd.DataFrame, contrasts: Mapping[str, str | Mapping[str, float]]
+    design_matrix: pd.DataFrame, contrasts: Mapping[str, Weights]
 ) -> tuple[dict[str, NDArray[np.float64]], tuple[str, ...]]:
     """Sort contrasts by whether a run's design determines them.
 
@@ -108,12 +141,12 @@ def estimable_contrasts(
     ----------
     design_matrix : pandas.DataFrame of shape (n_rows, n_columns)
     contrasts : mapping of str to contrast
-        Expressions or weights by name (see `contrast_vector`).
+        Expressions or weights by name (see `contrast_rows`).
 
     Returns
     -------
-    vectors : dict of str to ndarray of shape (n_columns,)
-        Of those that can be estimated.
+    vectors : dict of str to ndarray of shape (n_columns,) or (n_rows, n_columns)
+        Of those that can be estimated; of an F contrast, every row must be.
     not_estimable : tuple of str
         Names of the others.
 
@@ -134,8 +167,12 @@ def estimable_contrasts(
         )
     X = design_matrix.to_numpy(np.float64)
     columns = [str(column) for column in design_matrix]
-    vectors = {name: contrast_vector(c, columns) for name, c in contrasts.items()}
-    estimable = {name: vector for name, vector in vectors.items() if is_estimable(vector, X)}
+    vectors = {name: contrast_rows(c, columns) for name, c in contrasts.items()}
+    estimable = {
+        name: vector
+        for name, vector in vectors.items()
+        if len(vector) and all(is_estimable(row, X) for row in np.atleast_2d(vector))
+    }
     return estimable, tuple(name for name in vectors if name not in estimable)
 
 

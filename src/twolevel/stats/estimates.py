@@ -125,7 +125,7 @@ class FEstimate(Estimate):
     ----------
     f : ndarray of shape (n_points,), float64
     dof_numerator : int
-        Number of rows of the contrast.
+        Number of rows of the contrast that do not follow from the others.
     dof : float or ndarray of shape (n_points,)
         Degrees of freedom of the denominator.
     """
@@ -173,6 +173,23 @@ def joined(parts: Sequence[E]) -> E:
         own = [getattr(part, field.name) for part in parts]
         values[field.name] = np.concatenate(own) if np.ndim(own[0]) else own[0]
     return type(first)(**values)
+
+
+def f_estimate(
+    effects: NDArray[np.float64], variance: NDArray[np.float64], dof: float
+) -> FEstimate:
+    """Make F of independent effects of one variance.
+
+    Parameters
+    ----------
+    effects : ndarray of shape (n_effects, n_points)
+    variance : ndarray of shape (n_points,)
+        Of each of the effects.
+    dof : float
+        Degrees of freedom of the variance.
+    """
+    mean = (effects**2).mean(axis=0)
+    return FEstimate(mean / np.maximum(variance, SMALLEST_VARIANCE), len(effects), dof)
 
 
 def z_from_t(t: NDArray[np.floating], dof: float | NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,22 +10,23 @@ import pandas as pd
 from fileformats.generic import Directory, File
 from pydra.compose import python
 
-from twolevel.bids.confounds import RunConfounds, open_confounds, read_confounds
-from twolevel.bids.events import RunEvents, events_of_run
+from twolevel.bids.confounds import take_confounds
+from twolevel.bids.events import RunEvents
 from twolevel.bids.run_inputs import START_TIMES, RunSpec
+from twolevel.bids.run_tables import confounds_for, events_for, variables_of_run
 from twolevel.checks.model import levels_of, not_taken
 from twolevel.derivatives.exclusions import Exclusion
 from twolevel.derivatives.maps import model_record
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import line_of, write_tsv
 from twolevel.model.stages import Stage
-from twolevel.model.variables import RunVariables, condition_events, resolve_variables
+from twolevel.model.variables import RunVariables, condition_events
 from twolevel.stats.run.design import HighPass, frame_times_of, make_design_matrix, one_high_pass
 from twolevel.tasks.edited_events import event_edits_record, save_edited_events
 from twolevel.tasks.handoff import save_exclusions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable
 
     from twolevel.model.event_edits import EventEdit
 
@@ -37,26 +38,23 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
     are saved beside it.
     """
     node = stage.node
-    run_events = events_of_run(
-        files["events"],
-        node.factors,
-        node.x,
-        edits=node.run_settings.events,
-        timing=(spec.repetition_time, spec.start_time),
-        n_volumes=spec.n_volumes,
-    )
+    timing = spec.repetition_time, spec.start_time
+    run_events = events_for(node, files["events"], timing, spec.n_volumes)
     tables = {kind: path for kind, path in files.items() if kind.startswith("confounds")}
-    opened = open_confounds(tables, node.run_settings, node.x) if tables else None
-    variables = resolve_variables(node, run_events.events, opened.names if opened else ())
-    confounds = read_confounds(opened, variables.confounds) if opened else None
+    opened = confounds_for(node, tables) if tables else None
+    variables = variables_of_run(node, run_events.events, opened)
+    confounds = take_confounds(opened, variables.confounds) if opened else None
     frame_times = frame_times_of(spec.n_volumes, spec.repetition_time, spec.start_time)
-    regressors = confounds.regressors if confounds else pd.DataFrame()
+    regressors = pd.concat(
+        [confounds.regressors if confounds else pd.DataFrame(), variables.dense], axis=1
+    )
     high_pass = one_high_pass(regressors, frame_times, node.high_pass_hz)
     design = make_design_matrix(
-        condition_events(run_events.events, variables, node.factors),
+        condition_events(variables),
         frame_times,
         hrf_model=variables.conditions,
-        confounds=regressors if confounds else None,
+        fir_delays=variables.fir_delays,
+        confounds=regressors if len(regressors.columns) else None,
         high_pass_hz=node.high_pass_hz,
     )
     kept = list(range(spec.n_volumes)) if confounds is None else [int(v) for v in confounds.kept]
@@ -68,14 +66,14 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
         {
             "Description": "Design matrix: one row per volume that enters the fit, one column per "
             "regressor",
-            "Columns": _describe(design, variables, confounds, high_pass),
+            "Columns": _describe(design, variables, regressors, high_pass),
             "Contrasts": {c.label: c.column_weights for c in stage.node.contrasts},
             "RepetitionTime": spec.repetition_time,
             "StartTime": spec.start_time,
             "StartTimeFrom": START_TIMES[spec.start_time_from],
             "NumberOfVolumes": spec.n_volumes,
             "VolumesLeftOut": dropped,
-            **_impulses(run_events, variables, node.factors),
+            **_impulses(run_events, variables),
             **event_edits_record(run_events.edited, node.run_settings.events),
             "HighPass": _high_pass(high_pass),
             "HighPassCutoffHz": high_pass.drift_hz,
@@ -95,12 +93,10 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
     return folder
 
 
-def _impulses(
-    run_events: RunEvents, variables: RunVariables, factors: Sequence[str]
-) -> dict[str, str]:
+def _impulses(run_events: RunEvents, variables: RunVariables) -> dict[str, str]:
     """Say what events of no duration stand for, where a regressor takes some."""
     events = run_events.events
-    taken = events.drop(index=not_taken(events, variables, factors))
+    taken = events.drop(index=not_taken(events, variables))
     if not (taken["duration"] == 0).any():
         return {}
     sentence = (
@@ -120,33 +116,27 @@ def _high_pass(high_pass: HighPass) -> str | None:
 def _describe(
     design: pd.DataFrame,
     variables: RunVariables,
-    confounds: RunConfounds | None,
+    regressors: pd.DataFrame,
     high_pass: HighPass,
 ) -> dict[str, dict[str, Any]]:
     """Say of each column of a design whether it is a condition, a confound, a drift, or constant.
 
     A condition comes with the model of its response; None for one that is not convolved.
     """
-    from_confounds = set(confounds.regressors) if confounds else set()
+    from_confounds = set(regressors)
+    conditions = {c: name for name in variables.conditions for c in variables.columns_of(name)}
     described: dict[str, dict[str, Any]] = {}
     for column in map(str, design):
         if column in from_confounds:
             described[column] = {"Kind": "confound"}
         elif column == "constant":
             described[column] = {"Kind": "constant"}
-        elif (condition := _condition_of(column, variables.conditions)) is not None:
-            described[column] = {"Kind": "condition", "HRF": variables.conditions[condition]}
+        elif column in conditions:
+            model = variables.conditions[conditions[column]]
+            described[column] = {"Kind": "condition", "HRF": model}
         else:
             described[column] = {"Kind": "drift", "CutoffHz": high_pass.drift_hz}
     return described
-
-
-def _condition_of(column: str, conditions: Collection[str]) -> str | None:
-    """Return the condition of a column: the one of its name, less `_derivative` and the like."""
-    if column in conditions:
-        return column
-    there = [name for name in conditions if column.startswith(f"{name}_")]
-    return max(there, key=len, default=None)
 
 
 def _exclusions(
@@ -174,8 +164,8 @@ def _exclusions(
     if not run_events.outside.empty:
         reason = f"onset outside the scan, which ends at {run_events.scan_end:g} s"
         exclusions.append(_of_events(spec, reason, run_events.outside.index))
-    unused = not_taken(run_events.events, variables, stage.node.factors)
-    in_none = levels_of(run_events.events.loc[unused], stage.node.factors)
+    unused = not_taken(run_events.events, variables)
+    in_none = levels_of(run_events.events.loc[unused], variables.factors)
     for levels, rows in in_none.items():
         named = ", ".join(levels) or "no value in the columns that the model names"
         exclusions.append(_of_events(spec, f"in no regressor: {named}", rows))

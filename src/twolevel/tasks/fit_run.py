@@ -19,7 +19,7 @@ from twolevel.tasks.run_quality import percent_record, save_quality
 def fit_run_files(
     spec: RunSpec, stage: Stage, files: dict[str, Path], design: Path, folder: Path
 ) -> Path:
-    """Fit the model of a run and save effect, variance, t and z of every contrast."""
+    """Fit the model of a run and save the maps of every contrast."""
     loaded = load_design(design)
     run = fit_image(stage, files, loaded)
     entities = spec.entities
@@ -28,7 +28,7 @@ def fit_run_files(
     record |= percent_record(run.fit, loaded[1])
     smoothing = stage.node.run_settings.smoothing_fwhm_mm
     contrasts = {contrast.label: contrast for contrast in stage.node.contrasts}
-    for label, estimate in run.fit.estimates.items():
+    for label, estimate in {**run.fit.estimates, **run.fit.f_estimates}.items():
         write_estimate(
             folder,
             entities.with_(contrast=label),

@@ -77,12 +77,15 @@ def fit_image(
         engine=settings.engine,
         resources=resources,
     )
-    contrasts = {c.label: c.column_weights for c in stage.node.contrasts}
     fit_blocks_with = fit_blocks if settings.engine == "twolevel" else fit_blocks_as_nilearn
     fit = fit_blocks_with(
         blocks,
         matrix,
-        {k: c for k, c in contrasts.items() if set(c) <= set(matrix)},
+        {
+            c.label: c.column_rows if c.test == "F" else c.column_weights
+            for c in stage.node.contrasts
+            if set(c.columns) <= set(matrix)
+        },
         noise_model=settings.noise_model,
         percent=True,
         n_threads=resources.n_threads,

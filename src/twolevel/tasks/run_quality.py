@@ -141,7 +141,7 @@ def _inflation(matrix: pd.DataFrame, stage: Stage) -> Rows:
     contrasts = {
         c.label: contrast_vector(c.column_weights, columns)
         for c in stage.node.contrasts
-        if set(c.column_weights) <= set(columns)
+        if c.test == "t" and set(c.columns) <= set(columns)
     }
     regressors = dict(zip(columns, np.eye(len(columns)), strict=True))
     rows: Rows = []

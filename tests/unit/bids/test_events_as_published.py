@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from twolevel.bids.events import events_of_run
-from twolevel.model.nodes import Instruction, Node
+from twolevel.model.nodes import Node
 from twolevel.model.settings import RunSettings
+from twolevel.model.transformations.levels import Factor
 from twolevel.model.variables import condition_events, resolve_variables
 
 if TYPE_CHECKING:
@@ -125,11 +126,11 @@ def test_events_are_read_as_their_authors_mean_them(form: Form, tmp_path: Path):
     path = tmp_path / "sub-01_task-t_events.tsv"
     path.write_bytes(text.encode(form.encoding))
     x = (*form.x, "1")
-    steps = (Instruction("Factor", form.factors),) if form.factors else ()
+    steps = (Factor(input=form.factors),) if form.factors else ()
     node = Node("run", "run", ("run", "subject"), x, RunSettings(), steps)
     run = events_of_run(path, form.factors, x, timing=(2.0, 0.0), n_volumes=300)
     variables = resolve_variables(node, run.events, ())
-    table = condition_events(run.events, variables, form.factors)
+    table = condition_events(variables)
     assert variables.missing == ()
     assert table["onset"].tolist() == form.onsets
     expected = form.modulation or [1.0] * len(form.onsets)

@@ -43,6 +43,12 @@ def test_a_repeated_command_is_told_once_the_latest_last(tmp_path):
     assert read_history(tmp_path).commands == ["b", "a"]
 
 
+def test_the_picture_of_the_model_is_that_of_the_latest_call_that_drew_one(tmp_path):
+    for number, graph in enumerate(("<svg>1</svg>", "<svg>2</svg>", "")):
+        write_run_record(tmp_path / "logs" / f"{number}-1.log", RunRecord("twolevel", graph=graph))
+    assert read_history(tmp_path).graph == "<svg>2</svg>"
+
+
 def test_a_clock_that_was_set_back_does_not_change_the_order(tmp_path):
     write(tmp_path, "20271125T000000", "with the clock a year ahead")
     write(tmp_path, "20261125T000000", "with the clock set right")

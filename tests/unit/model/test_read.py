@@ -8,6 +8,8 @@ import yaml
 
 from twolevel.errors import ModelError
 from twolevel.model.read import find_model, presets, read_model
+from twolevel.model.transformations.convolve import Convolve
+from twolevel.model.transformations.levels import Factor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,8 +87,10 @@ def test_the_smallest_model_is_read(read, content):
     assert [node.level for node in model.nodes] == ["run", "subject", "dataset"]
     run = model.nodes[0]
     assert run.x == ("trial_type.face", "trial_type.house", "1")
-    assert run.factors == ("trial_type",)
-    assert [(hrf.variables, hrf.model) for hrf in run.hrfs] == [(tuple(CONDITIONS), "glover")]
+    assert run.instructions == (
+        Factor(input=("trial_type",)),
+        Convolve(input=tuple(CONDITIONS), model="glover"),
+    )
     (contrast,) = run.contrasts
     assert (contrast.name, contrast.label) == ("face_vs_house", "faceVsHouse")
     assert contrast.weight_of == {"trial_type.face": 1.0, "trial_type.house": -1.0}
@@ -168,7 +172,8 @@ def test_convolve_names_the_hrf_as_nilearn_does(read, content, keys, model):
     content["Nodes"][0]["Transformations"]["Instructions"][1] = {
         "Name": "Convolve", "Input": CONDITIONS, **keys,
     }  # fmt: skip
-    assert [hrf.model for hrf in read(content).nodes[0].hrfs] == [model]
+    (_, convolve) = read(content).nodes[0].instructions
+    assert convolve.hrf_model == model
 
 
 def test_an_hrf_in_the_model_comes_after_the_instructions(read, content):
@@ -176,11 +181,8 @@ def test_an_hrf_in_the_model_comes_after_the_instructions(read, content):
         "Variables": CONDITIONS[:1],
         "Model": "SPM + derivative",
     }
-    hrfs = read(content).nodes[0].hrfs
-    assert [(hrf.variables, hrf.model) for hrf in hrfs][1] == (
-        tuple(CONDITIONS[:1]),
-        "spm + derivative",
-    )
+    hrf = read(content).nodes[0].hrf
+    assert (hrf.variables, hrf.model) == (tuple(CONDITIONS[:1]), "spm + derivative")
 
 
 def test_the_input_filter_and_high_pass_are_read(read, content):
@@ -252,14 +254,12 @@ def set_at(content: Any, path: str, value: Any) -> Any:
         ("Nodes.0.Contrasts.0.ConditionList", ["trial_type.face", "cat"],
          'node "run": contrast "face_vs_house"', "variables ['cat']"),
         ("Nodes.0.Contrasts", [], 'node "run"', "no contrast"),
-        ("Nodes.0.Transformations.Instructions.0", {"Name": "Scale", "Input": ["rt"]},
-         'node "run": Transformations', "instruction 'Scale'"),
+        ("Nodes.0.Transformations.Instructions.0", {"Name": "Resample", "Input": ["rt"]},
+         'node "run": Transformations: instruction 1', 'the instruction "Resample"'),
         ("Nodes.0.Transformations.Instructions.0", {"Input": ["rt"]},
-         'node "run": Transformations', "instruction None"),
-        ("Nodes.0.Transformations.Instructions.0.Constraints", [], 'node "run": Factor',
-         "keys ['Constraints']"),
-        ("Nodes.0.Transformations.Instructions.1.Model", "fir", 'node "run": Convolve',
-         "Model 'fir'"),
+         'node "run": Transformations: instruction 1', '{"Input": ["rt"]}'),
+        ("Nodes.0.Transformations.Instructions.0.Constraints", [],
+         'node "run": Transformations: instruction 1 (Factor): Constraints', "an unknown key"),
         ("Nodes.0.Model.HRF", {"Variables": ["a"], "Model": "afni"}, 'node "run": HRF',
          "'afni' with Parameters None"),
         ("Nodes.0.Model.HRF", {"Variables": ["a"], "Model": "spm", "Parameters": {"x": 1}},
@@ -379,7 +379,7 @@ def test_the_preset_is_the_tutorials_analysis():
     pumps, control = "trial_type.pumps_demean", "trial_type.control_pumps_demean"
     assert run.contrasts[0].weight_of == {pumps: 1.0, control: -1.0}
     assert run.contrasts[1].weight_of == {control: 1.0, pumps: -1.0}
-    assert {hrf.model for hrf in run.hrfs} == {"glover"}
+    assert [s.hrf_model for s in run.instructions if isinstance(s, Convolve)] == ["glover"]
     assert run.high_pass_hz == 1 / 128
     assert run.run_settings.smoothing_fwhm_mm == 5.0
     assert run.run_settings.confound_strategy == "simple"

@@ -5,10 +5,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from nilearn.glm.first_level import compute_regressor
 
-from twolevel.model.nodes import Hrf, Instruction, Node
+from twolevel.errors import InputError
+from twolevel.model.nodes import Contrast, Hrf, Node
 from twolevel.model.settings import RunSettings
-from twolevel.model.variables import condition_events, resolve_variables
+from twolevel.model.transformations.arithmetic import Power
+from twolevel.model.transformations.convolve import Convolve
+from twolevel.model.transformations.levels import Factor
+from twolevel.model.variables import condition_events, regressors_of, resolve_variables
 
 CONFOUNDS = ["rot_x", "rot_y", "trans_x", "csf", "a_comp_cor_00"]
 
@@ -31,8 +36,8 @@ def node_with(
     x: list[str], *, factors: tuple[str, ...] = ("trial_type",), hrf: Any = None
 ) -> Node:
     steps = (
-        Instruction("Factor", factors),
-        Instruction("Convolve", ("trial_type.*",), (("Model", "glover"),)),
+        *([Factor(input=factors)] if factors else []),
+        Convolve(input=("trial_type.*",), model="glover"),
     )
     return Node("run", "run", ("run", "subject"), tuple(x), RunSettings(), steps, hrf)
 
@@ -62,9 +67,14 @@ def test_a_level_that_this_run_has_not_is_missing(events):
     assert found.missing == ("trial_type.cat",)
 
 
-def test_a_factor_that_the_model_does_not_name_gives_no_levels(events):
-    found = resolve_variables(node_with(["trial_type.face"], factors=()), events, CONFOUNDS)
-    assert found.missing == ("trial_type.face",)
+def test_a_level_without_a_factor_is_taken_as_if_one_were_there(events):
+    found = resolve_variables(node_with(["response.left"], factors=()), events, CONFOUNDS)
+    assert found.missing == ()
+    assert found.rows["response.left"]["onset"].tolist() == [0.0, 20.0, 30.0]
+    assert [note.what for note in found.notes] == [
+        "trial_type is taken as a factor: no Factor instruction comes before its levels",
+        "response is taken as a factor: no Factor instruction comes before its levels",
+    ]
 
 
 def test_two_factors_give_their_levels_each(events):
@@ -73,9 +83,10 @@ def test_two_factors_give_their_levels_each(events):
     assert list(found.conditions) == ["response.left", "response.right", "trial_type.face"]
 
 
-def test_a_factor_without_its_column_is_no_error(events):
+def test_a_factor_without_its_column_is_refused(events):
     node = node_with(["colour.red"], factors=("colour",))
-    assert resolve_variables(node, events, CONFOUNDS).missing == ("colour.red",)
+    with pytest.raises(InputError, match='no variable "colour" in this run'):
+        resolve_variables(node, events, CONFOUNDS)
 
 
 @pytest.mark.parametrize(
@@ -110,18 +121,41 @@ def test_a_name_in_both_tables_is_the_events(events):
     assert (list(found.conditions), found.confounds) == (["rt"], ())
 
 
-def test_each_condition_has_the_first_hrf_that_names_it(events):
-    hrf = Hrf(("rt", "trial_type.face"), "spm + derivative")
-    node = node_with(["trial_type.face", "rt"], hrf=hrf)
+def test_the_hrf_of_the_model_convolves_what_the_instructions_did_not(events):
+    x = ["trial_type.face", "rt"]
+    node = node_with(x, hrf=Hrf(("rt",), "spm + derivative"))
     found = resolve_variables(node, events, CONFOUNDS)
     assert found.conditions == {"trial_type.face": "glover", "rt": "spm + derivative"}
     unconvolved = resolve_variables(node_with(["rt"]), events, CONFOUNDS)
     assert unconvolved.conditions == {"rt": None}
+    twice = node_with(x, hrf=Hrf(("rt", "trial_type.face"), "spm"))
+    with pytest.raises(InputError, match="face: convolved already"):
+        resolve_variables(twice, events, CONFOUNDS)
+
+
+def test_a_factor_is_not_swallowed_by_one_whose_name_begins_alike(events):
+    table = events.assign(**{"trial_type.extra": ["a", "b", "a", "b"]})
+    node = node_with(["trial_type.extra.a", "trial_type.face"], factors=())
+    found = resolve_variables(node, table, CONFOUNDS)
+    assert found.rows["trial_type.extra.a"]["onset"].tolist() == [0.0, 20.0]
+    assert found.rows["trial_type.face"]["onset"].tolist() == [10.0, 20.0]
+
+
+def test_confounds_that_instructions_change_are_columns_of_their_own(events):
+    steps = (Power(input=("rot_x",), output=("rot_x_power2",), value=2),)
+    x = ("rot_*", "csf", "1")
+    node = Node("run", "run", ("run",), x, RunSettings(), steps)
+    found = resolve_variables(node, events, CONFOUNDS, {"rot_x": [1.0, 2.0, -3.0]})
+    assert found.confounds == ("rot_y", "csf")
+    assert found.dense.to_dict("list") == {
+        "rot_x": [1.0, 2.0, -3.0],
+        "rot_x_power2": [1.0, 4.0, 9.0],
+    }
 
 
 def events_of(events: Any, x: list[str], factors: tuple[str, ...] = ("trial_type",)) -> Any:
     node = node_with(x, factors=factors)
-    return condition_events(events, resolve_variables(node, events, []), node.factors)
+    return condition_events(resolve_variables(node, events, []))
 
 
 def test_levels_of_a_factor_have_amplitude_one(events):
@@ -172,4 +206,42 @@ def test_modulators_of_the_balloon_task_skip_rows_without_a_value(shared):
     assert 0 < len(there) < len(events)
     assert by_name["trial_type.pumps_demean"] == [1.0] * int(
         (events["trial_type"] == "pumps_demean").sum()
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "delays", "names"),
+    [
+        (None, (), ["go"]),
+        ("glover", (), ["go"]),
+        ("spm + derivative", (), ["go", "go_derivative"]),
+        ("glover + derivative + dispersion", (), ["go", "go_derivative", "go_dispersion"]),
+        ("fir", (0, 2), ["go_delay_0", "go_delay_2"]),
+    ],
+)
+def test_the_regressors_of_a_condition_have_nilearns_names(model, delays, names):
+    assert regressors_of("go", model, delays) == names
+    events = np.array([[2.0], [1.0], [1.0]])
+    times = np.arange(20) * 2.0
+    assert compute_regressor(events, model, times, con_id="go", fir_delays=delays)[1] == names
+
+
+def test_a_contrast_may_name_a_derivative_or_a_delay_and_not_the_condition_of_delays(events):
+    steps = (
+        Factor(input=("trial_type",)),
+        Convolve(input=("trial_type.face",), model="fir", fir_delays=(0, 1)),
+        Convolve(input=("trial_type.house",), model="glover", derivative=True),
+    )
+    named = [
+        Contrast(name, name, ((name, (1.0,)),))
+        for name in (
+            "trial_type.face_delay_1", "trial_type.house_derivative", "trial_type.face",
+            "trial_type.face_delay_2",
+        )
+    ]  # fmt: skip
+    x = ("trial_type.face", "trial_type.house", "1")
+    node = Node("run", "run", ("run",), x, RunSettings(), steps, None, tuple(named))
+    assert resolve_variables(node, events, []).missing == (
+        "trial_type.face",
+        "trial_type.face_delay_2",
     )

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
@@ -10,9 +10,11 @@ from model_parts import stage_at
 from twolevel.bids.entities import Entities
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.model.declared import checker
-from twolevel.model.nodes import Contrast, Instruction, Node, StatsModel
+from twolevel.model.nodes import Contrast, Node, StatsModel
 from twolevel.model.settings import RunSettings
-from twolevel.tasks.design_run import _condition_of, design_run
+from twolevel.model.transformations.convolve import Convolve
+from twolevel.model.transformations.levels import Factor
+from twolevel.tasks.design_run import design_run
 from twolevel.tasks.handoff import load_exclusions
 
 if TYPE_CHECKING:
@@ -26,13 +28,13 @@ HEADER = "onset\tduration\ttrial_type\trt\n"
 def design(tmp_path: Path):
     """Build a design of 100 s; return columns, sidecar and what was left out."""
 
-    def design(rows: list[str], x: list[str], contrasts: list[str], edits: Sequence[object] = ()):
+    def design(rows: list[str], x: list[str], contrasts: list[str], edits: Sequence[Any] = ()):
         events = tmp_path / "events.tsv"
         events.write_text(HEADER + "".join(row.replace(" ", "\t") + "\n" for row in rows))
         named = tuple(Contrast(c, c.split(".")[-1], ((c, (1.0,)),)) for c in contrasts)
         steps = (
-            Instruction("Factor", ("trial_type",)),
-            Instruction("Convolve", tuple(x), (("Model", "glover"),)),
+            Factor(input=("trial_type",)),
+            Convolve(input=tuple(x), model="glover"),
         )
         settings = checker(RunSettings).validate_python({"Events": list(edits)})
         node = Node("run", "run", ("run",), (*x, "1"), settings, steps, None, named)
@@ -55,21 +57,6 @@ def test_the_sidecar_says_what_each_column_is(design):
         "constant": {"Kind": "constant"},
     }
     assert sidecar["HighPass"] is None
-
-
-@pytest.mark.parametrize(
-    ("column", "condition"),
-    [
-        ("go", "go"),
-        ("go_derivative", "go"),
-        ("go_left", "go_left"),
-        ("go_left_delay_1", "go_left"),
-        ("good", "good"),
-        ("gone", None),
-    ],
-)
-def test_a_column_belongs_to_the_longest_condition_that_it_names(column, condition):
-    assert _condition_of(column, ("go", "go_left", "good")) == condition
 
 
 def test_every_event_that_is_left_out_is_recorded_with_its_line(design):
@@ -130,7 +117,7 @@ def test_a_modulator_keeps_its_column_where_cells_are_missing(design):
 
 def test_edited_events_are_kept_with_the_design(design, tmp_path):
     rows = ["1000 1 face 0.5", "n/a 1 face 0.5", "9000 2 house n/a", "20000 1 face 0.4"]
-    edits = [
+    edits: list[dict[str, Any]] = [
         {"Scale": {"onset": 0.001}},
         {"Where": 'trial_type == "house"', "Drop": True},
         {"Where": "rt < 0.45", "Add": {"onset": "onset + rt", "trial_type": "'press'"}},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from twolevel.model.variables import TIMING
+from twolevel.model.transformations.variables import TIMING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

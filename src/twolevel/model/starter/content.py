@@ -18,13 +18,10 @@ SMOOTHING_MM = 6.0
 FEWEST_FOR_A_GROUP = 2
 VOLUMES_PER_REGRESSOR = 4  # fewer are too few for 24 regressors of motion
 AXES = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
-OLD_AXES = ("X", "Y", "Z", "RotX", "RotY", "RotZ")  # fMRIPrep before 1.2
 EXPANSIONS = ("", "_derivative1", "_power2", "_derivative1_power2")
-TISSUES = (("white_matter", "csf"), ("WhiteMatter", "CSF"))
-COSINES = ("cosine*", "Cosine*")
-NON_STEADY = ("non_steady_state_outlier*", "NonSteadyStateOutlier*")
+TISSUES = ("white_matter", "csf")
+COSINES, NON_STEADY = "cosine*", "non_steady_state_outlier*"
 RT_COLUMN, RT_LEVEL = "rt_reg", "rt"
-EVERY_EVENT = "not isna(onset)"
 
 
 def run_node(
@@ -122,24 +119,23 @@ def _contrasts(conditions: Conditions, variables: list[str]) -> dict[str, Any]:
 
 def choose_confounds(found: Survey) -> tuple[list[str], bool]:
     """Choose confounds by name, and tell whether a high-pass is to be added."""
-    there = found.confounds
-    cosines = [p for p in COSINES if _fit(p, there)]
-    tissues = [name for pair in TISSUES for name in pair if set(pair) <= set(there)]
-    motion = next((list(axes) for axes in (AXES, OLD_AXES) if {*axes} <= {*there}), [])
+    there, every = {*found.confounds}, {*found.confounds, *found.some_confounds}
+    cosines = [COSINES] if _fit(COSINES, there) else []
+    steady = [NON_STEADY] if there and _fit(NON_STEADY, every) else []
+    tissues = [*TISSUES] if {*TISSUES} <= there else []
+    motion = [*AXES] if {*AXES} <= there else []
     expanded = [axis + more for axis in AXES for more in EXPANSIONS]
-    n_others = len(tissues) + sum(len(_fit(p, there)) for p in cosines) + 1
+    n_others = len(tissues) + len(_fit(COSINES, there)) + 1
     enough = found.n_volumes >= VOLUMES_PER_REGRESSOR * (len(expanded) + n_others)
-    if {*expanded} <= {*there} and enough:
+    if {*expanded} <= there and enough:
         # Patterns are shorter, where they stand for nothing else.
-        every = {*there, *found.some_confounds}
-        as_patterns = {c for c in every if c.startswith(("trans_", "rot_"))} == {*expanded}
+        as_patterns = {*_fit("trans_*", every), *_fit("rot_*", every)} == {*expanded}
         motion = ["trans_*", "rot_*"] if as_patterns else expanded
-    steady = [p for p in NON_STEADY if _fit(p, (*there, *found.some_confounds))]
-    return [*motion, *tissues, *cosines, *(steady if there else [])], not cosines
+    return [*motion, *tissues, *cosines, *steady], not cosines
 
 
 def _fit(pattern: str, columns: Iterable[str]) -> list[str]:
-    return [column for column in columns if column.startswith(pattern[:-1])]
+    return [column for column in columns if column.startswith(pattern.removesuffix("*"))]
 
 
 def edits_of_events(
@@ -150,13 +146,12 @@ def edits_of_events(
     said = []
     if conditions.are_made:
         name = next(iter(conditions.levels))
-        edits.append({"Where": EVERY_EVENT, "Set": {conditions.column: f'"{name}"'}})
-    if "duration" not in found.events:
-        missing = len(found.events)
-    else:
-        missing = int(found.events["duration"].isna().sum())
+        edits.append({"Set": {conditions.column: f'"{name}"'}})
+    has_durations = "duration" in found.events
+    missing = int(found.events["duration"].isna().sum()) if has_durations else len(found.events)
     if missing:
-        edits.append({"Where": "isna(duration)", "Set": {"duration": "0"}})
+        where = {"Where": "isna(duration)"} if has_durations else {}
+        edits.append({**where, "Set": {"duration": "0"}})
         said.append(f"durations: {missing} of {len(found.events)} events have none: set to 0 s")
     return edits, said
 

@@ -37,7 +37,10 @@ class Transformed:
 
 
 def transform(
-    variables: Mapping[str, Variable], instructions: Sequence[Instruction]
+    variables: Mapping[str, Variable],
+    instructions: Sequence[Instruction],
+    *,
+    named: Sequence[str] = (),
 ) -> Transformed:
     """Carry out instructions, in order.
 
@@ -45,6 +48,9 @@ def transform(
     ----------
     variables : mapping of str to (Sparse or Dense)
         Columns of the events and of the confounds.
+    named : sequence of str
+        What is taken of them afterwards: levels of a column among these are made, whether or not
+        a Factor made them.
 
     Raises
     ------
@@ -56,4 +62,7 @@ def transform(
     for number, instruction in enumerate(instructions, 1):
         bench.step = f"Transformations: instruction {number}, {type(instruction).__name__}"
         instruction.carry_out(bench)
+    bench.step = "X and the contrasts"
+    for name in named:
+        bench.take_as_factor(name)
     return Transformed(bench.variables, bench.hrfs, tuple(bench.notes))

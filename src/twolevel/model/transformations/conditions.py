@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # A column, a sign, and text without quotation marks: trial_type==^.*LEFT$
 BARE = re.compile(
-    r"""\s*(?P<column>[^=~!<>"'`()]+?)\s*(?P<sign>==|~=|!=)\s*(?P<text>[^\s"'`=<>0-9-][^"'`=<>]*?)\s*"""
+    r"""\s*(?P<column>[^=~!<>"'`()*?]+?)\s*(?P<sign>==|~=|!=)\s*(?P<text>[^\s"'`=<>0-9-][^"'`=<>]*?)\s*"""
 )
 PATTERN_SIGNS = re.compile(r"[\^$*+?\[\](){}|\\]")
 SIGNS = re.compile(r"==|~=|!=|<|>|\b(?:not )?in \[|\bisna\(|\bcontains\(")
@@ -116,7 +116,7 @@ def strict_condition(text: str, names: Iterable[str]) -> str:
         return f'{Column(found["column"])} {sign} "{found["text"]}"'
     if "`" in text or '"' in text or "'" in text:
         return text
-    for name in sorted(names, key=len, reverse=True):
-        if str(Column(name)) != name:
-            text = text.replace(name, f"`{name}`")
+    odd = sorted((n for n in names if str(Column(n)) != n), key=len, reverse=True)
+    if odd:
+        text = re.sub("|".join(map(re.escape, odd)), lambda name: f"`{name[0]}`", text)
     return text.replace("~=", "!=")

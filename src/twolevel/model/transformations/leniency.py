@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from twolevel.model.transformations.instruction import Instruction
 
+LARGEST = 1e300
 COMMENTS = {"name", "description"}
 
 
@@ -56,9 +57,9 @@ def strict_form(
     }
     strict: dict[str, Any] = {}
     for key, value in step.items():
-        if key.casefold() in COMMENTS or value is None:
+        if str(key).casefold() in COMMENTS or value is None:
             continue
-        right = by_plain.get(key.casefold(), key)
+        right = by_plain.get(str(key).casefold(), key)
         if right != key and right not in step:
             notes.append(f'the key "{key}" is read as "{right}"')
         elif right != key:
@@ -97,7 +98,7 @@ def _replacements(step: dict[str, Any]) -> list[str]:
         given = [given]
         notes.append('"Replace" is read as a list of one {"key": ..., "value": ...}')
     if isinstance(given, dict):
-        step["Replace"] = [{"key": old, "value": new} for old, new in given.items()]
+        step["Replace"] = [{"key": _text(old), "value": new} for old, new in given.items()]
     elif isinstance(given, list):
         step["Replace"] = [dict(one) if isinstance(one, dict) else one for one in given]
         notes += [note for one in step["Replace"] if isinstance(one, dict) for note in _entry(one)]
@@ -108,13 +109,18 @@ def _replacements(step: dict[str, Any]) -> list[str]:
 
 
 def _entry(one: dict[str, Any]) -> list[str]:
-    key = one.get("key")
-    if isinstance(key, int | float) and not isinstance(key, bool):
-        one["key"] = level_name(key)
-    elif isinstance(key, str) and "regex" not in one and PATTERN_SIGNS.search(key):
+    key = _text(one.get("key"))
+    one.update({"key": key} if "key" in one else {})
+    if isinstance(key, str) and "regex" not in one and PATTERN_SIGNS.search(key):
         one["regex"] = True
         return [f'"key": {json.dumps(key)} is read with "regex": true']
     return []
+
+
+def _text(key: Any) -> Any:
+    """Write a number as the text that stands for it."""
+    is_number = isinstance(key, int | float) and not isinstance(key, bool)
+    return level_name(key) if is_number and abs(key) < LARGEST else key
 
 
 def _attributes(step: dict[str, Any]) -> list[str]:

@@ -78,7 +78,12 @@ def _one(place: str, step: object) -> Read:
     here = f"{place} ({kind.__name__})"
     strict, notes = strict_form(kind, keys_of(kind), step)
     try:
-        instruction = _checker(kind).validate_json(dumps(strict))
+        text = dumps(strict)
+    except (TypeError, ValueError) as error:  # YAML has dates; numbers may have too many digits
+        expected = "values that JSON has: text, numbers, true, false, lists and objects"
+        return None, [Problem(here, str(error), expected, "correct the values")], []
+    try:
+        instruction = _checker(kind).validate_json(text)
     except ValidationError as error:
         known = ["Name", "Description", *keys_of(kind)]
         return None, list(schema_problems(f"{here}: ", strict, error, known)), []
@@ -90,7 +95,9 @@ def _one(place: str, step: object) -> Read:
 
 def _name_of(step: object) -> str | None:
     names = (
-        [v for k, v in step.items() if k.casefold() == "name"] if isinstance(step, dict) else []
+        [v for k, v in step.items() if str(k).casefold() == "name"]
+        if isinstance(step, dict)
+        else []
     )
     return names[0] if len(names) == 1 and isinstance(names[0], str) else None
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from twolevel.files.tables import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
-
-    import numpy as np
 
 TRUTH = {"true": 1.0, "false": 0.0}
 TIMING = ("onset", "duration")
@@ -36,7 +35,7 @@ class Sparse:
     @property
     def cells(self) -> pd.Series:
         """The values by row label."""
-        return self.table["value"]
+        return _plain(self.table["value"])
 
     def with_values(self, values: pd.Series) -> Sparse:
         """Return the same events with other values; those that have none here leave."""
@@ -62,7 +61,7 @@ class Dense:
     @cached_property
     def cells(self) -> pd.Series:
         """The values by row label."""
-        return pd.Series(self.values)
+        return _plain(pd.Series(self.values))
 
     def with_values(self, values: pd.Series) -> Dense:
         """Return other values for the same rows."""
@@ -74,6 +73,13 @@ class Dense:
 
 
 Variable = Sparse | Dense
+
+
+def _plain(cells: pd.Series) -> pd.Series:
+    """Hold what is neither a number nor a truth value as objects, NaN where it is missing."""
+    if isinstance(cells.dtype, np.dtype) and cells.dtype.kind in "biuf":
+        return cells
+    return cells.astype(object).where(cells.notna(), math.nan)
 
 
 def number(cell: Any) -> float:

@@ -47,8 +47,8 @@ class Lag(OfEach):
         result = pd.Series(shifted, index=values.index)
         if not self.difference:
             return result
-        forward = result - values
-        return -forward if self.shift >= 0 else forward
+        difference: pd.Series = values - result if self.shift >= 0 else result - values
+        return difference
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,7 +72,7 @@ class Workbench:
         """
         found: dict[str, None] = {}
         for pattern in patterns:
-            self._take_as_factor(pattern)
+            self.take_as_factor(pattern)
             if is_wild(pattern):
                 found.update(dict.fromkeys(n for n in self.variables if matches(n, pattern)))
             elif pattern in self.variables or self._is_level(pattern):
@@ -133,7 +133,8 @@ class Workbench:
     ) -> tuple[pd.DataFrame, Variable]:
         """Put variables into one table by their rows, and return what its rows are.
 
-        Onset and duration of a row are those of the first variable that has it.
+        Onset and duration of a row are those of the first variable that has it. Where rows differ
+        between variables, those of all are in the order of their onsets.
         """
         parts = [self[name] for name in names]
         columns = [
@@ -144,16 +145,10 @@ class Workbench:
             raise self.problem(
                 "no variable in this run", "at least one", "name variables that every run has"
             )
-        rows = parts[0].cells.index
-        for part in parts[1:]:
-            rows = rows.union(part.cells.index) if not rows.equals(part.cells.index) else rows
-        frame = pd.concat([column.reindex(rows) for column in columns], axis=1)
+        rows = _rows_of_all(parts)
+        frame = pd.concat([column.reindex(rows.cells.index) for column in columns], axis=1)
         frame.columns = pd.Index(names)
-        if isinstance(parts[0], Dense):
-            return frame, parts[0]
-        tables = [part.table for part in parts if isinstance(part, Sparse)]
-        together = pd.concat(tables)
-        return frame, Sparse(together[~together.index.duplicated()].loc[rows])
+        return frame, rows
 
     def refuse_mixed(self, names: Sequence[str]) -> None:
         """Refuse values per event beside values per volume."""
@@ -194,12 +189,11 @@ class Workbench:
             if isinstance(variable, Sparse) and name in TIMING and name not in self.variables:
                 frame[name] = variable.table[name]
                 continue
-            (found,) = self.names([name])
-            if isinstance(self[found], Dense) != isinstance(variable, Dense):
-                raise self._mixed(
-                    *((name, "the other") if isinstance(variable, Dense) else ("the other", name))
-                )
-            frame[name] = self[found].cells.reindex(frame.index)
+            for found in self.names([name]):
+                if isinstance(self[found], Dense) != isinstance(variable, Dense):
+                    pair = (found, "the other"), ("the other", found)
+                    raise self._mixed(*pair[isinstance(self[found], Dense)])
+                frame[found] = self[found].cells.reindex(frame.index)
         return frame
 
     def with_times(self, variable: Sparse, time: str, values: pd.Series) -> Sparse:
@@ -230,7 +224,7 @@ class Workbench:
     def _is_level(self, name: str) -> bool:
         return longest_prefix(name, self._split) is not None and name not in self._gone
 
-    def _take_as_factor(self, pattern: str) -> None:
+    def take_as_factor(self, pattern: str) -> None:
         """Make levels of a column that is named by its levels before any Factor made them."""
         column = longest_prefix(pattern, self.variables)
         if column is None or longest_prefix(pattern, self._split):
@@ -250,6 +244,17 @@ class Workbench:
             f"one of {', '.join(self.variables) or 'none'}",
             meant or "correct the name",
         )
+
+
+def _rows_of_all(parts: Sequence[Variable]) -> Variable:
+    """Return a variable with the rows of several: in their order if that is one, else by onset."""
+    first, *others = parts
+    tables = [part.table for part in parts if isinstance(part, Sparse)]
+    if not tables or all(other.cells.index.equals(first.cells.index) for other in others):
+        return first
+    together = pd.concat(tables)
+    once = together[~together.index.duplicated()].sort_index()
+    return Sparse(once.sort_values("onset", kind="stable"))
 
 
 def longest_prefix(name: str, columns: Iterable[str]) -> str | None:

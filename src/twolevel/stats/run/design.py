@@ -11,7 +11,7 @@ import pandas as pd
 from twolevel.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -144,6 +144,7 @@ def make_design_matrix(
     frame_times: NDArray[np.float64],
     *,
     hrf_model: str | Mapping[str, str | None] | None = "glover",
+    fir_delays: Mapping[str, Sequence[int]] | None = None,
     confounds: pd.DataFrame | None = None,
     high_pass_hz: float | None = None,
 ) -> pd.DataFrame:
@@ -168,6 +169,8 @@ def make_design_matrix(
         A model of nilearn (``"glover"``, ``"spm + derivative"``, ...); None samples the events
         without convolution. With a mapping, trial types that it does not name are refused and
         those without events are left out.
+    fir_delays : mapping of trial type to sequence of int, optional
+        Of those whose model is ``"fir"``: volumes after the onset, a regressor for each.
     confounds : pandas.DataFrame of shape (n_volumes, n_confounds), optional
         Taken as they are, but for cosines that a drift replaces.
     high_pass_hz : float, optional
@@ -194,7 +197,7 @@ def make_design_matrix(
     else:
         hrf_of = dict(hrf_model)
     _check(events, frame_times, hrf_of, confounds)
-    columns = list(_regressors(events, frame_times, hrf_of))
+    columns = list(_regressors(events, frame_times, hrf_of, fir_delays or {}))
     confounds = pd.DataFrame(index=frame_times) if confounds is None else confounds
     high_pass = one_high_pass(confounds, frame_times, high_pass_hz)
     confounds = confounds.drop(columns=list(high_pass.replaced))
@@ -209,7 +212,10 @@ def make_design_matrix(
 
 
 def _regressors(
-    events: pd.DataFrame, frame_times: NDArray[np.float64], hrf_of: Mapping[str, str | None]
+    events: pd.DataFrame,
+    frame_times: NDArray[np.float64],
+    hrf_of: Mapping[str, str | None],
+    fir_delays: Mapping[str, Sequence[int]],
 ) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Convolve the events of each trial type that has any."""
     from nilearn.glm.first_level import compute_regressor  # noqa: PLC0415
@@ -221,7 +227,12 @@ def _regressors(
         amplitude = rows["modulation"] if "modulation" in rows else np.ones(len(rows))
         condition = np.array([rows["onset"], rows["duration"], amplitude], np.float64)
         regressors, labels = compute_regressor(
-            condition, model, frame_times, con_id=name, min_onset=EARLIEST_ONSET
+            condition,
+            model,
+            frame_times,
+            con_id=name,
+            fir_delays=fir_delays.get(name),
+            min_onset=EARLIEST_ONSET,
         )
         yield from zip(labels, regressors.T, strict=True)
 

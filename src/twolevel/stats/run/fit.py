@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from twolevel.numerics.threads import map_ahead
 from twolevel.numerics.time_courses import mean_of_rows
 from twolevel.numerics.unchanging import unchanging
-from twolevel.stats.estimates import TEstimate
+from twolevel.stats.estimates import TEstimate, f_estimate
 from twolevel.stats.run.design import steady_rows
 from twolevel.stats.run.noise import clustered, noise_order
 from twolevel.stats.run.percent import mean_floor, require_mean
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from numpy.typing import NDArray
+
+    from twolevel.stats.contrasts import Weights
 
 
 class Blocks(Protocol):
@@ -73,7 +75,7 @@ class _HeldBlocks:
 def fit_run(
     data: NDArray[np.floating],
     design_matrix: pd.DataFrame,
-    contrasts: Mapping[str, str | Mapping[str, float]],
+    contrasts: Mapping[str, Weights],
     *,
     noise_model: str = "ar1",
     percent: bool = False,
@@ -94,7 +96,7 @@ def fit_run(
     design_matrix : pandas.DataFrame of shape (n_rows, n_columns)
         The same rows as the data.
     contrasts : mapping of str to contrast
-        Expressions or weights by name (see `contrast_vector`).
+        Expressions or weights by name; a list of these is an F contrast (see `contrast_rows`).
     noise_model : str
         ``ols`` for independent noise, ``arN`` for an autoregressive one of order N.
     percent : bool
@@ -134,7 +136,7 @@ def fit_run(
 def fit_blocks(
     blocks: Blocks | Sequence[VoxelBlock],
     design_matrix: pd.DataFrame,
-    contrasts: Mapping[str, str | Mapping[str, float]],
+    contrasts: Mapping[str, Weights],
     *,
     noise_model: str = "ar1",
     percent: bool = False,
@@ -232,8 +234,19 @@ def _assemble(fit: UnitFit, firsts: list[OrdinaryFit], seconds: list[GeneralFit]
         residual_autocorrelation=_joined(second.autocorrelation for second in seconds),
         dvars=np.sqrt(steps / max(n_usable, 1)),
     )
-    estimates = {
-        name: TEstimate(effect[i], variance[i], float(model.dof))
-        for i, name in enumerate(model.names)
-    }
-    return RunFit(estimates, model.not_estimable, model.dof, diagnostics)
+    dof = float(model.dof)
+    return RunFit(
+        {
+            name: TEstimate(effect[part], variance[part], dof)
+            for name, part in model.parts.items()
+            if isinstance(part, int)
+        },
+        model.not_estimable,
+        model.dof,
+        diagnostics,
+        {
+            name: f_estimate(effect[part], variance[part.start], dof)
+            for name, part in model.parts.items()
+            if isinstance(part, slice)
+        },
+    )

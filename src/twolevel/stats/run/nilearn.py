@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from twolevel.errors import AnalysisError
 from twolevel.stats.contrasts import estimable_contrasts
-from twolevel.stats.estimates import TEstimate
+from twolevel.stats.estimates import TEstimate, f_estimate
 from twolevel.stats.run.noise import noise_order, yule_walker
 from twolevel.stats.run.percent import percent_signal_change, require_mean
 from twolevel.stats.run.result import Diagnostics, RunFit
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from twolevel.stats.contrasts import Weights
     from twolevel.stats.run.fit import Blocks
     from twolevel.stats.run.unit import VoxelBlock
 
@@ -29,7 +30,7 @@ FLOOR = 1.0  # in units of the image
 def fit_blocks_as_nilearn(
     blocks: Blocks | Sequence[VoxelBlock],
     design_matrix: pd.DataFrame,
-    contrasts: Mapping[str, str | Mapping[str, float]],
+    contrasts: Mapping[str, Weights],
     *,
     noise_model: str = "ar1",
     percent: bool = False,
@@ -70,10 +71,7 @@ def fit_blocks_as_nilearn(
     with threadpool_limits(limits=1):
         fitted, dof, autocorrelation = _run_glm(series, X, vectors, noise_model, seed)
         residuals = series - X @ (np.linalg.pinv(X) @ series)
-    estimates = {
-        name: TEstimate(_spread(effect, usable), _spread(variance, usable), float(dof))
-        for name, (effect, variance) in fitted.items()
-    }
+    spread = {name: [_spread(part, usable) for part in both] for name, both in fitted.items()}
     products = np.array([_lagged(residuals, k) for k in range(order + 1)])
     centred = series - series.mean(axis=0)
     diagnostics = Diagnostics(
@@ -86,7 +84,13 @@ def fit_blocks_as_nilearn(
         residual_autocorrelation=_spread(autocorrelation, usable),
         dvars=np.r_[np.nan, np.sqrt((np.diff(series, axis=0) ** 2).mean(axis=1))],
     )
-    return RunFit(estimates, not_estimable, dof, diagnostics)
+    return RunFit(
+        {name: TEstimate(e, v, float(dof)) for name, (e, v) in spread.items() if e.ndim == 1},
+        not_estimable,
+        dof,
+        diagnostics,
+        {name: f_estimate(e, v, float(dof)) for name, (e, v) in spread.items() if e.ndim == 2},
+    )
 
 
 def _usable_data(
@@ -109,7 +113,8 @@ def _run_glm(
 ) -> tuple[dict[str, tuple[Any, Any]], int, NDArray[np.float64]]:
     """Return effect and variance of each contrast, the dof, and the residuals' correlation.
 
-    The latter is that of the whitened residuals of each voxel, at a lag of one row.
+    The effects of an F contrast are those of its rows, made independent of one another. The
+    correlation is that of the whitened residuals of each voxel, at a lag of one row.
     """
     # These imports take half a second, and not every process computes.
     from nilearn.glm.contrasts import compute_contrast  # noqa: PLC0415
@@ -120,7 +125,8 @@ def _run_glm(
     per_rank = (len(X) - X.shape[1]) / dof
     fitted = {}
     for name, vector in vectors.items():
-        contrast = compute_contrast(labels, results, vector, stat_type="t")
+        kind = "t" if vector.ndim == 1 else "F"
+        contrast = compute_contrast(labels, results, vector, stat_type=kind)
         fitted[name] = (contrast.effect, contrast.variance * per_rank)
     autocorrelation = np.empty(series.shape[1])
     for label, result in results.items():

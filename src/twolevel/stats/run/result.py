@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from twolevel.stats.estimates import TEstimate
+    from twolevel.stats.estimates import FEstimate, TEstimate
 
 
 @dataclass(frozen=True)
@@ -74,18 +74,21 @@ class RunFit:
     Attributes
     ----------
     estimates : dict of str to TEstimate
-        One per contrast that the design determines.
+        One per t contrast that the design determines.
     not_estimable : tuple of str
         Names of the other contrasts.
     dof : int
         Rows of the design minus its rank.
     diagnostics : Diagnostics
+    f_estimates : dict of str to FEstimate
+        One per F contrast that the design determines.
     """
 
     estimates: dict[str, TEstimate]
     not_estimable: tuple[str, ...]
     dof: int
     diagnostics: Diagnostics
+    f_estimates: dict[str, FEstimate] = field(default_factory=dict)
 
     def within(self, voxels: NDArray[np.bool_]) -> RunFit:
         """Keep some of the voxels.
@@ -98,5 +101,10 @@ class RunFit:
         -------
         RunFit
         """
-        estimates = {name: e.keep(voxels) for name, e in self.estimates.items()}
-        return RunFit(estimates, self.not_estimable, self.dof, self.diagnostics.within(voxels))
+        return RunFit(
+            {name: e.keep(voxels) for name, e in self.estimates.items()},
+            self.not_estimable,
+            self.dof,
+            self.diagnostics.within(voxels),
+            {name: e.keep(voxels) for name, e in self.f_estimates.items()},
+        )

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from twolevel.stats.contrasts import Weights
+
 UNIT_SIZE = 2**20  # numbers in the array that is worked on at a time: about a processor's cache
 
 
@@ -69,30 +71,34 @@ class ContrastModel:
 
     Attributes
     ----------
-    names : tuple of str
-        Of the contrasts that the design determines.
+    parts : dict of str to (int or slice)
+        Of the contrasts that the design determines, their weights: the one row of a t contrast, or
+        the rows of an F contrast, which are orthonormal.
     not_estimable : tuple of str
         Names of the others.
     basis : ndarray of shape (n_rows, rank)
-    weights : ndarray of shape (n_contrasts, rank)
+    weights : ndarray of shape (n_weights, rank)
     """
 
-    names: tuple[str, ...]
+    parts: dict[str, int | slice]
     not_estimable: tuple[str, ...]
     basis: NDArray[np.float64]
     weights: NDArray[np.float64]
 
     @classmethod
-    def of(
-        cls, design_matrix: pd.DataFrame, contrasts: Mapping[str, str | Mapping[str, float]]
-    ) -> ContrastModel:
+    def of(cls, design_matrix: pd.DataFrame, contrasts: Mapping[str, Weights]) -> ContrastModel:
         """Take design and contrasts as `fit_run` does."""
         vectors, not_estimable = estimable_contrasts(design_matrix, contrasts)
         scale, basis, singular, rows = scaled_svd(design_matrix.to_numpy(np.float64))
-        weights = np.array([rows @ (v / scale) / singular for v in vectors.values()])
-        return cls(
-            tuple(vectors), not_estimable, basis, weights.reshape(len(vectors), len(singular))
-        )
+        parts: dict[str, int | slice] = {}
+        weights: list[NDArray[np.float64]] = []
+        for name, vector in vectors.items():
+            own = [rows @ (v / scale) / singular for v in np.atleast_2d(vector)]
+            start = len(weights)
+            weights += own
+            parts[name] = start if vector.ndim == 1 else slice(start, len(weights))
+        stacked = np.array(weights).reshape(len(weights), len(singular))
+        return cls(parts, not_estimable, basis, _orthonormal_rows(stacked, parts))
 
     @property
     def dof(self) -> int:
@@ -102,7 +108,7 @@ class ContrastModel:
 
     @property
     def scale(self) -> NDArray[np.float64]:
-        """Variance of each contrast for noise of variance 1, as a column."""
+        """Variance of each row of weights for noise of variance 1, as a column."""
         column: NDArray[np.float64] = (self.weights**2).sum(axis=1, keepdims=True)
         return column
 
@@ -116,7 +122,19 @@ class ContrastModel:
         """
         basis = whiten(self.basis, coefficients)
         inverse = np.linalg.inv(np.linalg.cholesky(basis.T @ basis)).T
-        return replace(self, basis=basis @ inverse, weights=self.weights @ inverse)
+        weights = _orthonormal_rows(self.weights @ inverse, self.parts)
+        return replace(self, basis=basis @ inverse, weights=weights)
+
+
+def _orthonormal_rows(
+    weights: NDArray[np.float64], parts: Mapping[str, int | slice]
+) -> NDArray[np.float64]:
+    """Make the rows of each F contrast orthonormal: F is then the mean of their squares."""
+    for part in parts.values():
+        if isinstance(part, slice):
+            own = weights[part]
+            weights[part] = np.linalg.solve(np.linalg.cholesky(own @ own.T), own)
+    return weights
 
 
 @dataclass(frozen=True)
@@ -148,7 +166,8 @@ class GeneralFit:
 
     Attributes
     ----------
-    effect, variance : ndarray of shape (n_contrasts, n_voxels)
+    effect, variance : ndarray of shape (n_weights, n_voxels)
+        Of each row of weights of the model.
     autocorrelation : ndarray of shape (n_voxels,)
         Of the whitened residuals, at a lag of one row.
     """
@@ -263,7 +282,7 @@ class UnitFit:
         whiten_columns(
             self.scratch.series, coefficients.T.reshape(self.order, n_voxels).copy(), order, white
         )
-        effect, scale = np.empty((2, len(self.model.names), n_voxels))
+        effect, scale = np.empty((2, len(self.model.weights), n_voxels))
         in_order = groups[order]
         bounds = np.flatnonzero(np.r_[True, in_order[1:] != in_order[:-1], True])
         for start, stop in itertools.pairwise(bounds.tolist()):
