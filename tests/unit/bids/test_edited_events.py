@@ -322,7 +322,7 @@ def test_edits_equal_the_table_edited_by_hand(name):
 
 
 def test_rows_are_counted_for_each_edit():
-    edits = [
+    edits: list[dict[str, Any]] = [
         {"Where": "rt > 0.5", "Set": {"trial_type": "'slow'"}},
         {"Where": "correct == 0", "Drop": True},
         {"Where": "trial_type == 'go'", "Add": {"duration": 0}},
@@ -334,8 +334,10 @@ def test_rows_are_counted_for_each_edit():
 
 
 def test_every_row_has_a_label_of_its_own_that_tells_its_line():
-    twice = [{"Where": "trial_type == 'stop'", "Add": {"onset": "onset + 1"}}] * 2
-    again = [{"Where": "onset == 7.5", "Drop": True}, *twice]
+    twice: list[dict[str, Any]] = [
+        {"Where": "trial_type == 'stop'", "Add": {"onset": "onset + 1"}}
+    ] * 2
+    again: list[dict[str, Any]] = [{"Where": "onset == 7.5", "Drop": True}, *twice]
     table = edited(TRIALS, [*twice, *again]).table
     assert table.index.is_unique
     lines = [line_of(label) for label in table.index]
@@ -441,7 +443,7 @@ def test_cells_keep_their_text_and_what_is_not_used_may_be_anything(tmp_path: Pa
 
 def test_a_column_without_any_value_can_be_given_some():
     text = "onset duration rt\n1 n/a n/a\n2 n/a n/a\n"
-    edits = [
+    edits: list[dict[str, Any]] = [
         {"Recode": {"duration": {"n/a": 0}}},
         {"Strip": ["rt"]},
         {"Scale": {"rt": 2}},
@@ -454,7 +456,7 @@ def test_a_column_without_any_value_can_be_given_some():
 
 
 def test_a_table_without_rows_stays_one():
-    edits = [
+    edits: list[dict[str, Any]] = [
         {"Where": "rt > 1", "Drop": True},
         {"Add": {"duration": 1}},
         {"Set": {"x": "previous(rt)"}},

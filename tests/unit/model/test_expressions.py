@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import operator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from twolevel.errors import InputError
 from twolevel.model.evaluation import evaluate
-from twolevel.model.expression_tree import FUNCTIONS, Column, Constant, Operation
+from twolevel.model.expression_tree import FUNCTIONS, Column, Constant, Operation, Tree
 from twolevel.model.expressions import ExpressionError, columns_of, parse, parse_condition
 
 COMPARISONS = {
@@ -32,7 +33,7 @@ TABLE = pd.DataFrame(
 )
 
 
-def values(text: str, table: pd.DataFrame = TABLE) -> list:
+def values(text: str, table: pd.DataFrame = TABLE) -> list[Any]:
     return list(evaluate(parse(text), table, "events: FILE"))
 
 
@@ -143,7 +144,7 @@ def test_nothing_else_is_read(text):
 
 
 def test_nothing_is_ever_called(monkeypatch):
-    called = []
+    called: list[Any] = []
     for name in ("eval", "exec", "open", "print"):
         monkeypatch.setattr(builtins, name, called.append)
         with pytest.raises(ExpressionError):
@@ -230,7 +231,7 @@ texts = st.text(max_size=8).filter(lambda text: text != "n/a").map(Constant)
 columns = names.map(Column)
 
 
-def numeric(depth: int) -> st.SearchStrategy:
+def numeric(depth: int) -> st.SearchStrategy[Tree]:
     if not depth:
         return columns | numbers
     part = numeric(depth - 1)
@@ -240,25 +241,28 @@ def numeric(depth: int) -> st.SearchStrategy:
     return part | made | negative
 
 
-def conditions(depth: int) -> st.SearchStrategy:
+def truth(made: tuple[str, tuple[Tree, ...]]) -> Operation:
+    return Operation(made[0], made[1], "truth")
+
+
+def value_and_list(made: tuple[Tree, list[Constant]]) -> tuple[Tree, ...]:
+    return made[0], *made[1]
+
+
+def conditions(depth: int) -> st.SearchStrategy[Operation]:
     compared = st.tuples(st.sampled_from(sorted(COMPARISONS)), st.tuples(numeric(1), numeric(1)))
-    among = st.tuples(
-        st.sampled_from(["in", "not in"]),
-        st.tuples(columns, st.lists(numbers | texts, min_size=1, max_size=3)).map(
-            lambda made: (made[0], *made[1])
-        ),
-    )
-    called = st.one_of(
-        st.tuples(st.just("isna"), st.tuples(columns)),
-        st.tuples(st.just("contains"), st.tuples(columns, texts)),
-    )
-    made = st.one_of(compared, among, called)
-    if depth:
-        part = conditions(depth - 1)
-        both = st.tuples(st.sampled_from(["and", "or"]), st.tuples(part, part))
-        made = st.one_of(made, both, st.tuples(st.just("not"), st.tuples(part)))
-        return made.map(lambda m: m if isinstance(m, Operation) else Operation(*m, "truth"))
-    return made.map(lambda m: Operation(*m, "truth"))
+    listed = st.lists(numbers | texts, min_size=1, max_size=3)
+    members = st.tuples(columns, listed).map(value_and_list)
+    among = st.tuples(st.sampled_from(["in", "not in"]), members)
+    isna = st.tuples(st.just("isna"), st.tuples(columns))
+    contains = st.tuples(st.just("contains"), st.tuples(columns, texts))
+    simple = st.one_of(compared, among, isna, contains).map(truth)
+    if not depth:
+        return simple
+    part = conditions(depth - 1)
+    both = st.tuples(st.sampled_from(["and", "or"]), st.tuples(part, part))
+    neither = st.tuples(st.just("not"), st.tuples(part))
+    return simple | both.map(truth) | neither.map(truth)
 
 
 @given(numeric(3) | conditions(3))
