@@ -28,6 +28,8 @@ from twolevel.tasks.handoff import save_exclusions
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from twolevel.model.event_edits import EventEdit
+
 
 def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path) -> Path:
     """Build the design matrix of a run from its events and confounds, and save it.
@@ -77,7 +79,11 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "HighPassCutoffHz": high_pass.drift_hz,
             "HighPassReplaces": list(high_pass.replaced),
             **model_record(stage),
-            "Settings": {**asdict(stage.node.settings), "seed": stage.node.seed},
+            "Settings": {
+                **asdict(node.settings),
+                "events": [edit.in_file for edit in node.run_settings.events],
+                "seed": node.seed,
+            },
             "Sources": list(spec.sources),
         },
     )
@@ -150,7 +156,7 @@ def _exclusions(
         )
     if run_events.edited:
         exclusions += [
-            _of_events(spec, f"dropped by event edit {number}: {edit}", rows)
+            _of_events(spec, _dropped(number, edit), rows)
             for number, edit, rows in run_events.edited.dropped_by(stage.node.run_settings.events)
         ]
     if not run_events.incomplete.empty:
@@ -175,6 +181,11 @@ def _exclusions(
         if name not in in_contrasts
     ]
     return exclusions
+
+
+def _dropped(number: int, edit: EventEdit) -> str:
+    """Say which edit dropped rows; quotation marks have no place in a table."""
+    return f"dropped by event edit {number}: {edit.where}".replace('"', "'")
 
 
 def _of_events(spec: RunSpec, reason: str, rows: Iterable[int]) -> Exclusion:
