@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from twolevel.bids.confound_strategy import image_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 INPUT = "the model's Input"
 FILTER_FILE = "--bids-filter-file"
 PARTICIPANTS, EXCLUDED = "--participant-label", "--exclude-participant-label"
+SHOWN = 8  # labels in a note
 OPTIONS = {"ses": "--session-label", "task": "--task-id", "run": "--run-label"}
 
 
@@ -64,6 +65,25 @@ def subject_labels(options: LabelOptions, model: StatsModel | None) -> SubjectLa
         notes.append(_replaced("subject", by_model, INPUT, by_option, PARTICIPANTS))
     source = PARTICIPANTS if by_option or not by_model else f"{INPUT}: subject"
     return SubjectLabels(wanted, excluded, source, tuple(notes))
+
+
+def without_absent(labels: SubjectLabels, there: Sequence[str]) -> SubjectLabels:
+    """Leave out subjects that the model names and the data lack, with a note.
+
+    A model is written for a whole study, of which a part may be at hand. Where nobody of those it
+    names is there, or an option names them, all stay: they will be refused.
+    """
+    absent = [label for label in labels.wanted if label not in there]
+    if labels.source == PARTICIPANTS or len(absent) in (0, len(labels.wanted)):
+        return labels
+    shown = ", ".join(absent[:SHOWN]) + " ..." * (len(absent) > SHOWN)
+    note = Note(
+        f"{INPUT} names subjects that are not there",
+        detail=f"{len(absent)} of {len(labels.wanted)}: {shown}",
+        loses_data=True,
+    )
+    wanted = tuple(label for label in labels.wanted if label in there)
+    return replace(labels, wanted=wanted, notes=(*labels.notes, note))
 
 
 def make_selection(
