@@ -120,7 +120,9 @@ def runs_for(content: Content, given: dict[str, list[str]] | None = None) -> Ite
                     seed += 1
                     names = {"sub": subject, "ses": session, "task": task, "run": run}
                     entities = Entities({k: v for k, v in names.items() if v})
-                    yield TinyRun(entities, make_events(columns, seed), confounds(seed), None, seed)
+                    yield TinyRun(
+                        entities, make_events(columns, seed), confounds(seed), None, seed
+                    )
 
 
 def confounds(seed: int) -> pd.DataFrame:
@@ -135,9 +137,7 @@ def confounds(seed: int) -> pd.DataFrame:
 
 def conditions_by_hand(node: Content, events: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Carry out the instructions in pandas; onset, duration and value of every variable."""
-    found = {
-        str(c): events[TIMES].assign(value=events[c]) for c in events if c not in TIMES
-    }
+    found = {str(c): events[TIMES].assign(value=events[c]) for c in events if c not in TIMES}
     for step in steps_of(node):
         inputs, outputs = listed(step.get("Input", [])), listed(step.get("Output", []))
         pairs = list(zip(inputs, outputs or inputs, strict=False))

@@ -9,7 +9,8 @@ import pandas as pd
 
 from twolevel.errors import InputError, Problem, did_you_mean
 from twolevel.files.tables import in_lines
-from twolevel.model.nodes import INTERCEPT, is_wild, matches
+from twolevel.model.labels import contrast_label
+from twolevel.model.nodes import INTERCEPT, Contrast, is_wild, matches
 from twolevel.model.variables import convolved_names, named_variables, same_but_for_spelling
 from twolevel.notes import Note
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from twolevel.bids.events import RunEvents
     from twolevel.checks.checked import CheckedTables
-    from twolevel.model.nodes import Contrast, Node
+    from twolevel.model.nodes import Node
     from twolevel.model.variables import RunVariables
 
 SHOWN = 12
@@ -127,16 +128,16 @@ def levels_of(events: pd.DataFrame, factors: Sequence[str]) -> dict[tuple[str, .
 def check_model(runs: Sequence[CheckedTables], node: Node) -> tuple[list[Problem], list[Note]]:
     """Check that what the model names is there, in some run at least."""
     conditions = dict.fromkeys(v for run in runs for v in run.variables.conditions)
-    confounds = dict.fromkeys(v for run in runs for v in run.variables.confounds)
     available = sorted({v for run in runs for v in run.variables.available})
-    known = {**conditions, **confounds}
+    columns = {v for run in runs for v in run.variables.columns}
+    known = {*conditions, *columns}
     problems = []
     in_contrasts = {name for contrast in node.contrasts for name in contrast.variables}
     for contrast in node.contrasts:
         problems += [
             _nowhere(contrast, name, runs, list(conditions) or available)
             for name in contrast.variables
-            if name not in known and name != INTERCEPT
+            if name not in columns
         ]
     names = [x for x in node.x if x != INTERCEPT and x not in known and x not in in_contrasts]
     problems += [
@@ -155,9 +156,9 @@ def check_model(runs: Sequence[CheckedTables], node: Node) -> tuple[list[Problem
         if is_wild(name) and not any(matches(v, name) for v in known)
     ]
     more, of_hrf = _check_convolved(runs, node, available)
-    problems += more
+    problems += [*more, *label_clashes(found_contrasts(runs, node), node)]
     if not problems:
-        notes += _lonely_contrasts(runs, node)
+        notes += [*_lonely_contrasts(runs, node), *_notes_on_found(runs, node)]
     notes += notes_on_edits(runs, node)
     return problems, [*notes, *of_hrf, *_unused_note(runs), *impulse_notes(runs)]
 
@@ -165,6 +166,14 @@ def check_model(runs: Sequence[CheckedTables], node: Node) -> tuple[list[Problem
 def _nowhere(
     contrast: Contrast, name: str, runs: Sequence[CheckedTables], there: Sequence[str]
 ) -> Problem:
+    delays = {d: None for run in runs for d in run.variables.delays_of(name)}
+    if delays:
+        return Problem(
+            f'contrast "{contrast.name}"',
+            f"{name}, which is convolved with fir: it has a regressor for each delay",
+            f"one of these, or all of them as rows of an F contrast: {_listed(list(delays))}",
+            "name delays in Contrasts, or in X or DummyContrasts in its place",
+        )
     outside = sum(n for run in runs for levels, n in run.outside.items() if name in levels)
     available = {v for run in runs for v in run.variables.available}
     return Problem(
@@ -208,6 +217,73 @@ def _check_convolved(
             )
         )
     return problems, notes
+
+
+def found_contrasts(runs: Sequence[CheckedTables], node: Node) -> tuple[Contrast, ...]:
+    """Make the contrasts of conditions that a wildcard of X matches in some run.
+
+    Where all variables are contrasts of their own (DummyContrasts that names none), these are too:
+    of each pattern in the order of X, those of conditions in the order of their names. Confounds
+    have none.
+    """
+    if not node.dummy_contrasts or node.dummies:
+        return ()
+    named = {contrast.name for contrast in node.contrasts}
+    found: dict[str, None] = {}
+    for x in (x for x in node.x if is_wild(x)):
+        conditions = {v for run in runs for v in run.variables.conditions if matches(v, x)}
+        for condition in sorted(conditions - named):
+            columns = (c for run in runs for c in run.variables.main_columns_of(condition))
+            found.update(dict.fromkeys(columns))
+    return tuple(
+        Contrast(name, contrast_label(name), ((name, (1.0,)),), node.dummy_test, found=True)
+        for name in found
+        if name not in named
+    )
+
+
+def label_clashes(found: Sequence[Contrast], node: Node) -> list[Problem]:
+    """Refuse contrasts found by wildcards that could not be told from others by their labels."""
+    seen = {contrast.label: contrast.name for contrast in node.contrasts}
+    problems = []
+    for contrast in found:
+        if not contrast.label or contrast.label in seen:
+            problems.append(
+                Problem(
+                    f'contrast "{contrast.name}", which a wildcard of X matches',
+                    f'the label "{contrast.label}", as of "{seen.get(contrast.label, "")}"',
+                    "a label of letters and digits that no other contrast has",
+                    "name the variables in X without wildcards, or rename the level in the events "
+                    "(Software.twolevel.Events)",
+                )
+            )
+        seen.setdefault(contrast.label, contrast.name)
+    return problems
+
+
+def _notes_on_found(runs: Sequence[CheckedTables], node: Node) -> list[Note]:
+    """Say which contrasts wildcards gave, of which confounds none, and which runs lack them."""
+    found = found_contrasts(runs, node)
+    notes = []
+    if found:
+        what = "DummyContrasts: contrasts of what wildcards of X match"
+        notes.append(Note(what, detail=_listed([contrast.name for contrast in found])))
+    if node.dummy_contrasts and not node.dummies:
+        wild = [x for x in node.x if is_wild(x)]
+        confounds = {
+            x: None
+            for x in wild
+            if any(matches(c, x) for run in runs for c in run.variables.per_volume)
+        }
+        if confounds:
+            what = "DummyContrasts: no contrasts of the confounds that wildcards of X match"
+            notes.append(Note(what, detail=_listed(list(confounds))))
+    for run in runs:
+        if lacking := [c.name for c in found if not set(c.variables) <= run.variables.columns]:
+            what = f"no {', '.join(lacking)}: contrasts that need it leave the run out"
+            there = f"there are {', '.join(run.variables.conditions) or 'no conditions'}"
+            notes.append(Note(what, run.files.name, there, loses_data=True))
+    return notes
 
 
 def _lonely_contrasts(runs: Sequence[CheckedTables], node: Node) -> list[Note]:
