@@ -9,6 +9,7 @@ import pandas as pd
 
 from twolevel.model.nodes import INTERCEPT, is_wild, matches
 from twolevel.model.transformations.carry_out import transform
+from twolevel.model.transformations.conditions import columns_in
 from twolevel.model.transformations.convolve import Convolve
 from twolevel.model.transformations.levels import Factor
 from twolevel.model.transformations.variables import Dense, Sparse, numbers
@@ -162,6 +163,7 @@ def _texts(value: Any) -> Iterator[str]:
     """Find every text in an instruction: some of them are names of columns."""
     if isinstance(value, str):
         yield value
+        yield from columns_in(value)
     elif isinstance(value, tuple):
         for item in value:
             yield from _texts(item)
