@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from twolevel.errors import InputError, Problem, did_you_mean
+from twolevel.checks.found_contrasts import found_contrasts, label_clashes, notes_on_found
+from twolevel.errors import InputError, Problem, did_you_mean, listed
 from twolevel.files.tables import in_lines
-from twolevel.model.labels import contrast_label
-from twolevel.model.nodes import INTERCEPT, Contrast, is_wild, matches
+from twolevel.model.nodes import INTERCEPT, is_wild, matches
 from twolevel.model.variables import convolved_names, named_variables, same_but_for_spelling
 from twolevel.notes import Note
 
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
     from twolevel.bids.events import RunEvents
     from twolevel.checks.checked import CheckedTables
-    from twolevel.model.nodes import Node
+    from twolevel.model.nodes import Contrast, Node
     from twolevel.model.variables import RunVariables
 
-SHOWN = 12
 SAME_S = 1e-3
 
 
@@ -48,8 +47,9 @@ def check_taken(
     Raises
     ------
     InputError
-        An event that a regressor takes has no duration, or one longer than the whole scan; or a
-        level is spelt a little differently from one that the model names.
+        An event that a regressor takes has no duration, or one longer than the whole scan, or
+        instructions moved it out of the scan; or a level is spelt a little differently from one
+        that the model names.
     """
     durations = pd.concat(
         [pd.Series(dtype=float), *(r["duration"] for r in variables.rows.values())]
@@ -79,6 +79,17 @@ def check_taken(
                 "check RepetitionTime",
             )
         )
+    problems += [
+        Problem(
+            f"events: {path}",
+            f"{name}: instructions made onsets at or after the end of the scan "
+            f"({run.scan_end:g} s), in lines {in_lines(late)}",
+            "onsets in the scan",
+            "leave such rows out with Filter, or correct what gives the onsets",
+        )
+        for name, rows in variables.rows.items()
+        if len(late := rows.index[rows["onset"] >= run.scan_end])
+    ]
     if problems:
         raise InputError(problems)
 
@@ -144,7 +155,7 @@ def check_model(runs: Sequence[CheckedTables], node: Node) -> tuple[list[Problem
         Problem(
             f'model: X names "{name}"',
             "no such variable in any run that passed its checks",
-            f"a variable of the events ({_listed(available)}) or a column of the confounds",
+            f"a variable of the events ({listed(available)}) or a column of the confounds",
             did_you_mean(name, available) or "correct the model's X",
         )
         for name in names
@@ -158,7 +169,7 @@ def check_model(runs: Sequence[CheckedTables], node: Node) -> tuple[list[Problem
     more, of_hrf = _check_convolved(runs, node, available)
     problems += [*more, *label_clashes(found_contrasts(runs, node), node)]
     if not problems:
-        notes += [*_lonely_contrasts(runs, node), *_notes_on_found(runs, node)]
+        notes += [*_lonely_contrasts(runs, node), *notes_on_found(runs, node)]
     notes += notes_on_edits(runs, node)
     return problems, [*notes, *of_hrf, *_unused_note(runs), *impulse_notes(runs)]
 
@@ -171,7 +182,7 @@ def _nowhere(
         return Problem(
             f'contrast "{contrast.name}"',
             f"{name}, which is convolved with fir: it has a regressor for each delay",
-            f"one of these, or all of them as rows of an F contrast: {_listed(list(delays))}",
+            f"one of these, or all of them as rows of an F contrast: {listed(list(delays))}",
             "name delays in Contrasts, or in X or DummyContrasts in its place",
         )
     outside = sum(n for run in runs for levels, n in run.outside.items() if name in levels)
@@ -180,17 +191,12 @@ def _nowhere(
         f'contrast "{contrast.name}"',
         f'no run has it: no regressor "{name}" in any run that passed its checks'
         + (f"; the {outside} events of that level lie outside the scan" if outside else ""),
-        f"a regressor of the design; there are: {_listed(there)}",
+        f"a regressor of the design; there are: {listed(there)}",
         "check the onsets and RepetitionTime, or leave the contrast out"
         if outside
         else did_you_mean(name, [*there, *sorted(available)])
         or "correct the contrast or the model's X",
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" ... ({len(names)} in all)" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 def _check_convolved(
@@ -206,84 +212,17 @@ def _check_convolved(
         if is_wild(pattern) and not as_it_is:
             notes.append(Note(f'model: Convolve (or HRF) names "{pattern}": {found}'))
             continue
-        left = f"; not convolved are: {_listed(sorted(as_it_is))}" if as_it_is else ""
+        left = f"; not convolved are: {listed(sorted(as_it_is))}" if as_it_is else ""
         problems.append(
             Problem(
                 f'model: Convolve (or HRF) names "{pattern}"',
                 found + left,
-                f"variables of the events: {_listed(available)}",
+                f"variables of the events: {listed(available)}",
                 did_you_mean(pattern, [*sorted(as_it_is), *available])
                 or "correct the name or remove it",
             )
         )
     return problems, notes
-
-
-def found_contrasts(runs: Sequence[CheckedTables], node: Node) -> tuple[Contrast, ...]:
-    """Make the contrasts of conditions that a wildcard of X matches in some run.
-
-    Where all variables are contrasts of their own (DummyContrasts that names none), these are too:
-    of each pattern in the order of X, those of conditions in the order of their names. Confounds
-    have none.
-    """
-    if not node.dummy_contrasts or node.dummies:
-        return ()
-    named = {contrast.name for contrast in node.contrasts}
-    found: dict[str, None] = {}
-    for x in (x for x in node.x if is_wild(x)):
-        conditions = {v for run in runs for v in run.variables.conditions if matches(v, x)}
-        for condition in sorted(conditions - named):
-            columns = (c for run in runs for c in run.variables.main_columns_of(condition))
-            found.update(dict.fromkeys(columns))
-    return tuple(
-        Contrast(name, contrast_label(name), ((name, (1.0,)),), node.dummy_test, found=True)
-        for name in found
-        if name not in named
-    )
-
-
-def label_clashes(found: Sequence[Contrast], node: Node) -> list[Problem]:
-    """Refuse contrasts found by wildcards that could not be told from others by their labels."""
-    seen = {contrast.label: contrast.name for contrast in node.contrasts}
-    problems = []
-    for contrast in found:
-        if not contrast.label or contrast.label in seen:
-            problems.append(
-                Problem(
-                    f'contrast "{contrast.name}", which a wildcard of X matches',
-                    f'the label "{contrast.label}", as of "{seen.get(contrast.label, "")}"',
-                    "a label of letters and digits that no other contrast has",
-                    "name the variables in X without wildcards, or rename the level in the events "
-                    "(Software.twolevel.Events)",
-                )
-            )
-        seen.setdefault(contrast.label, contrast.name)
-    return problems
-
-
-def _notes_on_found(runs: Sequence[CheckedTables], node: Node) -> list[Note]:
-    """Say which contrasts wildcards gave, of which confounds none, and which runs lack them."""
-    found = found_contrasts(runs, node)
-    notes = []
-    if found:
-        what = "DummyContrasts: contrasts of what wildcards of X match"
-        notes.append(Note(what, detail=_listed([contrast.name for contrast in found])))
-    if node.dummy_contrasts and not node.dummies:
-        wild = [x for x in node.x if is_wild(x)]
-        confounds = {
-            x: None
-            for x in wild
-            if any(matches(c, x) for run in runs for c in run.variables.per_volume)
-        }
-        if confounds:
-            what = "DummyContrasts: no contrasts of the confounds that wildcards of X match"
-            notes.append(Note(what, detail=_listed(list(confounds))))
-    for run in runs:
-        if lacking := [c.name for c in found if not set(c.variables) <= run.variables.columns]:
-            what = f"no {', '.join(lacking)}: contrasts that need it leave the run out"
-            there = f"there are {', '.join(run.variables.conditions) or 'no conditions'}"
-            notes.append(Note(what, run.files.name, there, loses_data=True))
-    return notes
 
 
 def _lonely_contrasts(runs: Sequence[CheckedTables], node: Node) -> list[Note]:
@@ -309,7 +248,7 @@ def _unused_note(runs: Sequence[CheckedTables]) -> list[Note]:
         return []
     named = [f"{', '.join(levels) or 'none'} ({n})" for levels, n in counts.most_common()]
     what = f"{n_unused} of {sum(run.n_events for run in runs)} events are in no regressor"
-    return [Note(what, detail=f"levels {_listed(named)}", loses_data=True)]
+    return [Note(what, detail=f"levels {listed(named)}", loses_data=True)]
 
 
 def notes_on_edits(runs: Sequence[CheckedTables], node: Node) -> list[Note]:
@@ -335,6 +274,6 @@ def impulse_notes(runs: Sequence[CheckedTables]) -> list[Note]:
         Note(
             "events of 0 s are impulses of 1/50 of the repetition time: their effects scale with "
             "it, and the repetition times differ",
-            detail="; ".join(f"{t} in {_listed(list(names))}" for t, names in subjects.items()),
+            detail="; ".join(f"{t} in {listed(list(names))}" for t, names in subjects.items()),
         )
     ]

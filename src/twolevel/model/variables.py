@@ -13,6 +13,7 @@ from twolevel.model.transformations.conditions import columns_in
 from twolevel.model.transformations.convolve import Convolve
 from twolevel.model.transformations.levels import Factor
 from twolevel.model.transformations.variables import Dense, Sparse, numbers
+from twolevel.model.transformations.workbench import Workbench
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -210,6 +211,7 @@ def resolve_variables(
     done = transform(start, steps_of(node), named=named)
     factors = _factors(node, columns)
     usable = _usable(done, start, factors)
+    _refuse_half_numbers(node, done.variables, {*usable, *factors})
     derived = {
         column: [v]
         for v in usable
@@ -265,6 +267,19 @@ def _factors(node: Node, columns: Iterable[str]) -> tuple[str, ...]:
     stated = [n for step in node.instructions if isinstance(step, Factor) for n in step.input]
     possible = set(possible_factors(node))
     return tuple(c for c in columns if any(matches(c, s) for s in stated) or c in possible)
+
+
+def _refuse_half_numbers(
+    node: Node, variables: Mapping[str, Sparse | Dense], others: set[str]
+) -> None:
+    """Refuse variables of the events that X takes and that hold numbers and text."""
+    bench = Workbench(variables)
+    bench.step = "X"
+    taken = (name for name in variables if any(matches(name, x) for x in node.x))
+    for name in (name for name in taken if name not in others):
+        variable = variables[name]
+        if isinstance(variable, Sparse) and numbers(variable.cells).notna().any():
+            bench.numbers(name)
 
 
 def _usable(

@@ -112,8 +112,10 @@ def low_pass_cosines(low_pass_hz: float, frame_times: NDArray[np.float64]) -> ND
 
 def _cosines(k: NDArray[np.intp], n: int) -> NDArray[np.float64]:
     """Evaluate cosines of the discrete cosine transform at n volumes, each of length 1."""
-    values: NDArray[np.float64] = np.cos(np.pi / n * np.outer(np.arange(n) + 0.5, k))
-    return values * np.sqrt(2 / n)
+    values: NDArray[np.float64] = np.cos(np.pi / n * np.outer(np.arange(n) + 0.5, k)) * np.sqrt(
+        2 / n
+    )
+    return values
 
 
 def refuse_drift_twice(
