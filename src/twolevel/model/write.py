@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from twolevel.model.declared import checker
 from twolevel.model.labels import contrast_label
@@ -78,11 +78,11 @@ def _node(node: Node) -> dict[str, Any]:
             ],
         }
     content["Model"] = _model(node)
-    named, test = _named(node)
+    named = _named(node)
     if named:
         content["Contrasts"] = [_contrast(contrast) for contrast in named]
     if node.dummy_contrasts:
-        content["DummyContrasts"] = {"Test": test}
+        content["DummyContrasts"] = {"Test": node.dummy_test}
         if node.dummies:
             content["DummyContrasts"]["Contrasts"] = _variables(node.dummies)
     return content
@@ -140,21 +140,19 @@ def _number(weight: float) -> float:
     return int(weight) if weight.is_integer() else weight
 
 
-def _named(node: Node) -> tuple[tuple[Contrast, ...], str]:
-    """Return the contrasts that DummyContrasts does not stand for, and the test of the others."""
+def _named(node: Node) -> tuple[Contrast, ...]:
+    """Return the contrasts that DummyContrasts does not stand for: those before the others."""
     stated = tuple(contrast for contrast in node.contrasts if not contrast.found)
-    test = stated[-1].test if stated else "t"  # they come last
     for n in range(len(stated) + 1):
         names = {contrast.name for contrast in stated[:n]}
-        rest = tuple(c for c in _dummies(node, test) if c.name not in names)
+        rest = tuple(c for c in _dummies(node) if c.name not in names)
         if stated[:n] + rest == stated:
-            return stated[:n], test if rest else "t"
-    return stated, "t"
+            return stated[:n]
+    return stated
 
 
-def _dummies(node: Node, test: Literal["t", "F"]) -> Iterator[Contrast]:
+def _dummies(node: Node) -> Iterator[Contrast]:
     """Make the contrasts that DummyContrasts stands for at the run level."""
     if node.dummy_contrasts and node.level == "run":
-        for name in node.dummies or [x for x in node.x if x != INTERCEPT]:
-            if not is_wild(name):
-                yield Contrast(name, contrast_label(name), ((name, (1.0,)),), test)
+        for name in node.dummies or [x for x in node.x if x != INTERCEPT and not is_wild(x)]:
+            yield Contrast(name, contrast_label(name), ((name, (1.0,)),), node.dummy_test)

@@ -20,8 +20,11 @@ from twolevel.derivatives.maps import model_record
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import line_of, write_tsv
 from twolevel.model.stages import Stage
+from twolevel.model.transformations.instruction import Instruction
+from twolevel.model.transformations.reading import written
 from twolevel.model.variables import RunVariables, condition_events
-from twolevel.stats.run.design import HighPass, frame_times_of, make_design_matrix, one_high_pass
+from twolevel.stats.run.design import frame_times_of, make_design_matrix
+from twolevel.stats.run.filters import HighPass, one_high_pass
 from twolevel.tasks.edited_events import event_edits_record, save_edited_events
 from twolevel.tasks.handoff import save_exclusions
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from twolevel.model.event_edits import EventEdit
+    from twolevel.model.nodes import Node
 
 
 def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path) -> Path:
@@ -56,6 +60,7 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
         fir_delays=variables.fir_delays,
         confounds=regressors if len(regressors.columns) else None,
         high_pass_hz=node.high_pass_hz,
+        low_pass_hz=node.low_pass_hz,
     )
     kept = list(range(spec.n_volumes)) if confounds is None else [int(v) for v in confounds.kept]
     dropped = sorted(set(range(spec.n_volumes)) - set(kept))
@@ -66,8 +71,13 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
         {
             "Description": "Design matrix: one row per volume that enters the fit, one column per "
             "regressor",
-            "Columns": _describe(design, variables, regressors, high_pass),
-            "Contrasts": {c.label: c.column_weights for c in stage.node.contrasts},
+            "Columns": _describe(design, variables, regressors, high_pass, node.low_pass_hz),
+            "Contrasts": {c.label: c.column_weights for c in node.contrasts if c.test == "t"},
+            **_f_contrasts(node),
+            "Variables": _variables(variables),
+            "Transformations": [
+                written(s) for s in node.instructions if isinstance(s, Instruction)
+            ],
             "RepetitionTime": spec.repetition_time,
             "StartTime": spec.start_time,
             "StartTimeFrom": START_TIMES[spec.start_time_from],
@@ -78,6 +88,7 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "HighPass": _high_pass(high_pass),
             "HighPassCutoffHz": high_pass.drift_hz,
             "HighPassReplaces": list(high_pass.replaced),
+            **({} if node.low_pass_hz is None else {"LowPassCutoffHz": node.low_pass_hz}),
             **model_record(stage),
             "Settings": {
                 **asdict(node.settings),
@@ -106,6 +117,25 @@ def _impulses(run_events: RunEvents, variables: RunVariables) -> dict[str, str]:
     return {"EventsOfNoDuration": sentence}
 
 
+def _f_contrasts(node: Node) -> dict[str, Any]:
+    """Describe the F contrasts, which have rows of weights, where there are any."""
+    rows = {c.label: list(c.column_rows) for c in node.contrasts if c.test == "F"}
+    return {"FContrasts": rows} if rows else {}
+
+
+def _variables(variables: RunVariables) -> dict[str, dict[str, Any]]:
+    """Say of each variable of the events how many it takes, and what it is convolved with."""
+    described: dict[str, dict[str, Any]] = {}
+    for name, model in variables.conditions.items():
+        described[name] = {
+            "HRF": model,
+            **({"FirDelays": list(variables.fir_delays[name])} if model == "fir" else {}),
+            "NumberOfEvents": len(variables.rows[name]),
+            "Columns": variables.columns_of(name),
+        }
+    return described
+
+
 def _high_pass(high_pass: HighPass) -> str | None:
     """Say which columns are the high-pass; None for no high-pass."""
     if high_pass.cosines:
@@ -118,8 +148,9 @@ def _describe(
     variables: RunVariables,
     regressors: pd.DataFrame,
     high_pass: HighPass,
+    low_pass_hz: float | None,
 ) -> dict[str, dict[str, Any]]:
-    """Say of each column of a design whether it is a condition, a confound, a drift, or constant.
+    """Say of each column of a design what it is: a condition, a confound, of a filter, constant.
 
     A condition comes with the model of its response; None for one that is not convolved.
     """
@@ -134,6 +165,8 @@ def _describe(
         elif column in conditions:
             model = variables.conditions[conditions[column]]
             described[column] = {"Kind": "condition", "HRF": model}
+        elif column.startswith("lowpass_"):
+            described[column] = {"Kind": "lowpass", "CutoffHz": low_pass_hz}
         else:
             described[column] = {"Kind": "drift", "CutoffHz": high_pass.drift_hz}
     return described
