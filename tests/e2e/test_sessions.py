@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SUBJECTS, SESSIONS = ("01", "02", "03", "04"), ("pre", "post")
 CONDITIONS = ("trial_type.face", "trial_type.house")
 FACE_HOUSE = dict(zip(CONDITIONS, (1.0, -1.0), strict=True))
-LABEL = "faceHouse"
+LABEL = "faceMinusHouse"
 SHARED = {"task": "t", **SPACE}
 ONE = {"Type": "meta", "X": [1]}
 TESTS = {"twolevel": {"NPerm": 16, "Tests": [{"Test": "fdr"}, {"Test": "permutationFWE"}]}}
@@ -128,7 +128,7 @@ def runs() -> dict[tuple[str, str, str], ByHand]:
     found = {}
     for key, run in RUNS.items():
         events = run.events.assign(trial_type="trial_type." + run.events["trial_type"])
-        confounds = [c for c in run.confounds if c != "framewise_displacement"]
+        confounds = [str(c) for c in run.confounds if c != "framewise_displacement"]
         design = design_by_hand(run, events, confounds)
         found[key] = fit_by_hand(run, design, {LABEL: FACE_HOUSE})[LABEL]
     return found
@@ -197,5 +197,5 @@ def test_sidecars_say_which_sessions_a_map_holds(output_dir):
     assert "SessionsAveraged" not in compared
     assert compared["Rows"] == ["ses-post task-t", "ses-pre task-t"]
     assert compared["Weights"] == {"session.post": 1.0, "session.pre": -1.0}
-    of_one = sidecar(f"sub-01_ses-pre_task-*_contrast-{LABEL}_stat-t_statmap.json")
+    of_one = sidecar(f"sub-01_ses-pre_task-t_space-*_contrast-{LABEL}_stat-t_statmap.json")
     assert of_one["Runs"] == ["ses-pre task-t run-1", "ses-pre task-t run-2"]

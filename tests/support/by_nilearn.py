@@ -34,7 +34,8 @@ class ByHand:
     @property
     def t(self) -> np.ndarray:
         """The effect by its standard error."""
-        return self.effect / np.sqrt(self.variance)
+        t: np.ndarray = self.effect / np.sqrt(self.variance)
+        return t
 
 
 def design_by_hand(
@@ -45,9 +46,10 @@ def design_by_hand(
     settings = {"hrf_model": "glover", "drift_model": None, **options}
     table = run.confounds[list(confounds)].to_numpy() if confounds else None
     names = list(confounds) or None
-    return make_first_level_design_matrix(
+    design: pd.DataFrame = make_first_level_design_matrix(
         times, events, add_regs=table, add_reg_names=names, **settings
     )
+    return design
 
 
 def fit_by_hand(
@@ -62,7 +64,7 @@ def fit_by_hand(
     labels, results = run_glm(series, design.to_numpy(), noise_model=noise_model)
     found = {}
     for label, weights in contrasts.items():
-        vector = np.array([weights.get(column, 0.0) for column in design])
+        vector = np.array([weights.get(str(column), 0.0) for column in design])
         contrast = compute_contrast(labels, results, vector)
         found[label] = ByHand(
             contrast.effect_size(), contrast.effect_variance(), float(contrast.dof)
@@ -77,11 +79,10 @@ def average(runs: Sequence[ByHand]) -> ByHand:
 
 def combine(maps: Sequence[ByHand], weights: Sequence[float]) -> ByHand:
     """Weigh independent estimates."""
-    return ByHand(
-        sum(w * m.effect for w, m in zip(weights, maps, strict=True)),
-        sum(w**2 * m.variance for w, m in zip(weights, maps, strict=True)),
-        sum(m.dof for m in maps),
-    )
+    w = np.array(weights)[:, np.newaxis]
+    effect = (w * np.stack([m.effect for m in maps])).sum(axis=0)
+    variance = (w**2 * np.stack([m.variance for m in maps])).sum(axis=0)
+    return ByHand(effect, variance, sum(m.dof for m in maps))
 
 
 def group_by_hand(maps: Sequence[ByHand]) -> tuple[np.ndarray, np.ndarray]:

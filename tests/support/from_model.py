@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     Content = dict[str, Any]
+    Variables = dict[str, pd.DataFrame]
 
 CONFOUND = re.compile(
     r"(trans|rot|cosine|a_comp_cor|motion_outlier|non_steady|csf|white_matter|global_signal"
@@ -135,56 +136,12 @@ def confounds(seed: int) -> pd.DataFrame:
     return table
 
 
-def conditions_by_hand(node: Content, events: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def conditions_by_hand(node: Content, events: pd.DataFrame) -> Variables:
     """Carry out the instructions in pandas; onset, duration and value of every variable."""
     found = {str(c): events[TIMES].assign(value=events[c]) for c in events if c not in TIMES}
     for step in steps_of(node):
         inputs, outputs = listed(step.get("Input", [])), listed(step.get("Output", []))
-        pairs = list(zip(inputs, outputs or inputs, strict=False))
-        match step["Name"]:
-            case "Copy":
-                found |= {new: found[old] for old, new in pairs}
-            case "Rename":
-                found |= {new: found.pop(old) for old, new in pairs}
-            case "Replace":
-                for old, new in pairs:
-                    table = found[old]
-                    swapped = {str(k): v for k, v in step["Replace"].items()}
-                    values = [
-                        swapped.get(f"{v:g}" if isinstance(v, float) else str(v), v)
-                        for v in table["value"]
-                    ]
-                    found[new] = table.assign(value=values)
-            case "Factor":
-                for name in inputs:
-                    found |= _levels(name, found[name])
-            case "Assign":
-                source, target = found[inputs[0]], listed(step["Target"])[0]
-                rows = found[target].index
-                durations = source["value"].astype(float).reindex(rows)
-                kept = found[target].assign(**{step["TargetAttr"]: durations})
-                found[target] = kept[durations.notna()]
-            case "Threshold":
-                limit = step.get("Threshold", 0)
-                for old, new in pairs:
-                    values = found[old]["value"].astype(float)
-                    size = values if step.get("Signed", True) else values.abs()
-                    found[new] = found[old].assign(value=(size > limit).astype(float))
-            case "Demean" | "Scale":
-                for old, new in pairs:
-                    values = found[old]["value"].astype(float)
-                    values = values - values.mean()
-                    if step["Name"] == "Scale" and step.get("Rescale", True):
-                        values = values / values.std(ddof=0)
-                    found[new] = found[old].assign(value=values)
-            case "Concatenate":
-                parts = [found[name]["value"].astype(str) for name in inputs]
-                joined = parts[0].str.cat(parts[1:], sep="_")
-                found[outputs[0]] = found[inputs[0]].assign(value=joined)
-            case "Convolve":
-                pass
-            case other:
-                raise NotImplementedError(other)
+        BY_HAND[step["Name"]](found, step, inputs, outputs or inputs)
     for name in names_in(node):
         column, dot, _ = name.partition(".")
         if dot and name not in found and column in found:
@@ -192,7 +149,76 @@ def conditions_by_hand(node: Content, events: pd.DataFrame) -> dict[str, pd.Data
     return found
 
 
-def _levels(name: str, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _copy(found: Variables, _: Content, inputs: list[str], outputs: list[str]) -> None:
+    for old, new in zip(inputs, outputs, strict=True):
+        found[new] = found[old]
+
+
+def _rename(found: Variables, _: Content, inputs: list[str], outputs: list[str]) -> None:
+    for old, new in zip(inputs, outputs, strict=True):
+        found[new] = found.pop(old)
+
+
+def _replace(found: Variables, step: Content, inputs: list[str], outputs: list[str]) -> None:
+    swapped = {str(k): v for k, v in step["Replace"].items()}
+    for old, new in zip(inputs, outputs, strict=True):
+        texts = [f"{v:g}" if isinstance(v, float) else str(v) for v in found[old]["value"]]
+        found[new] = found[old].assign(value=[swapped.get(text, text) for text in texts])
+
+
+def _factor(found: Variables, _: Content, inputs: list[str], __: list[str]) -> None:
+    for name in inputs:
+        found.update(_levels(name, found[name]))
+
+
+def _assign(found: Variables, step: Content, inputs: list[str], _: list[str]) -> None:
+    target = listed(step["Target"])[0]
+    values = found[inputs[0]]["value"].astype(float).reindex(found[target].index)
+    kept = found[target].assign(**{step["TargetAttr"]: values})
+    found[target] = kept[values.notna()]
+
+
+def _threshold(found: Variables, step: Content, inputs: list[str], outputs: list[str]) -> None:
+    for old, new in zip(inputs, outputs, strict=True):
+        values = found[old]["value"].astype(float)
+        size = values if step.get("Signed", True) else values.abs()
+        found[new] = found[old].assign(value=(size > step.get("Threshold", 0)).astype(float))
+
+
+def _scale(found: Variables, step: Content, inputs: list[str], outputs: list[str]) -> None:
+    for old, new in zip(inputs, outputs, strict=True):
+        values = found[old]["value"].astype(float)
+        values = values - values.mean()
+        if step["Name"] == "Scale" and step.get("Rescale", True):
+            values = values / values.std(ddof=0)
+        found[new] = found[old].assign(value=values)
+
+
+def _concatenate(found: Variables, _: Content, inputs: list[str], outputs: list[str]) -> None:
+    parts = [found[name]["value"].astype(str) for name in inputs]
+    joined = pd.concat(parts, axis=1).agg("_".join, axis=1)
+    found[outputs[0]] = found[inputs[0]].assign(value=joined)
+
+
+def _nothing(_: Variables, __: Content, ___: list[str], ____: list[str]) -> None:
+    """Convolve: nilearn does it."""
+
+
+BY_HAND = {
+    "Copy": _copy,
+    "Rename": _rename,
+    "Replace": _replace,
+    "Factor": _factor,
+    "Assign": _assign,
+    "Threshold": _threshold,
+    "Demean": _scale,
+    "Scale": _scale,
+    "Concatenate": _concatenate,
+    "Convolve": _nothing,
+}
+
+
+def _levels(name: str, table: pd.DataFrame) -> Variables:
     values = table["value"].map(lambda v: f"{v:g}" if isinstance(v, float) else str(v))
     return {
         f"{name}.{level}": table[values == level].assign(value=1.0)

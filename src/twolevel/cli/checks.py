@@ -15,12 +15,7 @@ from twolevel.bids.wanted import Selection, parse_space
 from twolevel.checks.dataset import Checks, Plan, check_inputs
 from twolevel.checks.longest_name import check_name_lengths
 from twolevel.checks.output import find_in_the_way, selection_in_words
-from twolevel.cli.select import (
-    make_selection,
-    of_those_there,
-    space_of,
-    subject_labels,
-)
+from twolevel.cli.select import make_selection, space_of, subject_labels, without_absent
 from twolevel.derivatives.publish import derivative_versions, linked_datasets
 from twolevel.derivatives.records import GROUP, Publication, kind_of
 from twolevel.errors import InputError, OutputError, Problem, Problems
@@ -124,9 +119,10 @@ def load_request(
     named = problems.attempt(lambda: subject_labels(options, model))
     if named is None:
         return None
+    if from_data or options.n_subjects is not None:
+        named = without_absent(named, list_subjects(bids_dir, *derivatives))
     subjects: tuple[str, ...] | None
     if from_data or options.n_subjects is not None:
-        named = of_those_there(named, list_subjects(bids_dir, *derivatives))
         subjects = _choose(options, bids_dir, derivatives, named, problems)
     else:
         subjects = tuple(s for s in named.wanted if s not in named.excluded)

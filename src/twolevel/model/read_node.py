@@ -69,6 +69,7 @@ def read_node(place: str, node: bsm.Node) -> tuple[Node | None, list[Problem], l
         contrasts=tuple(_contrasts(node)),
         dummy_contrasts=dummies is not None,
         dummies=tuple(str(name) for name in (dummies and dummies.Contrasts) or ()),
+        dummy_test="F" if dummies is not None and dummies.Test == "F" else "t",
         estimator=node.Model.Type,
         formula=node.Model.Formula,
         high_pass_hz=options.HighPassFilterCutoffHz if options else None,

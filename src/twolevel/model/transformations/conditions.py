@@ -92,6 +92,14 @@ def condition(text: str) -> Condition:
     return Condition((found["column"],), None, found["text"], found["sign"] != "==")
 
 
+def columns_in(text: str) -> tuple[str, ...]:
+    """Return the variables that a condition is about; none where a text is no condition."""
+    try:
+        return condition(text).columns if is_condition(text) else ()
+    except ValueError:
+        return ()
+
+
 def bare(text: str) -> re.Match[str] | None:
     """Match a comparison of a column with a pattern, or with text, without quotation marks."""
     found = BARE.fullmatch(text)

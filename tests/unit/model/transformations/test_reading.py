@@ -14,6 +14,7 @@ from twolevel.model.settings import RunSettings
 from twolevel.model.stages import digest_of
 from twolevel.model.transformations.reading import keys_of, read_instructions, written
 from twolevel.model.transformations.table import NOT_OFFERED, TRANSFORMATIONS
+from twolevel.model.variables import columns_of_instructions
 
 PUBLIC = Path(__file__).parents[5] / "shared" / "data" / "models"
 ONE_OF_EACH: list[dict[str, Any]] = [
@@ -360,3 +361,13 @@ def test_the_instructions_of_public_models_are_read_and_written_back():
     # Templates that were never filled in: "Inputs": [" "].
     assert all("): Input" in text for text in refused)
     assert len({text.split(":")[0] for text in refused}) == 3
+
+
+def test_the_columns_of_conditions_are_found_in_instructions():
+    instructions, _, _ = read(
+        {"Name": "And", "Input": ["face==famous", "rot_x > 0"], "Output": ["x"]},
+        {"Name": "Filter", "Input": ["rt"], "Query": "kind==^a.*$"},
+        {"Name": "Replace", "Input": ["rt"], "Replace": {"a < ": "x"}},
+    )
+    node = Node("run", "run", ("run",), ("1",), RunSettings(), instructions=instructions)
+    assert {"face", "rot_x", "rt", "kind"} <= set(columns_of_instructions(node))
