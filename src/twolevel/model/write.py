@@ -113,7 +113,10 @@ def _variables(names: tuple[str, ...]) -> list[str | int]:
 
 
 def _hrf(hrf: Hrf) -> dict[str, Any]:
-    return {"Variables": list(hrf.variables), "Model": hrf.model}
+    content: dict[str, Any] = {"Variables": list(hrf.variables), "Model": hrf.model}
+    if hrf.fir_delays:
+        content["Parameters"] = {"FirDelays": list(hrf.fir_delays)}
+    return content
 
 
 def _edge(edge: Edge) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from twolevel.tasks.handoff import save_exclusions
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from twolevel.model.event_edits import EventEdit
     from twolevel.model.nodes import Node
 
 
@@ -89,7 +90,11 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "HighPassReplaces": list(high_pass.replaced),
             **({} if node.low_pass_hz is None else {"LowPassCutoffHz": node.low_pass_hz}),
             **model_record(stage),
-            "Settings": {**asdict(stage.node.settings), "seed": stage.node.seed},
+            "Settings": {
+                **asdict(node.settings),
+                "events": [edit.in_file for edit in node.run_settings.events],
+                "seed": node.seed,
+            },
             "Sources": list(spec.sources),
         },
     )
@@ -184,7 +189,7 @@ def _exclusions(
         )
     if run_events.edited:
         exclusions += [
-            _of_events(spec, f"dropped by event edit {number}: {edit}", rows)
+            _of_events(spec, _dropped(number, edit), rows)
             for number, edit, rows in run_events.edited.dropped_by(stage.node.run_settings.events)
         ]
     if not run_events.incomplete.empty:
@@ -209,6 +214,11 @@ def _exclusions(
         if name not in in_contrasts
     ]
     return exclusions
+
+
+def _dropped(number: int, edit: EventEdit) -> str:
+    """Say which edit dropped rows; quotation marks have no place in a table."""
+    return f"dropped by event edit {number}: {edit.where}".replace('"', "'")
 
 
 def _of_events(spec: RunSpec, reason: str, rows: Iterable[int]) -> Exclusion:
