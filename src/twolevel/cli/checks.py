@@ -15,7 +15,12 @@ from twolevel.bids.wanted import Selection, parse_space
 from twolevel.checks.dataset import Checks, Plan, check_inputs
 from twolevel.checks.longest_name import check_name_lengths
 from twolevel.checks.output import find_in_the_way, selection_in_words
-from twolevel.cli.select import make_selection, space_of, subject_labels, without_absent
+from twolevel.cli.select import (
+    make_selection,
+    of_those_there,
+    space_of,
+    subject_labels,
+)
 from twolevel.derivatives.publish import derivative_versions, linked_datasets
 from twolevel.derivatives.records import GROUP, Publication, kind_of
 from twolevel.errors import InputError, OutputError, Problem, Problems
@@ -26,6 +31,7 @@ from twolevel.model.graph import (
     nodes_of_participants,
     run_node,
     unlike,
+    with_found,
 )
 from twolevel.model.nodes import Scope
 from twolevel.model.override import override
@@ -119,10 +125,9 @@ def load_request(
     named = problems.attempt(lambda: subject_labels(options, model))
     if named is None:
         return None
-    if from_data or options.n_subjects is not None:
-        named = without_absent(named, list_subjects(bids_dir, *derivatives))
     subjects: tuple[str, ...] | None
     if from_data or options.n_subjects is not None:
+        named = of_those_there(named, list_subjects(bids_dir, *derivatives))
         subjects = _choose(options, bids_dir, derivatives, named, problems)
     else:
         subjects = tuple(s for s in named.wanted if s not in named.excluded)
@@ -237,6 +242,7 @@ def make_plan(
 
 def units_of_plan(model: StatsModel, plan: Plan) -> dict[str, tuple[Unit, ...]]:
     """Turn a model into units over the runs that are going to be analysed, by node."""
+    model = with_found(model, plan.found)
     downsample = run_node(model).run_settings.downsample
     every = [files for runs in plan.runs.values() for files in runs]
     return expand(

@@ -16,7 +16,12 @@ from twolevel.cli.console import ReportConsole
 from twolevel.cli.option_groups import LabelOptions
 from twolevel.cli.options import RunOptions
 from twolevel.cli.progress import format_seconds, show_notes
-from twolevel.cli.select import make_selection, space_of, subject_labels, without_absent
+from twolevel.cli.select import (
+    make_selection,
+    of_those_there,
+    space_of,
+    subject_labels,
+)
 from twolevel.cli.transfer import download_all
 from twolevel.fetch.clones import Clones, Source, clone_datasets
 from twolevel.fetch.disk import check_space, free_bytes, readable_bytes
@@ -114,7 +119,7 @@ def _choose(
     """List the files that the selected runs need, and what is missing of others."""
     derivatives = [clones.derivatives]
     there = list_subjects(clones.raw, *derivatives)
-    named = without_absent(subject_labels(options, model), there)
+    named = of_those_there(subject_labels(options, model), there)
     subjects = choose_subjects(
         clones.raw, derivatives, named.wanted, excluded=named.excluded, source=named.source
     )

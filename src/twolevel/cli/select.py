@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 INPUT = "the model's Input"
 FILTER_FILE = "--bids-filter-file"
+INPUT_SUBJECT = f"{INPUT}: subject"
 PARTICIPANTS, EXCLUDED = "--participant-label", "--exclude-participant-label"
-SHOWN = 8  # labels in a note
 OPTIONS = {"ses": "--session-label", "task": "--task-id", "run": "--run-label"}
 
 
@@ -64,27 +64,19 @@ def subject_labels(options: LabelOptions, model: StatsModel | None) -> SubjectLa
     notes = []
     if by_option and by_model and set(by_option) != set(by_model):
         notes.append(_replaced("subject", by_model, INPUT, by_option, PARTICIPANTS))
-    source = PARTICIPANTS if by_option or not by_model else f"{INPUT}: subject"
+    source = PARTICIPANTS if by_option or not by_model else INPUT_SUBJECT
     return SubjectLabels(wanted, excluded, source, tuple(notes))
 
 
-def without_absent(labels: SubjectLabels, there: Sequence[str]) -> SubjectLabels:
-    """Leave out subjects that the model names and the data lack, with a note.
-
-    A model is written for a whole study, of which a part may be at hand. Where nobody of those it
-    names is there, or an option names them, all stay: they will be refused.
-    """
-    absent = [label for label in labels.wanted if label not in there]
-    if labels.source == PARTICIPANTS or len(absent) in (0, len(labels.wanted)):
-        return labels
-    shown = ", ".join(absent[:SHOWN]) + " ..." * (len(absent) > SHOWN)
-    note = Note(
-        f"{INPUT} names subjects that are not there",
-        detail=f"{len(absent)} of {len(labels.wanted)}: {shown}",
-        loses_data=True,
-    )
-    wanted = tuple(label for label in labels.wanted if label in there)
-    return replace(labels, wanted=wanted, notes=(*labels.notes, note))
+def of_those_there(named: SubjectLabels, there: Sequence[str]) -> SubjectLabels:
+    """Leave out subjects of the model's Input whom the data lack, unless that is all of them."""
+    absent = [label for label in named.wanted if label not in there]
+    if named.source != INPUT_SUBJECT or not absent or len(absent) == len(named.wanted):
+        return named
+    what = "the model's Input names subjects whom the data lack"
+    note = Note(what, detail=f"{len(absent)} of {len(named.wanted)}: {', '.join(absent)}")
+    wanted = tuple(label for label in named.wanted if label in there)
+    return replace(named, wanted=wanted, notes=(*named.notes, note))
 
 
 def space_of(model: StatsModel | None) -> Entities | None:
