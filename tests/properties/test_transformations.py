@@ -66,6 +66,7 @@ def step(name: str, inputs: list[str], **keys: Any) -> dict[str, Any]:
 
 
 @few
+@settings(deadline=None)
 @given(runs())
 def test_copy_and_then_delete_is_rename(run):
     renamed = after(run, step("Rename", ["rt"], Output=["x"]))
@@ -75,6 +76,7 @@ def test_copy_and_then_delete_is_rename(run):
 
 @pytest.mark.parametrize("within", [[], ["kind"], ["kind", "side"]])
 @few
+@settings(deadline=None)
 @given(run=runs())
 def test_demeaning_twice_is_demeaning_once_and_the_mean_is_0(run, within):
     demean = step("Demean", ["rt"], Within=within)
@@ -87,6 +89,7 @@ def test_demeaning_twice_is_demeaning_once_and_the_mean_is_0(run, within):
 
 
 @few
+@settings(deadline=None)
 @given(
     run=runs(),
     factor=st.floats(0.1, 50).map(lambda x: round(x, 2)),
@@ -103,6 +106,7 @@ def test_scale_does_not_see_units_nor_the_zero(run, factor, shift):
 
 
 @few
+@settings(deadline=None)
 @given(runs())
 def test_what_was_split_sums_to_what_it_was(run):
     there = after(run, step("Split", ["rt"], By=["kind"]))
@@ -115,6 +119,7 @@ def test_what_was_split_sums_to_what_it_was(run):
 
 
 @few
+@settings(deadline=None)
 @given(runs())
 def test_the_levels_of_a_factor_sum_to_1_where_there_is_a_value(run):
     there = after(run, step("Factor", ["kind"]))
@@ -128,6 +133,7 @@ def test_the_levels_of_a_factor_sum_to_1_where_there_is_a_value(run):
 
 
 @few
+@settings(deadline=None)
 @given(runs())
 def test_not_not_is_the_truth_of_a_value(run):
     truth = after(run, step("Or", ["rt", "rt"], Output=["rt"]))["rt"]
@@ -135,6 +141,7 @@ def test_not_not_is_the_truth_of_a_value(run):
 
 
 @few
+@settings(deadline=None)
 @given(runs(), st.sampled_from([("And", "Or"), ("Or", "And")]))
 def test_and_and_or_follow_de_morgan(run, names):
     one, other = names
@@ -153,12 +160,14 @@ UNRELATED = [
 
 
 @few
+@settings(deadline=None)
 @given(runs(), st.permutations(UNRELATED))
 def test_the_order_of_instructions_that_share_nothing_does_not_matter(run, steps):
     all_same(after(run, *steps), after(run, *UNRELATED))
 
 
 @few
+@settings(deadline=None)
 @given(runs(), st.randoms())
 def test_the_order_of_rows_does_not_matter(run, random):
     labels = list(run["rt"].cells.index)
@@ -212,6 +221,7 @@ instructions = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(instructions, max_size=5))
 def test_what_is_written_is_read_as_the_same(steps):
     first, problems, notes = read_instructions("", steps)
@@ -245,6 +255,7 @@ KEYS = [
 ]
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(
         ["Factor", "Replace", "Filter", "And", "Sum", "Add", "Convolve", "Assign", "x"]
