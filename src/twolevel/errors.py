@@ -155,6 +155,12 @@ class Problems:
             raise InputError(self.found)
 
 
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Write names in a line, the first ones where they are many."""
+    more = f" ... ({len(names)} in all)" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def did_you_mean(name: str, there: Iterable[str]) -> str:
     """Suggest the name that resembles `name` most, as a sentence, or nothing."""
     there = list(there)

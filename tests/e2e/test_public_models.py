@@ -37,7 +37,38 @@ SHORT: dict[str, dict[str, list[str]]] = {
     "c4427a58da": {},  # two tasks, confounds by name
     "00543531f7": {},  # sessions
 }
-LONG: dict[str, dict[str, list[str]]] = {}
+LONG: dict[str, dict[str, list[str]]] = {
+    "2196fc8ee6": {},  # response times
+    "9279b90418": {},  # Copy of another column, numbers in labels
+    "b820b6a6b9": {},  # Scale without Rescale
+    "853d0986c4": {},  # DoubleGamma, levels without a Factor
+    "690a7f0c01": {},  # a confound by name, names with & and <
+    "ca3bd19780": {},  # Run > Dataset
+    "e2b7fb82aa": {},  # Run > Dataset, sessions apart
+    "f941f8a39b": {},
+    "18afc5bd29": {},
+    "a15d6c5bef": {},
+    "cb755b88f7": {},  # Replace, sessions
+    "6dd60b4258": {},
+    "48f46632b9": {},
+    "9d6c84b8fb": {},  # derivatives and dispersion
+    "57cf816415": {},
+    "ccd9329f73": {},  # spm+derivative
+    "4d387e376a": {},
+    "8b95c6b2b7": {},
+    "20fb49ec5b": {},
+    "9e5d1770fd": {},
+    "e7a3e6357d": {},
+    "219390045c": {},
+    "7df7878475": {},
+    "bd31443e94": {},
+    "6c9c42bf88": {},
+    "39ac91a6ed": {},
+    "11728fb774": {},
+    "1c1475e4fc": {},
+    "23f13f185b": {},
+    "a8e6a4a58e": {},
+}
 TESTS = {"twolevel": {"NPerm": 8, "Tests": [{"Test": "fdr"}]}}
 
 
@@ -80,7 +111,11 @@ def run_by_hand(content: dict[str, Any], run: TinyRun) -> tuple[pd.DataFrame, di
         for c in run.confounds
         if fnmatch(str(c), pattern)
     ]
-    design = design_by_hand(run, events, list(dict.fromkeys(confounds)), hrf_model=hrf_of(content))
+    options: dict[str, Any] = {"hrf_model": hrf_of(content)}
+    cut_off = (node["Model"].get("Options") or {}).get("HighPassFilterCutoffHz")
+    if cut_off is not None and not any(name.startswith("cosine") for name in confounds):
+        options |= {"drift_model": "cosine", "high_pass": cut_off}
+    design = design_by_hand(run, events, list(dict.fromkeys(confounds)), **options)
     contrasts = {}
     for contrast in node.get("Contrasts") or []:
         if contrast.get("Test", "t") == "t":
@@ -153,3 +188,9 @@ def compare_above(
 @pytest.mark.parametrize("number", SHORT)
 def test_a_public_model_equals_nilearn_by_hand(tmp_path, shared, number):
     compare(tmp_path, shared / "models", number, SHORT[number])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", LONG)
+def test_another_public_model_equals_nilearn_by_hand(tmp_path, shared, number):
+    compare(tmp_path, shared / "models", number, LONG[number])

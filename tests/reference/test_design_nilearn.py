@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from nilearn.glm.first_level import make_first_level_design_matrix
+from scipy.fft import dct, idct
 
 from twolevel.stats.run.design import frame_times_of, make_design_matrix
 
@@ -109,3 +110,48 @@ def test_real_events_of_the_balloon_task_equal_nilearns(shared):
     ours = make_design_matrix(events, frame_times, high_pass_hz=HIGH_PASS)
     assert_same_columns(ours, nilearn_design(events, frame_times))
     assert {"pumps_demean", "control_pumps_demean", "cash_demean", "explode_demean"} < set(ours)
+
+
+def test_delays_of_fir_equal_nilearns_and_may_differ_between_conditions(events):
+    frame_times = frame_times_of(150, 2.0, 0.0)
+    delays = {"house": [0, 2, 5], "face": [1], "object": [0, 1, 2, 3]}
+    ours = make_design_matrix(events, frame_times, hrf_model=dict.fromkeys(delays, "fir"),
+                              fir_delays=delays)  # fmt: skip
+    for name, own in delays.items():
+        theirs = nilearn_design(
+            events[events["trial_type"] == name], frame_times, hrf_model="fir", fir_delays=own
+        )
+        columns = [f"{name}_delay_{delay}" for delay in own]
+        assert [c for c in ours if c.startswith(name)] == columns
+        assert_same_columns(ours[columns], theirs[columns])
+
+
+def test_conditions_may_have_models_of_their_own(events):
+    models = {"house": "glover + derivative + dispersion", "face": "spm", "object": None}
+    frame_times = frame_times_of(150, 2.0, 0.5)
+    ours = make_design_matrix(events, frame_times, hrf_model=models)
+    for name, model in models.items():
+        own = events[events["trial_type"] == name]
+        theirs = nilearn_design(own, frame_times, hrf_model=model, drift_model=None)
+        assert_same_columns(ours[[c for c in ours if c in theirs]], theirs)
+
+
+def test_a_low_pass_takes_out_what_a_filter_of_the_discrete_cosine_transform_does(events):
+    frame_times = frame_times_of(150, 2.0, 0.0)
+    design = make_design_matrix(events, frame_times, high_pass_hz=1 / 128, low_pass_hz=0.1)
+    fast = [c for c in design if c.startswith("lowpass_")]
+    assert fast == [f"lowpass_{k}" for k in range(1, 90)]  # k / 600 s, from 61 to 149
+    assert list(design)[-1] == "constant"
+    data = np.random.default_rng(0).normal(size=(150, 20))
+    spectrum = dct(data, axis=0, norm="ortho")
+    spectrum[61:] = 0
+    X = design[fast].to_numpy()
+    filtered = data - X @ np.linalg.lstsq(X, data, rcond=None)[0]
+    np.testing.assert_allclose(filtered, idct(spectrum, axis=0, norm="ortho"), atol=1e-12)
+
+
+@pytest.mark.parametrize("low_pass_hz", [0.25, 1.0])
+def test_a_low_pass_above_what_volumes_show_takes_nothing_out(events, low_pass_hz):
+    frame_times = frame_times_of(150, 2.0, 0.0)
+    design = make_design_matrix(events, frame_times, low_pass_hz=low_pass_hz)
+    assert list(design) == list(make_design_matrix(events, frame_times))

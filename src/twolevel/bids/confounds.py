@@ -30,7 +30,7 @@ from twolevel.model.confound_options import unfit_confounds
 from twolevel.model.declared import checker
 from twolevel.model.schema_messages import schema_problems
 from twolevel.model.settings import RunSettings
-from twolevel.stats.run.design import cosines_among
+from twolevel.stats.run.filters import cosines_among
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

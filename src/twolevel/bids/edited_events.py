@@ -98,7 +98,7 @@ def apply_edits(table: pd.DataFrame, edits: Sequence[EventEdit], where: str) -> 
     InputError
         A column that an edit needs is missing, or a cell is no number where one is needed.
     """
-    cells = table.astype(object).map(as_text)
+    cells = table.map(as_text).astype(object)
     counts: list[int] = []
     dropped: list[pd.Index] = []
     for number, edit in enumerate(edits, start=1):
@@ -159,7 +159,7 @@ def _recoded(cells: pd.Series, pairs: Iterable[tuple[str, str]]) -> NDArray[Any]
     of_number = dict(zip(numbers_in(np.array(list(new), object)), new.values(), strict=True))
     numbers = numbers_in(cells.to_numpy(object))
     found = []
-    for cell, number in zip(cells.fillna(MISSING), numbers, strict=True):
+    for cell, number in zip(cells.astype(object).fillna(MISSING), numbers, strict=True):
         value = np.nan if cell == MISSING else cell
         found.append(new.get(cell, value if np.isnan(number) else of_number.get(number, value)))
     return np.array(found, dtype=object)

@@ -66,4 +66,8 @@ def variables_of_run(
         as_they_are = replace(opened.settings, confound_strategy=None)
         table = take_confounds(replace(opened, settings=as_they_are), named).regressors
         dense = {str(name): table[name].to_numpy() for name in table}
-    return resolve_variables(node, events, opened.names, dense)
+    found = resolve_variables(node, events, opened.names, dense)
+    # As of a confound that is taken as it is, a missing first value is that of the second volume.
+    made = found.dense.copy()
+    made.iloc[:1] = made.iloc[:1].fillna(made.iloc[1:2].squeeze(axis=0))
+    return replace(found, dense=made)

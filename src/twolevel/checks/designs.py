@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from twolevel.bids.confounds import take_confounds
+import numpy as np
+import pandas as pd
+
+from twolevel.bids.confounds import RunConfounds, take_confounds
 from twolevel.bids.run_tables import confounds_for, variables_of_run
 from twolevel.checks.confounds import notes_on_confounds, present_confounds
 from twolevel.errors import InputError, Problem
-from twolevel.model.nodes import INTERCEPT, is_wild
+from twolevel.model.nodes import INTERCEPT, is_wild, matches
 from twolevel.notes import Note
-from twolevel.stats.run.design import (
+from twolevel.stats.run.design import frame_times_of, is_unsteady
+from twolevel.stats.run.filters import (
+    COSINES_HZ,
     HighPass,
     cosines_among,
-    frame_times_of,
-    is_unsteady,
     n_cosines,
     one_high_pass,
     refuse_drift_twice,
@@ -23,11 +27,9 @@ from twolevel.stats.run.design import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    import pandas as pd
     from numpy.typing import NDArray
 
-    from twolevel.bids.confounds import RunConfounds
+    from twolevel.bids.confound_columns import OpenConfounds
     from twolevel.bids.runs import RunFiles
     from twolevel.model.nodes import Node
     from twolevel.model.variables import RunVariables
@@ -63,11 +65,16 @@ def check_design(
     by_name = settings.confound_strategy is None and not settings.confounds
     without = _without_confounds(node, events) if by_name else None
     if without is not None:
-        return without, _notes_on_design(files, node, without, high_pass=False)
+        notes = _notes_on_design(files, node, without, high_pass=False)
+        if n_volumes is not None:
+            none = RunConfounds(pd.DataFrame(index=range(n_volumes)), np.arange(n_volumes), False)
+            notes += _check_size(files, node, (), without, none, n_volumes, timing)
+        return without, notes
     opened = confounds_for(node, present_confounds(files, settings))
     columns = opened.names
-    variables = variables_of_run(node, events, opened)
+    variables = _found(files, node, events, opened)
     confounds = take_confounds(opened, variables.confounds)
+    _check_made(files, variables.dense, confounds)
     more = _check_size(files, node, columns, variables, confounds, n_volumes, timing)
     notes = _notes_on_design(files, node, variables, high_pass=confounds.high_pass) + more
     notes += notes_on_confounds(files.name, opened, variables.confounds)
@@ -77,6 +84,44 @@ def check_design(
         what = "volumes in a non-steady state are neither left out nor have a regressor"
         notes += [Note(what, files.name, ", ".join(unsteady))] if unsteady else []
     return variables, notes
+
+
+def _found(
+    files: RunFiles, node: Node, events: pd.DataFrame, opened: OpenConfounds
+) -> RunVariables:
+    """Find the variables, and say of what run it is that they cannot be made."""
+    try:
+        return variables_of_run(node, events, opened)
+    except InputError as error:
+        problems = [replace(p, where=f"{files.name}: {p.where}") for p in error.problems]
+        raise InputError(problems) from error
+
+
+def _check_made(files: RunFiles, made: pd.DataFrame, confounds: RunConfounds) -> None:
+    """Refuse what instructions made of confounds where it lacks values, or takes a name."""
+    without = [str(c) for c in made if made[c].iloc[confounds.kept].isna().any()]
+    twice = [str(c) for c in made if c in confounds.regressors]
+    problems = []
+    if without:
+        problems.append(
+            Problem(
+                f"{files.name}: Transformations",
+                f"no number in some volumes of {', '.join(without)}",
+                "a number in every volume but the first",
+                "take other confounds, or fill such volumes with Replace",
+            )
+        )
+    if twice:
+        problems.append(
+            Problem(
+                f"{files.name}: Transformations",
+                f"{', '.join(twice)}, which ConfoundStrategy takes too",
+                "a name of its own for each regressor",
+                "give the result another name (Output)",
+            )
+        )
+    if problems:
+        raise InputError(problems)
 
 
 def _without_confounds(node: Node, events: pd.DataFrame) -> RunVariables | None:
@@ -114,19 +159,59 @@ def _check_size(
     times = frame_times_of(n_rows, *timing)
     high_pass, more = _check_high_pass(files, node, there, confounds, times)
     n_drift = n_cosines(high_pass.drift_hz, times) if high_pass.drift_hz else 0
+    n_fast = 0 if node.low_pass_hz is None else n_rows - 1 - n_cosines(node.low_pass_hz, times)
     n_confounds = confounds.regressors.shape[1] - len(high_pass.replaced)
     n_conditions = sum(len(variables.columns_of(name)) for name in variables.conditions)
-    n_columns = n_conditions + variables.dense.shape[1] + n_confounds + n_drift + 1
-    if len(confounds.kept) <= n_columns:
+    n_columns = n_conditions + variables.dense.shape[1] + n_confounds + n_drift + n_fast + 1
+    n_left = len(confounds.kept) - n_columns
+    if n_left <= 0:
+        of_fast = f", {n_fast} of them above LowPassFilterCutoffHz {node.low_pass_hz:g}"
         raise InputError(
             Problem(
                 f"design of {files.name}",
-                f"{n_columns} regressors for {len(confounds.kept)} volumes",
+                f"{n_columns} regressors for {len(confounds.kept)} volumes"
+                + of_fast * bool(n_fast),
                 "fewer regressors than volumes",
-                "choose fewer confounds" + (", or a lower cut-off" if n_drift else ""),
+                "choose fewer confounds"
+                + (", or a lower cut-off" if n_drift else "")
+                + (", or a higher LowPassFilterCutoffHz" if n_fast else ""),
             )
         )
-    return more
+    return [*more, *_check_low_pass(files, node, high_pass, times, n_fast, n_left)]
+
+
+def _check_low_pass(
+    files: RunFiles,
+    node: Node,
+    high_pass: HighPass,
+    frame_times: NDArray[np.float64],
+    n_fast: int,
+    n_left: int,
+) -> list[Note]:
+    """Say what a low-pass costs; refuse one that leaves no frequency to the high-pass."""
+    hz = node.low_pass_hz
+    if hz is None:
+        return []
+    slow = high_pass.drift_hz or (COSINES_HZ if high_pass.cosines else None)
+    if slow is not None and hz <= slow:
+        raise InputError(
+            Problem(
+                "model: LowPassFilterCutoffHz",
+                f"{hz:g}, and a high-pass of {slow:g} Hz",
+                "a low-pass above the high-pass: frequencies between them stay",
+                "correct one of the two, or leave LowPassFilterCutoffHz out",
+            )
+        )
+    if n_fast <= 0:
+        step = float(frame_times[1] - frame_times[0])
+        what = (
+            f"LowPassFilterCutoffHz {hz:g} takes nothing out: volumes every {step:g} s show no "
+            f"frequency above {1 / (2 * step):g} Hz"
+        )
+        return [Note(what, files.name)]
+    what = f"LowPassFilterCutoffHz {hz:g}: each frequency above it is a regressor of the design"
+    detail = f"{n_fast} degrees of freedom for {len(frame_times)} volumes; {n_left} are left"
+    return [Note(what, files.name, detail)]
 
 
 def _check_high_pass(
@@ -181,7 +266,7 @@ def _check_high_pass(
 def _notes_on_design(
     files: RunFiles, node: Node, variables: RunVariables, *, high_pass: bool
 ) -> list[Note]:
-    notes = []
+    notes = [*variables.notes, *_notes_on_derivatives(node, variables)]
     if not high_pass and node.high_pass_hz is None:
         notes.append(
             Note(
@@ -207,3 +292,15 @@ def _notes_on_design(
         what = f"no {', '.join(others)}: the design goes without it"
         notes.append(Note(what, files.name, there, loses_data=True))
     return notes
+
+
+def _notes_on_derivatives(node: Node, variables: RunVariables) -> list[Note]:
+    """Say that regressors are in the design that X does not name."""
+    derived = {c for name in variables.conditions for c in variables.columns_of(name)[1:]}
+    kinds = [
+        kind
+        for kind in ("derivative", "dispersion")
+        if any(c.endswith(f"_{kind}") and not any(matches(c, x) for x in node.x) for c in derived)
+    ]
+    what = f"the {' and '.join(kinds)} of responses: in the design although X does not name it"
+    return [Note(what)] if kinds else []

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from twolevel.errors import InputError, Problem, did_you_mean
+from twolevel.checks.found_contrasts import found_contrasts, label_clashes, notes_on_found
+from twolevel.errors import InputError, Problem, did_you_mean, listed
 from twolevel.files.tables import in_lines
 from twolevel.model.nodes import INTERCEPT, is_wild, matches
 from twolevel.model.variables import convolved_names, named_variables, same_but_for_spelling
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from twolevel.model.nodes import Contrast, Node
     from twolevel.model.variables import RunVariables
 
-SHOWN = 12
 SAME_S = 1e-3
 
 
@@ -47,8 +47,9 @@ def check_taken(
     Raises
     ------
     InputError
-        An event that a regressor takes has no duration, or one longer than the whole scan; or a
-        level is spelt a little differently from one that the model names.
+        An event that a regressor takes has no duration, or one longer than the whole scan, or
+        instructions moved it out of the scan; or a level is spelt a little differently from one
+        that the model names.
     """
     durations = pd.concat(
         [pd.Series(dtype=float), *(r["duration"] for r in variables.rows.values())]
@@ -78,6 +79,17 @@ def check_taken(
                 "check RepetitionTime",
             )
         )
+    problems += [
+        Problem(
+            f"events: {path}",
+            f"{name}: instructions made onsets at or after the end of the scan "
+            f"({run.scan_end:g} s), in lines {in_lines(late)}",
+            "onsets in the scan",
+            "leave such rows out with Filter, or correct what gives the onsets",
+        )
+        for name, rows in variables.rows.items()
+        if len(late := rows.index[rows["onset"] >= run.scan_end])
+    ]
     if problems:
         raise InputError(problems)
 
@@ -127,23 +139,23 @@ def levels_of(events: pd.DataFrame, factors: Sequence[str]) -> dict[tuple[str, .
 def check_model(runs: Sequence[CheckedTables], node: Node) -> tuple[list[Problem], list[Note]]:
     """Check that what the model names is there, in some run at least."""
     conditions = dict.fromkeys(v for run in runs for v in run.variables.conditions)
-    confounds = dict.fromkeys(v for run in runs for v in run.variables.confounds)
     available = sorted({v for run in runs for v in run.variables.available})
-    known = {**conditions, **confounds}
+    columns = {v for run in runs for v in run.variables.columns}
+    known = {*conditions, *columns}
     problems = []
     in_contrasts = {name for contrast in node.contrasts for name in contrast.variables}
     for contrast in node.contrasts:
         problems += [
             _nowhere(contrast, name, runs, list(conditions) or available)
             for name in contrast.variables
-            if name not in known and name != INTERCEPT
+            if name not in columns
         ]
     names = [x for x in node.x if x != INTERCEPT and x not in known and x not in in_contrasts]
     problems += [
         Problem(
             f'model: X names "{name}"',
             "no such variable in any run that passed its checks",
-            f"a variable of the events ({_listed(available)}) or a column of the confounds",
+            f"a variable of the events ({listed(available)}) or a column of the confounds",
             did_you_mean(name, available) or "correct the model's X",
         )
         for name in names
@@ -155,9 +167,9 @@ def check_model(runs: Sequence[CheckedTables], node: Node) -> tuple[list[Problem
         if is_wild(name) and not any(matches(v, name) for v in known)
     ]
     more, of_hrf = _check_convolved(runs, node, available)
-    problems += more
+    problems += [*more, *label_clashes(found_contrasts(runs, node), node)]
     if not problems:
-        notes += _lonely_contrasts(runs, node)
+        notes += [*_lonely_contrasts(runs, node), *notes_on_found(runs, node)]
     notes += notes_on_edits(runs, node)
     return problems, [*notes, *of_hrf, *_unused_note(runs), *impulse_notes(runs)]
 
@@ -165,23 +177,26 @@ def check_model(runs: Sequence[CheckedTables], node: Node) -> tuple[list[Problem
 def _nowhere(
     contrast: Contrast, name: str, runs: Sequence[CheckedTables], there: Sequence[str]
 ) -> Problem:
+    delays = {d: None for run in runs for d in run.variables.delays_of(name)}
+    if delays:
+        return Problem(
+            f'contrast "{contrast.name}"',
+            f"{name}, which is convolved with fir: it has a regressor for each delay",
+            f"one of these, or all of them as rows of an F contrast: {listed(list(delays))}",
+            "name delays in Contrasts, or in X or DummyContrasts in its place",
+        )
     outside = sum(n for run in runs for levels, n in run.outside.items() if name in levels)
     available = {v for run in runs for v in run.variables.available}
     return Problem(
         f'contrast "{contrast.name}"',
         f'no run has it: no regressor "{name}" in any run that passed its checks'
         + (f"; the {outside} events of that level lie outside the scan" if outside else ""),
-        f"a regressor of the design; there are: {_listed(there)}",
+        f"a regressor of the design; there are: {listed(there)}",
         "check the onsets and RepetitionTime, or leave the contrast out"
         if outside
         else did_you_mean(name, [*there, *sorted(available)])
         or "correct the contrast or the model's X",
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" ... ({len(names)} in all)" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 def _check_convolved(
@@ -197,12 +212,12 @@ def _check_convolved(
         if is_wild(pattern) and not as_it_is:
             notes.append(Note(f'model: Convolve (or HRF) names "{pattern}": {found}'))
             continue
-        left = f"; not convolved are: {_listed(sorted(as_it_is))}" if as_it_is else ""
+        left = f"; not convolved are: {listed(sorted(as_it_is))}" if as_it_is else ""
         problems.append(
             Problem(
                 f'model: Convolve (or HRF) names "{pattern}"',
                 found + left,
-                f"variables of the events: {_listed(available)}",
+                f"variables of the events: {listed(available)}",
                 did_you_mean(pattern, [*sorted(as_it_is), *available])
                 or "correct the name or remove it",
             )
@@ -233,7 +248,7 @@ def _unused_note(runs: Sequence[CheckedTables]) -> list[Note]:
         return []
     named = [f"{', '.join(levels) or 'none'} ({n})" for levels, n in counts.most_common()]
     what = f"{n_unused} of {sum(run.n_events for run in runs)} events are in no regressor"
-    return [Note(what, detail=f"levels {_listed(named)}", loses_data=True)]
+    return [Note(what, detail=f"levels {listed(named)}", loses_data=True)]
 
 
 def notes_on_edits(runs: Sequence[CheckedTables], node: Node) -> list[Note]:
@@ -259,6 +274,6 @@ def impulse_notes(runs: Sequence[CheckedTables]) -> list[Note]:
         Note(
             "events of 0 s are impulses of 1/50 of the repetition time: their effects scale with "
             "it, and the repetition times differ",
-            detail="; ".join(f"{t} in {_listed(list(names))}" for t, names in subjects.items()),
+            detail="; ".join(f"{t} in {listed(list(names))}" for t, names in subjects.items()),
         )
     ]

@@ -15,7 +15,12 @@ from twolevel.bids.wanted import Selection, parse_space
 from twolevel.checks.dataset import Checks, Plan, check_inputs
 from twolevel.checks.longest_name import check_name_lengths
 from twolevel.checks.output import find_in_the_way, selection_in_words
-from twolevel.cli.select import make_selection, subject_labels
+from twolevel.cli.select import (
+    make_selection,
+    of_those_there,
+    space_of,
+    subject_labels,
+)
 from twolevel.derivatives.publish import derivative_versions, linked_datasets
 from twolevel.derivatives.records import GROUP, Publication, kind_of
 from twolevel.errors import InputError, OutputError, Problem, Problems
@@ -113,12 +118,15 @@ def load_request(
     given = options.derivatives or [bids_dir / "derivatives" / "fmriprep"]
     derivatives = tuple(path.resolve() for path in given)
     model = problems.attempt(lambda: _load_model(options, bids_dir))
-    space = problems.attempt(lambda: parse_space(options.space) if options.space else None)
+    space = problems.attempt(
+        lambda: parse_space(options.space) if options.space else space_of(model)
+    )
     named = problems.attempt(lambda: subject_labels(options, model))
     if named is None:
         return None
     subjects: tuple[str, ...] | None
     if from_data or options.n_subjects is not None:
+        named = of_those_there(named, list_subjects(bids_dir, *derivatives))
         subjects = _choose(options, bids_dir, derivatives, named, problems)
     else:
         subjects = tuple(s for s in named.wanted if s not in named.excluded)
@@ -139,7 +147,7 @@ def load_request(
         selection,
         links,
         options.allow_missing,
-        (*named.notes, *notes),
+        (*model.notes, *named.notes, *notes),
     )
     return request.about(selection.labels.get("task", ()))
 

@@ -16,7 +16,12 @@ from twolevel.cli.console import ReportConsole
 from twolevel.cli.option_groups import LabelOptions
 from twolevel.cli.options import RunOptions
 from twolevel.cli.progress import format_seconds, show_notes
-from twolevel.cli.select import make_selection, subject_labels
+from twolevel.cli.select import (
+    make_selection,
+    of_those_there,
+    space_of,
+    subject_labels,
+)
 from twolevel.cli.transfer import download_all
 from twolevel.fetch.clones import Clones, Source, clone_datasets
 from twolevel.fetch.disk import check_space, free_bytes, readable_bytes
@@ -48,10 +53,11 @@ def execute(options: FetchOptions) -> int:
     started = time.monotonic()
     require_programs(DATALAD, GIT_ANNEX)
     target = options.target.resolve()
-    space = parse_space(options.space) if options.space else None
+    asked = parse_space(options.space) if options.space else None
     model = None
     if options.model:
         model = read_model(find_model(options.model, target))
+    space = asked if asked is not None else space_of(model)
 
     def tell(text: str) -> None:
         console.print(text)
@@ -112,7 +118,8 @@ def _choose(
 ) -> tuple[list[Path], tuple[Note, ...]]:
     """List the files that the selected runs need, and what is missing of others."""
     derivatives = [clones.derivatives]
-    named = subject_labels(options, model)
+    there = list_subjects(clones.raw, *derivatives)
+    named = of_those_there(subject_labels(options, model), there)
     subjects = choose_subjects(
         clones.raw, derivatives, named.wanted, excluded=named.excluded, source=named.source
     )
@@ -124,7 +131,8 @@ def _choose(
         runs, named=subjects if named.wanted else (), there=list_subjects(clones.derivatives)
     )
     paths = [*tables_of(complete, clones.raw, derivatives), *images_of(complete)]
-    return paths, (*named.notes, *replaced, *notes)
+    of_model = model.notes if model is not None else ()
+    return paths, (*of_model, *named.notes, *replaced, *notes)
 
 
 def _list(paths: Sequence[Path], root: Path) -> None:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from twolevel.bids.confound_strategy import image_of
+from twolevel.bids.entities import Entities
 from twolevel.bids.filter_file import read_filter_file
 from twolevel.bids.selection import nobody_left
 from twolevel.bids.wanted import PREPROCESSED, PYBIDS_NAMES, Selection
 from twolevel.errors import InputError, Problem
 from twolevel.model.graph import run_node
 from twolevel.model.nodes import ENTITY_KEYS
+from twolevel.model.supported import IMAGES
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twolevel.bids.entities import Entities
     from twolevel.cli.option_groups import LabelOptions
     from twolevel.model.nodes import StatsModel
 
 INPUT = "the model's Input"
 FILTER_FILE = "--bids-filter-file"
+INPUT_SUBJECT = f"{INPUT}: subject"
 PARTICIPANTS, EXCLUDED = "--participant-label", "--exclude-participant-label"
 OPTIONS = {"ses": "--session-label", "task": "--task-id", "run": "--run-label"}
 
@@ -62,8 +64,46 @@ def subject_labels(options: LabelOptions, model: StatsModel | None) -> SubjectLa
     notes = []
     if by_option and by_model and set(by_option) != set(by_model):
         notes.append(_replaced("subject", by_model, INPUT, by_option, PARTICIPANTS))
-    source = PARTICIPANTS if by_option or not by_model else f"{INPUT}: subject"
+    source = PARTICIPANTS if by_option or not by_model else INPUT_SUBJECT
     return SubjectLabels(wanted, excluded, source, tuple(notes))
+
+
+def of_those_there(named: SubjectLabels, there: Sequence[str]) -> SubjectLabels:
+    """Leave out subjects of the model's Input whom the data lack, unless that is all of them."""
+    absent = [label for label in named.wanted if label not in there]
+    if named.source != INPUT_SUBJECT or not absent or len(absent) == len(named.wanted):
+        return named
+    what = "the model's Input names subjects whom the data lack"
+    note = Note(what, detail=f"{len(absent)} of {len(named.wanted)}: {', '.join(absent)}")
+    wanted = tuple(label for label in named.wanted if label in there)
+    return replace(named, wanted=wanted, notes=(*named.notes, note))
+
+
+def space_of(model: StatsModel | None) -> Entities | None:
+    """Return the space that the model's Input selects, None where it leaves it open.
+
+    Raises
+    ------
+    InputError
+        It names several.
+    """
+    if model is None:
+        return None
+    stated = {key: model.input_filter(key) for key in IMAGES}
+    if several := {key: labels for key, labels in stated.items() if len(labels) > 1}:
+        raise InputError(
+            [
+                Problem(
+                    f"{INPUT}: {key}",
+                    ", ".join(labels),
+                    "one: maps of several have no common voxels",
+                    "choose one with --space",
+                )
+                for key, labels in several.items()
+            ]
+        )
+    found = {key: labels[0].removeprefix(f"{key}-") for key, labels in stated.items() if labels}
+    return Entities(found) if "space" in found else None
 
 
 def make_selection(

@@ -144,7 +144,8 @@ def _rows(raw: pd.DataFrame, edited: EditedEvents) -> Iterator[tuple[int, str, A
             what = "added" if old is None else "dropped"
         else:
             old = old.reindex(after.columns)
-            what = "changed" if not old.equals(new) else ""
+            same = (old == new) | (old.isna() & new.isna())
+            what = "" if same.all() else "changed"
         yield line_of(label), what, old if old is not None else new, new
 
 

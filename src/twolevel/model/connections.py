@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from twolevel.errors import Problem, did_you_mean
-from twolevel.model.graph import arriving, edges_of, edges_to, in_order
+from twolevel.model.graph import arriving, edges_of, edges_to, estimates, in_order
 from twolevel.model.nodes import CONTRAST, ENTITY_KEYS, INTERCEPT, is_wild, matches
 from twolevel.model.supported import ENTITIES, needs_table
 from twolevel.notes import Note
@@ -114,33 +114,74 @@ def above_problems(model: StatsModel) -> Iterator[Problem]:
         place, there = f'node "{node.name}"', arriving(model, node)
         if columns := [x for x in node.x if not is_wild(x) and not _is_known(x, there, run)]:
             yield needs_table(f"{place}: Model.X", f"X names {', '.join(columns)}")
+        elif not node.formula:
+            yield from _strange_variables(place, node, there)
         for edge in edges_to(model, node):
             for key, _ in edge.filters:
                 if key not in {*ENTITIES, CONTRAST}:
                     yield needs_table(f"Edges: Filter.{key}", f'Filter by "{key}"')
 
 
+def _level(name: str) -> tuple[str, str]:
+    """Take ``session.pre`` or ``ses-pre`` apart: the key of the entity, and its label."""
+    entity, _, label = name.replace("-", ".", 1).partition(".")
+    return ENTITY_KEYS.get(entity, entity), label
+
+
 def _is_known(name: str, there: tuple[ContrastName, ...], run: Node) -> bool:
     """Tell whether a variable above the runs is the mean, a contrast or an entity."""
-    entity = name.replace("-", ".", 1).partition(".")[0]
-    if name == INTERCEPT or ENTITY_KEYS.get(entity, entity) in ENTITY_KEYS.values():
+    if name == INTERCEPT or _level(name)[0] in ENTITY_KEYS.values():
         return True
     found = run.dummy_contrasts and any(is_wild(x) and matches(name, x) for x in run.x)
     return found or any(name in (c.name, c.label) for c in there)
 
 
-def lost_by_filters(model: StatsModel) -> Iterator[Note]:
-    """Say which contrasts a filter names that do not come to it, as far as the file tells."""
+def _strange_variables(
+    place: str, node: Node, there: tuple[ContrastName, ...]
+) -> Iterator[Problem]:
+    """Name variables of contrasts that X does not name; those of an entity may be its labels."""
+    same = {other for c in there if {c.name, c.label} & {*node.x} for other in (c.name, c.label)}
+    if any(ENTITY_KEYS.get(x, x) in ENTITY_KEYS.values() or is_wild(x) for x in node.x):
+        return
+    levels = {_level(x) for x in node.x}
+    labels = {label for _, label in levels if label}
+    for contrast in node.contrasts:
+        strange = [
+            v
+            for v in contrast.variables
+            if v not in {*node.x, *same, *labels} and _level(v) not in levels
+        ]
+        if strange:
+            yield Problem(
+                f'{place}: contrast "{contrast.name}"',
+                f"variables {strange}",
+                f"variables of X: {sorted(node.x)}",
+                "correct the names, or add them to X",
+            )
+
+
+def lost_names(model: StatsModel) -> Iterator[Note]:
+    """Say which contrasts a node or a filter names that do not come to it."""
     run = next(node for node in model.nodes if node.level == "run")
     if run.dummy_contrasts and any(is_wild(x) for x in run.x):
-        return
+        return  # the data tell what comes
     for node in in_order(model):
-        there = {name for c in arriving(model, node) for name in (c.name, c.label)}
+        if node.level == "run":
+            continue
         for edge in edges_to(model, node):
+            source = next(n for n in model.nodes if n.name == edge.source)
+            made = {name for c in estimates(model, source) for name in (c.name, c.label)}
             wanted = dict(edge.filters).get(CONTRAST, ())
-            if absent := [name for name in wanted if name not in there]:
+            if absent := [name for name in wanted if name not in made]:
                 yield Note(
                     "a Filter names contrasts that do not come to it",
                     f'the edge from "{edge.source}" to "{edge.destination}"',
                     ", ".join(absent),
                 )
+        there = {name for c in arriving(model, node) for name in (c.name, c.label)}
+        if absent := [name for name in node.dummies if name not in {*there, *node.x}]:
+            yield Note(
+                "DummyContrasts names contrasts that do not come to it",
+                f'node "{node.name}"',
+                ", ".join(absent),
+            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import bsmschema.models as bsm
@@ -11,6 +11,7 @@ from twolevel.model.hrf_names import strict_hrf_name
 from twolevel.model.nodes import CONTRAST, ENTITY_KEYS, INTERCEPT
 from twolevel.model.old_dialect import is_old, translated
 from twolevel.model.schema_messages import shown
+from twolevel.model.spelling import Spelling
 from twolevel.notes import Note
 
 VERSION, TRANSFORMER = "1.0.0", "pybids-transforms-v1"
@@ -20,36 +21,20 @@ GROUP_BY = {
     "Subject": ["subject", CONTRAST],
     "Dataset": [CONTRAST],
 }
-TESTS = {"fema": "t", "pass": "t", "t": "t", "f": "F"}
-SAID = {  # what other words for the test t mean
-    "FEMA": "the average with fixed effects, which Type meta asks for",
-    "pass": "the maps go on, and t is made of them as well",
-}
-# Keys that stand for others, by the object that they stand in.
-OTHER_KEYS: dict[type, dict[str, str]] = {
-    bsm.Contrast: {"type": "Test"},
-    bsm.DummyContrasts: {"type": "Test", "conditions": "Contrasts"},
-}
 BRAIN_MASK = {"desc": ["brain"], "suffix": ["mask"]}
 OWN = "twolevel"
 
 
 @dataclass
-class Lenient:
-    """Makes the strict form, and takes note of every difference.
+class Lenient(Spelling):
+    """Makes the strict form of a model.
 
     Attributes
     ----------
-    form : list of Note
-        On what is only written otherwise.
-    meaning : list of Note
-        On what had to be understood.
     of_runs : (list of str, list of str)
         The variables and the contrasts of the Run node that was read before the others.
     """
 
-    form: list[Note] = field(default_factory=list)
-    meaning: list[Note] = field(default_factory=list)
     of_runs: tuple[list[str], list[str]] = ([], [])
 
     def model(self, content: dict[str, Any], name: str) -> dict[str, Any]:
@@ -74,42 +59,6 @@ class Lenient:
         if isinstance(edges := content.get("Edges"), list):
             content["Edges"] = [self.edge(edge, n) for n, edge in enumerate(edges)]
         return content
-
-    def keys(self, place: str, item: dict[str, Any], kind: type) -> dict[str, Any]:
-        """Spell the keys of an object as the standard does."""
-        known = {_plain(key): key for key in kind.model_fields}  # type: ignore[attr-defined]
-        known |= OTHER_KEYS.get(kind, {})
-        strict: dict[str, Any] = {}
-        for key, value in item.items():
-            meant = known.get(_plain(key), key)
-            if meant == key or meant in item or meant in strict:
-                strict[key] = value
-                continue
-            strict[meant] = value
-            self.form.append(Note(f'the key "{key}" is read as "{meant}"', place))
-        return strict
-
-    def name(self, place: str, name: object, default: str) -> object:
-        """Return a name; one that is missing, blank or a number is made."""
-        if name is None or name == "":
-            self.form.append(Note("no Name", place, f'read as "Name": "{default}"'))
-            return default
-        if isinstance(name, int) and not isinstance(name, bool):
-            self.form.append(Note(f"the Name {name} is no text", place, f'"Name": "{name}"'))
-            return str(name)
-        return name
-
-    def names(self, place: str, value: Any) -> Any:
-        """Return a list of names: one that stands alone becomes a list, blank ones are left out."""
-        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-            self.form.append(
-                Note("a value where a list belongs is a list of one", place, shown([value]))
-            )
-            value = [value]
-        if isinstance(value, list) and any(isinstance(v, str) and not v.strip() for v in value):
-            self.form.append(Note("blank names in a list are left out", place, shown(value)))
-            value = [v for v in value if not (isinstance(v, str) and not v.strip())]
-        return value
 
     def input(self, content: dict[str, Any]) -> dict[str, Any]:
         """Return Input with entities as the standard spells them; empty ones select nothing."""
@@ -155,15 +104,42 @@ class Lenient:
             node["Model"] = self.model_of_node(place, node["Model"], level)
         if level in GROUP_BY:
             node["GroupBy"] = self.group_by(place, node, level)
+        self.transformations_and_contrasts(place, node)
+        if level == "Run":
+            self.of_runs = _variables(node), _contrasts(node)
+        elif level in GROUP_BY:
+            self.of_contrasts(place, node)
+        return node
+
+    def transformations_and_contrasts(self, place: str, node: dict[str, Any]) -> None:
+        """Make the strict form of what stands beside the Model of a node."""
         if node.get("Transformations") is not None:
             node["Transformations"] = self.transformations(place, node["Transformations"])
         if isinstance(contrasts := node.get("Contrasts"), list):
-            node["Contrasts"] = [self.contrast(place, contrast) for contrast in contrasts]
+            strict = [self.contrast(place, contrast) for contrast in contrasts]
+            node["Contrasts"] = [contrast for contrast in strict if contrast is not None]
         if node.get("DummyContrasts") is not None:
             node["DummyContrasts"] = self.dummies(place, node["DummyContrasts"])
-        if level == "Run":
-            self.of_runs = _variables(node), _contrasts(node)
-        return node
+
+    def of_contrasts(self, place: str, node: dict[str, Any]) -> None:
+        """Let a mean of each contrast of which contrasts are asked be over the contrasts."""
+        model, keys = node["Model"], node.get("GroupBy")
+        named = [c for c in node.get("Contrasts") or () if isinstance(c, dict)]
+        lists = [c.get("ConditionList") for c in named]
+        asked = [name for names in lists if isinstance(names, list) for name in names]
+        below = self.of_runs[1]
+        if not (isinstance(model, dict) and isinstance(keys, list) and model.get("X") == [1]):
+            return
+        if CONTRAST not in keys or not asked or not all(name in below for name in asked):
+            return
+        model["X"], node["GroupBy"] = list(below), [key for key in keys if key != CONTRAST]
+        self.meaning.append(
+            Note(
+                "contrasts of contrasts of the runs: X names them, and GroupBy not contrast",
+                place,
+                f'read as "X": {shown(below)}, "GroupBy": {shown(node["GroupBy"])}',
+            )
+        )
 
     def group_by(self, place: str, node: dict[str, Any], level: str) -> Any:
         """Return what a node is grouped by, entities spelt as the standard does."""
@@ -197,37 +173,35 @@ class Lenient:
         if model.get("Type") is None:
             model["Type"] = "glm"
             self.form.append(Note("no Type of a Model", place, 'read as "Type": "glm"'))
-        model["X"] = self.names(f"{place}: X", model.get("X"))
-        if level != "Run":
-            model["X"] = self.without_run_variables(place, model["X"])
-        if level in GROUP_BY and level != "Run" and not model["X"] and not model.get("Formula"):
-            model["X"] = [1]
-            self.meaning.append(Note("no X of a Model above the runs", place, 'read as "X": [1]'))
-        if level == "Run" and isinstance(model["X"], list) and model.get("Formula") is None:
-            if not any(str(x) == INTERCEPT for x in model["X"]):
-                model["X"] = [*model["X"], 1]
-                self.meaning.append(
-                    Note(
-                        "no 1 in X of a Run node: a constant is added, as SPM and FSL do",
-                        place,
-                        'the strict form: "X": [..., 1]',
-                    )
-                )
+        model["X"] = self.x(place, model, level)
         if isinstance(model.get("HRF"), dict):
-            model["HRF"] = self.hrf(place, model["HRF"], model["X"], level)
+            model["HRF"] = self.hrf(place, model["HRF"], level)
         if isinstance(model.get("Options"), dict):
             model["Options"] = self.options(place, model["Options"], level)
-        if isinstance(software := model.get("Software"), dict):
-            for other in software:
-                if other != OWN:
-                    self.meaning.append(
-                        Note(
-                            f"what Software.{other} says is not used",
-                            place,
-                            _listed(software[other]),
-                        )
-                    )
+        self.software(place, model.get("Software"))
         return model
+
+    def x(self, place: str, model: dict[str, Any], level: str) -> Any:
+        """Return X: with a constant at the run level, with something in it above."""
+        x = self.names(f"{place}: X", model.get("X"))
+        if level != "Run":
+            x = self.without_run_variables(place, x)
+            if level in GROUP_BY and x in (None, []) and not model.get("Formula"):
+                what = "no X of a Model above the runs"
+                self.meaning.append(Note(what, place, 'read as "X": [1]'))
+                return [1]
+        elif isinstance(x, list) and model.get("Formula") is None and INTERCEPT not in map(str, x):
+            what = "no 1 in X of a Run node: a constant is added, as SPM and FSL do"
+            self.meaning.append(Note(what, place, 'the strict form: "X": [..., 1]'))
+            return [*x, 1]
+        return x
+
+    def software(self, place: str, content: Any) -> None:
+        """Say what other programs are told."""
+        for other, said in content.items() if isinstance(content, dict) else ():
+            if other != OWN:
+                what = f"what Software.{other} says is not used"
+                self.meaning.append(Note(what, place, _listed(said)))
 
     def without_run_variables(self, place: str, x: Any) -> Any:
         """Leave out of X above the runs what only the runs' own X can mean."""
@@ -246,8 +220,8 @@ class Lenient:
         )
         return [v for v in x if v not in repeated]
 
-    def hrf(self, place: str, content: dict[str, Any], x: Any, level: str) -> Any:
-        """Return the strict form of an HRF, None where there is nothing to convolve."""
+    def hrf(self, place: str, content: dict[str, Any], level: str) -> Any:
+        """Return the strict form of an HRF, None above the runs, where there is none."""
         hrf = self.keys(f"{place}: HRF", content, bsm.HRF)
         hrf["Variables"] = self.names(f"{place}: HRF.Variables", hrf.get("Variables"))
         name, parameters = hrf.get("Model"), hrf.get("Parameters")
@@ -300,7 +274,7 @@ class Lenient:
         return strict
 
     def contrast(self, place: str, content: Any) -> Any:
-        """Return the strict form of a contrast."""
+        """Return the strict form of a contrast, None of one that is of nothing."""
         if not isinstance(content, dict):
             return content
         contrast = self.keys(place, content, bsm.Contrast)
@@ -310,6 +284,10 @@ class Lenient:
         for key in ("ConditionList", "Weights"):
             if key in contrast:
                 contrast[key] = self.names(f"{here}: {key}", contrast[key])
+        if contrast.get("ConditionList") == []:
+            what = "a contrast of no variable is left out"
+            self.meaning.append(Note(what, here, loses_data=True))
+            return None
         contrast["Test"] = self.test(here, contrast.get("Test"))
         return contrast
 
@@ -326,18 +304,6 @@ class Lenient:
             dummies["Contrasts"] = self.names(f"{here}.Contrasts", dummies["Contrasts"]) or None
         dummies["Test"] = self.test(here, dummies.get("Test"))
         return dummies
-
-    def test(self, place: str, test: Any) -> Any:
-        """Return the test of a contrast, which is t where none is stated."""
-        if test is None:
-            self.form.append(Note("no Test of a contrast", place, 'read as "Test": "t"'))
-            return "t"
-        strict = TESTS.get(test.casefold(), test) if isinstance(test, str) else test
-        if strict != test:
-            self.meaning.append(
-                Note(f'Test "{test}" is read as "{strict}"', place, SAID.get(test, ""))
-            )
-        return strict
 
 
 def strict_form(content: dict[str, Any], name: str) -> tuple[dict[str, Any], list[Note]]:
@@ -373,11 +339,6 @@ def _contrasts(node: dict[str, Any]) -> list[str]:
         listed = dummies.get("Contrasts")
         found += listed if isinstance(listed, list) else _variables(node)
     return [name for name in found if isinstance(name, str)]
-
-
-def _plain(key: str) -> str:
-    """Reduce a key to what all its spellings share: ``condition_list``, ``ConditionList``."""
-    return key.replace("_", "").casefold()
 
 
 def _listed(said: object) -> str:

@@ -183,6 +183,8 @@ class Node:
         is a contrast.
     dummies : tuple of str
         The only ones of which this holds; empty for all.
+    dummy_test : {"t", "F"}
+        Of these contrasts.
     estimator : {"glm", "meta"}
     seed : int
         Of the k-means for orders of the noise above 1, at the run level; no file states it.
@@ -198,6 +200,7 @@ class Node:
     contrasts: tuple[Contrast, ...] = ()
     dummy_contrasts: bool = False
     dummies: tuple[str, ...] = ()
+    dummy_test: Literal["t", "F"] = "t"
     estimator: Literal["glm", "meta"] = "glm"
     formula: str | None = None
     high_pass_hz: float | None = None

@@ -21,8 +21,8 @@ def is_old(content: dict[str, Any]) -> bool:
 def translated(content: dict[str, Any]) -> tuple[dict[str, Any], list[Note]]:
     """Write a model of that dialect as people write 1.0, and say what it became.
 
-    A first step of the level Subject, over all runs at once, becomes a Run and a Subject node; what
-    steps above repeat of the runs' X is left out.
+    A first step of the level Subject, over all runs at once, becomes a Run and a Subject node; the
+    Transformations of steps above the runs, which repeat those of the runs, are left out.
     """
     said = ["Steps are Nodes, AutoContrasts are DummyContrasts"]
     new = {("Nodes" if key.casefold() in STEPS else key): v for key, v in content.items()}
@@ -102,18 +102,27 @@ def _split(step: Any) -> list[Any]:
 
 
 def _above_the_run(nodes: list[Any]) -> None:
-    """Let steps above the run pass on what they name."""
-    for node in _objects(nodes):
-        if str(node.get("Level")).casefold() == "run":
-            continue
+    """Let steps above the run pass on what they name, and the run what they are made of."""
+    runs = [n for n in _objects(nodes) if str(n.get("Level")).casefold() == "run"]
+    above = [n for n in _objects(nodes) if n not in runs]
+    asked: dict[str, None] = {}
+    for node in above:
+        node.pop("Transformations", None)
         dummies = node.setdefault("DummyContrasts", {"Test": "t"})
         automatic = _names(dummies.get("Contrasts")) if isinstance(dummies, dict) else []
         named = node.get("Contrasts")
         contrasts = _objects(named) if isinstance(named, list) else []
         needed = [name for contrast in contrasts for name in _names(contrast.get("ConditionList"))]
+        asked |= dict.fromkeys([*automatic, *needed])
         model = node.get("Model") or {}
         if needed and isinstance(model, dict) and not model.get("X"):
             node["Model"] = {**model, "X": list(dict.fromkeys([*automatic, *needed]))}
+    for run in runs:
+        model = run.get("Model")
+        x = _names(model.get("X")) if isinstance(model, dict) else []
+        wanted = [name for name in x if name in asked]
+        if wanted and "Contrasts" not in run and "DummyContrasts" not in run:
+            run["DummyContrasts"] = {"Contrasts": wanted, "Test": "t"}
 
 
 def _names(value: object) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import bsmschema.models as bsm
 from pydantic import BaseModel, ValidationError
@@ -16,19 +16,20 @@ from twolevel.model.connections import (
     above_problems,
     graph_problems,
     label_problems,
-    lost_by_filters,
+    lost_names,
 )
 from twolevel.model.lenient import strict_form
-from twolevel.model.nodes import ENTITY_KEYS, Edge, StatsModel
+from twolevel.model.nodes import ENTITY_KEYS, Edge, Node, StatsModel
 from twolevel.model.read_node import read_node
 from twolevel.model.schema_messages import place_of, schema_problems, unknown_key
+from twolevel.model.settings import SETTINGS
 from twolevel.model.supported import ALWAYS, input_problems
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twolevel.model.nodes import Node
+    from twolevel.model.nodes import Level
 
 LARGEST_BYTES = 2**24  # 16 MiB: no model is longer
 BYTE_ORDER_MARK = "\ufeff"
@@ -111,12 +112,9 @@ def read_model(path: Path | str) -> StatsModel:
         problems.extend(input_problems(content["Input"]))
     problems.sort(key=lambda problem: problem.where.startswith("node "))
     model = None
-    if len(nodes) == len(content.get("Nodes") or ()) and not any(
-        problem.where.startswith(("Nodes", "Edges", "Name", "Input", "BIDSModel"))
-        for problem in problems
-    ):
+    if nodes is not None:
         model = _model(content, nodes)
-        problems.extend(_connected(model, notes))
+        problems.extend(_connected(model, notes, complete=not problems))
     if problems or model is None:
         raise ModelError(
             [Problem(f"{path}: {p.where}", p.found, p.expected, p.remedy) for p in problems]
@@ -155,23 +153,56 @@ def _parse_json(text: str) -> Any:
     return parse_json(text, most_values=MOST_VALUES)
 
 
-def _nodes(content: dict[str, Any], problems: list[Problem], notes: list[Note]) -> list[Node]:
-    """Read the nodes that the schema allows; what is wrong with them goes to the problems."""
+def _nodes(
+    content: dict[str, Any], problems: list[Problem], notes: list[Note]
+) -> list[Node] | None:
+    """Read the nodes; what is wrong with them goes to the problems.
+
+    Returns
+    -------
+    list of Node or None
+        In place of what cannot be read, a node of that name and level; None where it is not even
+        known how the nodes are joined.
+    """
     problems.extend(_unknown_keys(content, bsm.BIDSStatsModel, content, ()))
-    nodes = []
+    nodes: list[Node | None] = []
     there = content.get("Nodes")
     for number, written in enumerate(there if isinstance(there, list) else ()):
+        loc = ("Nodes", number)
+        node = None
         try:
             parsed = bsm.Node.model_validate(written)
         except ValidationError:
-            continue  # the schema has said what is wrong
-        loc = ("Nodes", number)
-        unknown = list(_unknown_keys(content, parsed, written, loc))
-        node, found, more = read_node(place_of(loc, content), parsed)
-        problems.extend([*unknown, *found])
-        notes.extend(more)
-        nodes.append(node)
-    return [node for node in nodes if node is not None]
+            pass  # the schema has said what is wrong
+        else:
+            unknown = list(_unknown_keys(content, parsed, written, loc))
+            node, found, more = read_node(place_of(loc, content), parsed)
+            problems.extend([*unknown, *found])
+            notes.extend(more)
+        nodes.append(node or _stand_in(written))
+    known = [node for node in nodes if node is not None]
+    edges = content.get("Edges") or []
+    joined = isinstance(edges, list) and all(_is_edge(edge) for edge in edges)
+    named = isinstance(there, list) and isinstance(content.get("Name"), str)
+    return known if named and joined and len(known) == len(nodes) else None
+
+
+def _stand_in(written: Any) -> Node | None:
+    """Return a node of the name and the level of one that cannot be read."""
+    said = written if isinstance(written, dict) else {}
+    name, level = said.get("Name"), said.get("Level")
+    settings = SETTINGS.get(level.lower()) if isinstance(level, str) else None
+    if not isinstance(name, str) or not isinstance(level, str) or settings is None:
+        return None
+    return Node(name, cast("Level", level.lower()), (), (), settings())
+
+
+def _is_edge(edge: Any) -> bool:
+    try:
+        bsm.Edge.model_validate(edge)
+    except ValidationError:
+        return False
+    return True
 
 
 def _unknown_keys(
@@ -183,7 +214,7 @@ def _unknown_keys(
     """
     if isinstance(content, dict):
         of_class = isinstance(parsed, type)
-        kind = parsed if of_class else type(parsed)
+        kind: Any = parsed if of_class else type(parsed)
         if not issubclass(kind, BaseModel):
             return
         for key, value in content.items():
@@ -199,7 +230,7 @@ def _unknown_keys(
 
 def _model(content: dict[str, Any], nodes: list[Node]) -> StatsModel:
     names = {key: name for name, key in ENTITY_KEYS.items()}
-    selected = content.get("Input") or {}
+    selected = content.get("Input")
     return StatsModel(
         name=content["Name"],
         description=content.get("Description") or "",
@@ -216,18 +247,18 @@ def _model(content: dict[str, Any], nodes: list[Node]) -> StatsModel:
             for edge in content.get("Edges") or ()
         ),
         inputs=tuple(
-            (names.get(entity, entity), tuple(str(value) for value in values))
-            for entity, values in selected.items()
-            if entity not in ALWAYS
+            (names.get(str(entity), str(entity)), tuple(str(value) for value in values))
+            for entity, values in (selected if isinstance(selected, dict) else {}).items()
+            if entity not in ALWAYS and isinstance(values, list)
         ),
     )
 
 
-def _connected(model: StatsModel, notes: list[Note]) -> list[Problem]:
-    """Name what is wrong with the model as a whole."""
+def _connected(model: StatsModel, notes: list[Note], *, complete: bool) -> list[Problem]:
+    """Name what is wrong with the graph, and with a complete model as a whole."""
     problems = list(graph_problems(model))
     problems.extend(label_problems(model))
-    if not problems:
+    if complete and not problems:
         problems.extend(above_problems(model))
-        notes.extend(lost_by_filters(model))
+        notes.extend(lost_names(model))
     return problems

@@ -51,7 +51,8 @@ def read_node(place: str, node: bsm.Node) -> tuple[Node | None, list[Problem], l
     notes = list(_remarks(place, node))
     steps = node.Transformations.Instructions if node.Transformations else []
     of_run = node.Level == "Run"
-    instructions, found, more = read_instructions(place, list(steps)) if of_run else ((), [], [])
+    here = f"{place}: Transformations"
+    instructions, found, more = read_instructions(here, list(steps)) if of_run else ((), [], [])
     problems += found
     if problems or settings is None:
         return None, problems, [*notes, *more]
@@ -68,6 +69,7 @@ def read_node(place: str, node: bsm.Node) -> tuple[Node | None, list[Problem], l
         contrasts=tuple(_contrasts(node)),
         dummy_contrasts=dummies is not None,
         dummies=tuple(str(name) for name in (dummies and dummies.Contrasts) or ()),
+        dummy_test="F" if dummies is not None and dummies.Test == "F" else "t",
         estimator=node.Model.Type,
         formula=node.Model.Formula,
         high_pass_hz=options.HighPassFilterCutoffHz if options else None,
@@ -136,8 +138,8 @@ def _remarks(place: str, node: bsm.Node) -> Iterator[Note]:
         )
     if not node.Contrasts and node.DummyContrasts is None:
         yield Note("a Run node without contrasts gives no maps", place, "designs and masks only")
-    hrf = node.Model.HRF
     x = [str(name) for name in node.Model.X]
-    if hrf and not any(is_wild(name) for name in x):
-        if outside := [v for v in hrf.Variables if v not in x and not is_wild(v)]:
-            yield Note("an HRF names variables that X does not", place, ", ".join(outside))
+    convolved = node.Model.HRF.Variables if node.Model.HRF else []
+    outside = [v for v in convolved if v not in x and not is_wild(v)]
+    if outside and not any(is_wild(name) for name in x):
+        yield Note("an HRF names variables that X does not", place, ", ".join(outside))

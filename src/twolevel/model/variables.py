@@ -13,6 +13,7 @@ from twolevel.model.transformations.conditions import columns_in
 from twolevel.model.transformations.convolve import Convolve
 from twolevel.model.transformations.levels import Factor
 from twolevel.model.transformations.variables import Dense, Sparse, numbers
+from twolevel.model.transformations.workbench import Workbench
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -66,6 +67,21 @@ class RunVariables:
         """The names of the columns of the design that contrasts may name."""
         named = {c for name in self.conditions for c in self.columns_of(name)}
         return {*named, *self.confounds, *map(str, self.dense), INTERCEPT}
+
+    @property
+    def per_volume(self) -> tuple[str, ...]:
+        """The confounds, as they are or as instructions made them."""
+        return (*self.confounds, *map(str, self.dense))
+
+    def delays_of(self, condition: str) -> list[str]:
+        """Name the regressors of a condition that has one for each delay; none of others."""
+        return self.columns_of(condition) if condition in self.fir_delays else []
+
+    def main_columns_of(self, condition: str) -> list[str]:
+        """Name the regressors of a condition without those of its derivatives."""
+        if condition not in self.conditions:
+            return []
+        return self.delays_of(condition) or [condition]
 
     def columns_of(self, condition: str) -> list[str]:
         """Name the regressors of a condition, as nilearn does."""
@@ -193,13 +209,21 @@ def resolve_variables(
     start |= {name: Dense(values) for name, values in (dense or {}).items() if name not in start}
     named = named_variables(node)
     done = transform(start, steps_of(node), named=named)
-    usable = _usable(done, columns)
+    factors = _factors(node, columns)
+    usable = _usable(done, start, factors)
+    _refuse_half_numbers(node, done.variables, {*usable, *factors})
+    derived = {
+        column: [v]
+        for v in usable
+        if (hrf := done.hrfs.get(v)) and v not in named
+        for column in regressors_of(v, hrf.model, hrf.fir_delays)
+    }
     conditions: dict[str, str | None] = {}
     confounds: dict[str, None] = {}
     changed: dict[str, None] = {}
     for x in named:
         if x in node.x:
-            from_events = [v for v in usable if matches(v, x)]
+            from_events = [v for v in usable if matches(v, x)] or derived.get(x, [])
             conditions.update({v: _model_of(done.hrfs.get(v)) for v in from_events})
             per_volume = [v for v, var in done.variables.items() if isinstance(var, Dense)]
             changed.update(dict.fromkeys(v for v in per_volume if matches(v, x)))
@@ -216,7 +240,7 @@ def resolve_variables(
         tuple(confounds),
         (),
         tuple(usable),
-        _factors(node, columns),
+        factors,
         {v: done.hrfs[v].fir_delays for v in conditions if conditions[v] == "fir"},
         pd.DataFrame({v: numbers(done.variables[v].cells).to_numpy() for v in changed}),
         done.notes,
@@ -245,17 +269,36 @@ def _factors(node: Node, columns: Iterable[str]) -> tuple[str, ...]:
     return tuple(c for c in columns if any(matches(c, s) for s in stated) or c in possible)
 
 
-def _usable(done: Transformed, columns: Sequence[str]) -> dict[str, pd.DataFrame]:
+def _refuse_half_numbers(
+    node: Node, variables: Mapping[str, Sparse | Dense], others: set[str]
+) -> None:
+    """Refuse variables of the events that X takes and that hold numbers and text."""
+    bench = Workbench(variables)
+    bench.step = "X"
+    taken = (name for name in variables if any(matches(name, x) for x in node.x))
+    for name in (name for name in taken if name not in others):
+        variable = variables[name]
+        if isinstance(variable, Sparse) and numbers(variable.cells).notna().any():
+            bench.numbers(name)
+
+
+def _usable(
+    done: Transformed, start: Mapping[str, Sparse | Dense], factors: Sequence[str]
+) -> dict[str, pd.DataFrame]:
     """Find the variables with an event, and their events: levels first, then columns.
 
     Rows with a missing value are no events; nor are rows with 0, but for the columns of the
-    events themselves: an event may have the amplitude 0.
+    events themselves: an event may have the amplitude 0. A column whose levels are variables is
+    none itself.
     """
+    columns = [name for name, variable in start.items() if isinstance(variable, Sparse)]
     made = [name for name in done.variables if name not in columns]
     usable = {}
     for name in (*made, *columns):
         variable = done.variables.get(name)
         if not isinstance(variable, Sparse):
+            continue
+        if name in factors and variable is start.get(name):
             continue
         amplitude = numbers(variable.cells)
         if (variable.cells.notna() & amplitude.isna()).any():

@@ -82,7 +82,7 @@ def _node(node: Node) -> dict[str, Any]:
     if named:
         content["Contrasts"] = [_contrast(contrast) for contrast in named]
     if node.dummy_contrasts:
-        content["DummyContrasts"] = {"Test": "t"}
+        content["DummyContrasts"] = {"Test": node.dummy_test}
         if node.dummies:
             content["DummyContrasts"]["Contrasts"] = _variables(node.dummies)
     return content
@@ -113,7 +113,10 @@ def _variables(names: tuple[str, ...]) -> list[str | int]:
 
 
 def _hrf(hrf: Hrf) -> dict[str, Any]:
-    return {"Variables": list(hrf.variables), "Model": hrf.model}
+    content: dict[str, Any] = {"Variables": list(hrf.variables), "Model": hrf.model}
+    if hrf.fir_delays:
+        content["Parameters"] = {"FirDelays": list(hrf.fir_delays)}
+    return content
 
 
 def _edge(edge: Edge) -> dict[str, Any]:
@@ -152,4 +155,4 @@ def _dummies(node: Node) -> Iterator[Contrast]:
     """Make the contrasts that DummyContrasts stands for at the run level."""
     if node.dummy_contrasts and node.level == "run":
         for name in node.dummies or [x for x in node.x if x != INTERCEPT and not is_wild(x)]:
-            yield Contrast(name, contrast_label(name), ((name, (1.0,)),))
+            yield Contrast(name, contrast_label(name), ((name, (1.0,)),), node.dummy_test)

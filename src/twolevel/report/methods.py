@@ -96,13 +96,16 @@ def _run_sentences(derivatives: Derivatives) -> str:
     times = " or ".join(f"{t:g}" for t in sorted({d["RepetitionTime"] for d in designs}))
     n_confounds = _range([len(_columns(design, "confound")) for design in designs])
     high_pass = " or ".join(dict.fromkeys(HIGH_PASS[d["HighPass"]] for d in designs))
+    low_pass = designs[0].get("LowPassCutoffHz")
     return (
         f"Data of {count_of(len(derivatives.subjects), 'subject')} and "
         f"{count_of(derivatives.n_runs, 'run')} (repetition time {times} s), "
         f"{_preprocessing(derivatives)}, were "
         f"{smoothed} and expressed as percent signal change. For each run a linear model was "
         f"fitted by {model}, with the regressors {_conditions(designs)}, {n_confounds} "
-        f"confounds{by} and a constant; high-pass: {high_pass}."
+        f"confounds{by} and a constant; high-pass: {high_pass}"
+        + (f"; low-pass: regressors of the frequencies above {low_pass:g} Hz" if low_pass else "")
+        + "."
         + (
             f" Runs were combined by fixed effects ({_weights(derivatives.subject)})."
             if derivatives.subject.get("FixedEffects")

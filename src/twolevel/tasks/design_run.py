@@ -20,13 +20,19 @@ from twolevel.derivatives.maps import model_record
 from twolevel.files.sidecars import write_json
 from twolevel.files.tables import line_of, write_tsv
 from twolevel.model.stages import Stage
+from twolevel.model.transformations.instruction import Instruction
+from twolevel.model.transformations.reading import written
 from twolevel.model.variables import RunVariables, condition_events
-from twolevel.stats.run.design import HighPass, frame_times_of, make_design_matrix, one_high_pass
+from twolevel.stats.run.design import frame_times_of, make_design_matrix
+from twolevel.stats.run.filters import HighPass, one_high_pass
 from twolevel.tasks.edited_events import event_edits_record, save_edited_events
 from twolevel.tasks.handoff import save_exclusions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from twolevel.model.event_edits import EventEdit
+    from twolevel.model.nodes import Node
 
 
 def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path) -> Path:
@@ -54,6 +60,7 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
         fir_delays=variables.fir_delays,
         confounds=regressors if len(regressors.columns) else None,
         high_pass_hz=node.high_pass_hz,
+        low_pass_hz=node.low_pass_hz,
     )
     kept = list(range(spec.n_volumes)) if confounds is None else [int(v) for v in confounds.kept]
     dropped = sorted(set(range(spec.n_volumes)) - set(kept))
@@ -64,8 +71,13 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
         {
             "Description": "Design matrix: one row per volume that enters the fit, one column per "
             "regressor",
-            "Columns": _describe(design, variables, regressors, high_pass),
-            "Contrasts": {c.label: c.column_weights for c in stage.node.contrasts},
+            "Columns": _describe(design, variables, regressors, high_pass, node.low_pass_hz),
+            "Contrasts": {c.label: c.column_weights for c in node.contrasts if c.test == "t"},
+            **_f_contrasts(node),
+            "Variables": _variables(variables),
+            "Transformations": [
+                written(s) for s in node.instructions if isinstance(s, Instruction)
+            ],
             "RepetitionTime": spec.repetition_time,
             "StartTime": spec.start_time,
             "StartTimeFrom": START_TIMES[spec.start_time_from],
@@ -76,8 +88,13 @@ def design_run(spec: RunSpec, stage: Stage, files: dict[str, Path], folder: Path
             "HighPass": _high_pass(high_pass),
             "HighPassCutoffHz": high_pass.drift_hz,
             "HighPassReplaces": list(high_pass.replaced),
+            **({} if node.low_pass_hz is None else {"LowPassCutoffHz": node.low_pass_hz}),
             **model_record(stage),
-            "Settings": {**asdict(stage.node.settings), "seed": stage.node.seed},
+            "Settings": {
+                **asdict(node.settings),
+                "events": [edit.in_file for edit in node.run_settings.events],
+                "seed": node.seed,
+            },
             "Sources": list(spec.sources),
         },
     )
@@ -100,6 +117,25 @@ def _impulses(run_events: RunEvents, variables: RunVariables) -> dict[str, str]:
     return {"EventsOfNoDuration": sentence}
 
 
+def _f_contrasts(node: Node) -> dict[str, Any]:
+    """Describe the F contrasts, which have rows of weights, where there are any."""
+    rows = {c.label: list(c.column_rows) for c in node.contrasts if c.test == "F"}
+    return {"FContrasts": rows} if rows else {}
+
+
+def _variables(variables: RunVariables) -> dict[str, dict[str, Any]]:
+    """Say of each variable of the events how many it takes, and what it is convolved with."""
+    described: dict[str, dict[str, Any]] = {}
+    for name, model in variables.conditions.items():
+        described[name] = {
+            "HRF": model,
+            **({"FirDelays": list(variables.fir_delays[name])} if model == "fir" else {}),
+            "NumberOfEvents": len(variables.rows[name]),
+            "Columns": variables.columns_of(name),
+        }
+    return described
+
+
 def _high_pass(high_pass: HighPass) -> str | None:
     """Say which columns are the high-pass; None for no high-pass."""
     if high_pass.cosines:
@@ -112,8 +148,9 @@ def _describe(
     variables: RunVariables,
     regressors: pd.DataFrame,
     high_pass: HighPass,
+    low_pass_hz: float | None,
 ) -> dict[str, dict[str, Any]]:
-    """Say of each column of a design whether it is a condition, a confound, a drift, or constant.
+    """Say of each column of a design what it is: a condition, a confound, of a filter, constant.
 
     A condition comes with the model of its response; None for one that is not convolved.
     """
@@ -128,6 +165,8 @@ def _describe(
         elif column in conditions:
             model = variables.conditions[conditions[column]]
             described[column] = {"Kind": "condition", "HRF": model}
+        elif column.startswith("lowpass_"):
+            described[column] = {"Kind": "lowpass", "CutoffHz": low_pass_hz}
         else:
             described[column] = {"Kind": "drift", "CutoffHz": high_pass.drift_hz}
     return described
@@ -150,7 +189,7 @@ def _exclusions(
         )
     if run_events.edited:
         exclusions += [
-            _of_events(spec, f"dropped by event edit {number}: {edit}", rows)
+            _of_events(spec, _dropped(number, edit), rows)
             for number, edit, rows in run_events.edited.dropped_by(stage.node.run_settings.events)
         ]
     if not run_events.incomplete.empty:
@@ -175,6 +214,11 @@ def _exclusions(
         if name not in in_contrasts
     ]
     return exclusions
+
+
+def _dropped(number: int, edit: EventEdit) -> str:
+    """Say which edit dropped rows; quotation marks have no place in a table."""
+    return f"dropped by event edit {number}: {edit.where}".replace('"', "'")
 
 
 def _of_events(spec: RunSpec, reason: str, rows: Iterable[int]) -> Exclusion:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from twolevel.bids.events import RunEvents, events_of_run
 from twolevel.bids.runs import RunFiles
 from twolevel.checks import run as run_checks
 from twolevel.checks.checked import CheckedTables
+from twolevel.checks.found_contrasts import found_contrasts
 from twolevel.checks.model import check_model, check_taken, levels_of, not_taken
 from twolevel.errors import InputError
 from twolevel.model.nodes import Contrast, Node
 from twolevel.model.settings import RunSettings
+from twolevel.model.transformations.arithmetic import Add
 from twolevel.model.transformations.convolve import Convolve
 from twolevel.model.transformations.levels import Factor
 from twolevel.model.variables import resolve_variables
@@ -273,3 +276,90 @@ def test_rows_without_a_value_of_a_modulator_are_told(tmp_path):
     assert merged(
         run_checks._notes_on_events(RunFiles(Entities({"sub": "01"})), run, variables)
     ) == ["sub-01: rows with n/a in rt take no part in it: 2 of 3"]
+
+
+def node_of_wildcards(x: list[str], **details: Any) -> Node:
+    return replace(node_of(x, convolve=["kind.*"]), dummy_contrasts=True, **details)
+
+
+def test_contrasts_of_what_wildcards_match_are_in_the_order_of_x_then_of_names():
+    node = node_of_wildcards(["hand.*", "kind.*", "cs*"], contrasts=(
+        Contrast("kind.face", "kindFace", (("kind.face", (1.0,)),)),
+    ))  # fmt: skip
+    hands = {"hand": ["right", "left", "left"]}
+    runs = [
+        checked(events_of(["house", "face", "rest"], **hands), node),
+        checked(events_of(["face", "cat", "rest"], **hands), node, subject="02"),
+    ]
+    found = found_contrasts(runs, node)
+    names = ["hand.left", "hand.right", "kind.cat", "kind.house", "kind.rest"]
+    assert [contrast.name for contrast in found] == names
+    assert [contrast.label for contrast in found][2] == "kindCat"
+    assert {(c.test, c.found, c.weights) for c in found[:1]} == {
+        ("t", True, (("hand.left", (1.0,)),))
+    }
+    problems, notes = check_model(runs, node)
+    assert problems == []
+    what = "contrasts that need it leave the run out: there are hand.left, hand.right"
+    assert merged(notes) == [
+        f"sub-01 task-t: no kind.cat: {what}, kind.face, kind.house, kind.rest",
+        f"sub-02 task-t: no kind.house: {what}, kind.cat, kind.face, kind.rest",
+        f"DummyContrasts: contrasts of what wildcards of X match: {', '.join(names)}",
+        "DummyContrasts: no contrasts of the confounds that wildcards of X match: cs*",
+    ]
+
+
+def test_f_contrasts_and_those_of_delays_are_found_too():
+    node = node_of_wildcards(["kind.*"], dummy_test="F")
+    (contrast,) = found_contrasts([checked(events_of(["face"]), node)], node)
+    assert (contrast.test, contrast.expression) == ("F", "1*kind.face")
+    delays = Convolve(input=("kind.*",), model="fir", fir_delays=(0, 3))
+    node = replace(node, instructions=(Factor(input=("kind",)), delays))
+    found = found_contrasts([checked(events_of(["face"]), node)], node)
+    assert [contrast.name for contrast in found] == ["kind.face_delay_0", "kind.face_delay_3"]
+
+
+@pytest.mark.parametrize("details", [{"dummy_contrasts": False}, {"dummies": ("kind.face",)}])
+def test_without_dummy_contrasts_of_all_variables_none_are_found(details):
+    node = replace(node_of_wildcards(["kind.*"]), **details)
+    runs = [checked(events_of(["face", "house"]), node)]
+    assert found_contrasts(runs, node) == ()
+    assert check_model(runs, node) == ([], [])
+
+
+def test_levels_of_one_label_cannot_both_be_contrasts():
+    node = node_of_wildcards(["kind.*"])
+    ((problem,), _) = check_model([checked(events_of(["old face", "old-face"]), node)], node)
+    assert problem.where == 'contrast "kind.old-face", which a wildcard of X matches'
+    assert problem.found == 'the label "kindOldFace", as of "kind.old face"'
+
+
+def test_a_contrast_of_a_condition_with_delays_has_to_name_these():
+    node = node_of(["kind.face"], {"c": ["kind.face"]})
+    delays = Convolve(input=("kind.face",), model="fir", fir_delays=(0, 1))
+    node = replace(node, instructions=(Factor(input=("kind",)), delays))
+    ((problem,), _) = check_model([checked(events_of(["face"]), node)], node)
+    assert problem.where == 'contrast "c"'
+    assert problem.found == (
+        "kind.face, which is convolved with fir: it has a regressor for each delay"
+    )
+    assert problem.expected.endswith("F contrast: kind.face_delay_0, kind.face_delay_1")
+
+
+@pytest.mark.parametrize("x", [["kind.face"], ["kind.face_derivative"]])
+def test_a_contrast_may_be_of_a_derivative_whether_or_not_x_names_it(x):
+    node = node_of(x, {"c": ["kind.face_derivative"]})
+    derivative = Convolve(input=("kind.face",), derivative=True)
+    node = replace(node, instructions=(Factor(input=("kind",)), derivative))
+    run = checked(events_of(["face"]), node)
+    assert check_model([run], node) == ([], [])
+    assert run.variables.columns_of("kind.face") == ["kind.face", "kind.face_derivative"]
+
+
+def test_onsets_that_instructions_put_after_the_scan_are_refused():
+    node = node_of(["kind.a"])
+    later = Add(input=("onset",), value=195.0)
+    node = replace(node, instructions=(later, *node.instructions))
+    assert [found for found, _ in refused(events_of(["a", "a"]), node)] == [
+        "kind.a: instructions made onsets at or after the end of the scan (200 s), in lines 3"
+    ]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from twolevel.errors import ModelError
 from twolevel.model.labels import contrast_label
-from twolevel.model.nodes import Contrast, Edge, StatsModel
+from twolevel.model.nodes import Contrast, Edge, Hrf, StatsModel
 from twolevel.model.read import presets, read_model
 from twolevel.model.write import as_text, model_content
 
@@ -39,6 +40,36 @@ def model() -> StatsModel:
 def test_what_is_written_reads_as_the_same(path, again):
     model = replace(read_model(path), notes=())
     assert again(model) == model
+
+
+def test_what_others_wrote_reads_as_the_same_in_the_strict_form(shared, again):
+    n_read = 0
+    for path in sorted((shared / "models").glob("*_smdl.json")):
+        try:
+            model = read_model(path)
+        except ModelError:
+            continue
+        n_read += 1
+        assert replace(again(model), notes=()) == replace(model, notes=()), path.name
+    assert n_read > 100
+
+
+def test_delays_and_dummies_of_another_test_are_written(model: StatsModel, again):
+    run, *others = model.nodes
+    a, b = run.x[:2]
+    node = replace(
+        run,
+        instructions=run.instructions[:1],
+        hrf=Hrf((a, b), "fir", (0, 2)),
+        contrasts=tuple(Contrast(n, contrast_label(n), ((n, (1.0,)),), "F") for n in (a, b)),
+        dummy_contrasts=True,
+        dummies=(a, b),
+    )
+    changed = replace(model, nodes=(node, *others))
+    content = model_content(changed)["Nodes"][0]
+    assert content["Model"]["HRF"]["Parameters"] == {"FirDelays": [0, 2]}
+    assert content["DummyContrasts"] == {"Test": "F", "Contrasts": [a, b]}
+    assert again(changed) == changed
 
 
 def test_the_form_is_strict_and_says_no_default(model: StatsModel):

@@ -8,13 +8,8 @@ import pytest
 from nilearn.glm.first_level.design_matrix import create_cosine_drift
 
 from twolevel.errors import InputError
-from twolevel.stats.run.design import (
-    cosines_among,
-    frame_times_of,
-    make_design_matrix,
-    n_cosines,
-    one_high_pass,
-)
+from twolevel.stats.run.design import frame_times_of, make_design_matrix
+from twolevel.stats.run.filters import cosines_among, n_cosines, one_high_pass
 
 TIMES = frame_times_of(300, 2.0, 0.0)
 NO_EVENTS = pd.DataFrame({"onset": [], "duration": [], "trial_type": []})

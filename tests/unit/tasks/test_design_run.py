@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
@@ -9,6 +9,7 @@ from model_parts import stage_at
 
 from twolevel.bids.entities import Entities
 from twolevel.bids.run_inputs import RunSpec
+from twolevel.model.declared import checker
 from twolevel.model.nodes import Contrast, Node, StatsModel
 from twolevel.model.settings import RunSettings
 from twolevel.model.transformations.convolve import Convolve
@@ -17,6 +18,7 @@ from twolevel.tasks.design_run import design_run
 from twolevel.tasks.handoff import load_exclusions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 HEADER = "onset\tduration\ttrial_type\trt\n"
@@ -26,7 +28,7 @@ HEADER = "onset\tduration\ttrial_type\trt\n"
 def design(tmp_path: Path):
     """Build a design of 100 s; return columns, sidecar and what was left out."""
 
-    def design(rows: list[str], x: list[str], contrasts: list[str]):
+    def design(rows: list[str], x: list[str], contrasts: list[str], edits: Sequence[Any] = ()):
         events = tmp_path / "events.tsv"
         events.write_text(HEADER + "".join(row.replace(" ", "\t") + "\n" for row in rows))
         named = tuple(Contrast(c, c.split(".")[-1], ((c, (1.0,)),)) for c in contrasts)
@@ -34,7 +36,8 @@ def design(tmp_path: Path):
             Factor(input=("trial_type",)),
             Convolve(input=tuple(x), model="glover"),
         )
-        node = Node("run", "run", ("run",), (*x, "1"), RunSettings(), steps, None, named)
+        settings = checker(RunSettings).validate_python({"Events": list(edits)})
+        node = Node("run", "run", ("run",), (*x, "1"), settings, steps, None, named)
         spec = RunSpec(Entities({"sub": "01", "task": "t", "run": "1"}), 2.0, 0.0, 50, ())
         stage = stage_at(StatsModel("m", (node,), ()), "run")
         folder = design_run(spec, stage, {"events": events}, tmp_path / "out")
@@ -110,3 +113,38 @@ def test_a_modulator_keeps_its_column_where_cells_are_missing(design):
     )
     assert columns == ["rt", "trial_type.face", "constant"]
     assert left_out == []
+
+
+def test_edited_events_are_kept_with_the_design(design, tmp_path):
+    rows = ["1000 1 face 0.5", "n/a 1 face 0.5", "9000 2 house n/a", "20000 1 face 0.4"]
+    edits: list[dict[str, Any]] = [
+        {"Scale": {"onset": 0.001}},
+        {"Where": 'trial_type == "house"', "Drop": True},
+        {"Where": "rt < 0.45", "Add": {"onset": "onset + rt", "trial_type": "'press'"}},
+    ]
+    x = ["trial_type.face", "trial_type.press"]
+    columns, sidecar, left_out = design(rows, x, x[:1], edits)
+    assert columns == [*x, "constant"]
+    assert sidecar["EventEdits"] == [
+        {**edit, "Rows": count} for edit, count in zip(edits, (3, 1, 1), strict=True)
+    ]
+    assert sidecar["Settings"]["events"] == edits
+    assert left_out == [
+        ("event", "lines 4", 1, "dropped by event edit 2: trial_type == 'house'"),
+        ("event", "lines 3", 1, "n/a in onset or trial_type"),
+    ]
+    (path,) = tmp_path.rglob("sub-01_task-t_run-1_desc-edited_events.tsv")
+    assert path.read_text().splitlines() == [
+        "onset\tduration\ttrial_type\trt\tsource_line",
+        "1\t1\tface\t0.5\t2",
+        "20\t1\tface\t0.4\t5",
+        "20.4\t1\tpress\t0.4\t5",
+        "n/a\t1\tface\t0.5\t3",
+    ]
+    assert "source_line" in json.loads(path.with_suffix(".json").read_text())
+
+
+def test_without_edits_nothing_is_kept(design, tmp_path):
+    _, sidecar, _ = design(["1 1 face 0.5"], ["trial_type.face"], [])
+    assert "EventEdits" not in sidecar
+    assert list(tmp_path.rglob("*_events.*")) == []

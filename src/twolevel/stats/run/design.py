@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from twolevel.errors import InputError, Problem
+from twolevel.stats.run.filters import low_pass_cosines, one_high_pass, refuse_drift_twice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
 EARLIEST_ONSET = -24.0
 """Seconds before the first frame from which on nilearn considers an event."""
 UNSTEADY = ("non_steady_state_outlier", "NonSteadyStateOutlier")
-COSINE = ("cosine", "Cosine")
-COSINES_HZ = 1 / 128
-"""Cut-off of fMRIPrep's ``cosine*`` columns."""
-ROUNDED = 0.025  # of it: 0.008 and 0.0078 Hz are 1/128, 1/120 is not
-SAME = 0.999  # correlation of columns that say the same; a line and half a cosine have 0.993
 
 
 def frame_times_of(
@@ -47,75 +42,9 @@ def frame_times_of(
     return start_time + np.arange(n_volumes, dtype=np.float64) * repetition_time
 
 
-@dataclass(frozen=True)
-class HighPass:
-    """What takes slow drift out of a run: cosines of the confounds, or a drift, never both.
-
-    Attributes
-    ----------
-    drift_hz : float or None
-        Cut-off of the drift that the design gets; None for no drift.
-    cosines : tuple of str
-        Confounds that stay and are the high-pass.
-    replaced : tuple of str
-        Confounds that the drift takes the place of.
-    """
-
-    drift_hz: float | None
-    cosines: tuple[str, ...] = ()
-    replaced: tuple[str, ...] = ()
-
-
-def cosines_among(names: Iterable[object]) -> tuple[str, ...]:
-    """Return those columns of confounds that are fMRIPrep's cosines."""
-    return tuple(str(name) for name in names if str(name).startswith(COSINE))
-
-
 def is_unsteady(name: object) -> bool:
     """Tell whether a column of confounds marks a volume in a non-steady state."""
     return str(name).startswith(UNSTEADY)
-
-
-def n_cosines(high_pass_hz: float, frame_times: NDArray[np.float64]) -> int:
-    """Count the cosines of a drift, as nilearn's ``create_cosine_drift`` makes them.
-
-    Parameters
-    ----------
-    frame_times : ndarray of shape (n_volumes,)
-        Seconds.
-
-    Returns
-    -------
-    int
-        ``floor(2 high_pass_hz * duration)``, less than the volumes.
-    """
-    n = len(frame_times)
-    step = (frame_times[-1] - frame_times[0]) / max(n - 1, 1)
-    return min(n - 1, int(np.floor(2 * n * high_pass_hz * step)))
-
-
-def one_high_pass(
-    confounds: Iterable[object], frame_times: NDArray[np.float64], high_pass_hz: float | None
-) -> HighPass:
-    """Decide between the cosines among the confounds and a drift of a cut-off that is asked for.
-
-    The cosines stay if no cut-off is asked for, or theirs (1/128 Hz, also rounded to 0.008), or
-    one that gives as many cosines in a run of this length. Another cut-off replaces them.
-
-    Parameters
-    ----------
-    confounds : iterable of str
-        Names of the confounds.
-    frame_times : ndarray of shape (n_volumes,)
-        Seconds.
-    """
-    cosines = cosines_among(confounds)
-    if not cosines or high_pass_hz is None:
-        return HighPass(high_pass_hz, cosines)
-    rounded = abs(high_pass_hz / COSINES_HZ - 1) <= ROUNDED
-    if rounded or n_cosines(high_pass_hz, frame_times) == n_cosines(COSINES_HZ, frame_times):
-        return HighPass(None, cosines)
-    return HighPass(high_pass_hz, replaced=cosines)
 
 
 def steady_rows(design_matrix: pd.DataFrame) -> NDArray[np.bool_]:
@@ -147,8 +76,9 @@ def make_design_matrix(
     fir_delays: Mapping[str, Sequence[int]] | None = None,
     confounds: pd.DataFrame | None = None,
     high_pass_hz: float | None = None,
+    low_pass_hz: float | None = None,
 ) -> pd.DataFrame:
-    """Build the design matrix of a run: conditions, confounds, slow drift, constant.
+    """Build the design matrix of a run: conditions, confounds, filters, constant.
 
     There is one high-pass only: cosines among the confounds (columns ``cosine*``) stay if
     `high_pass_hz` is None or agrees with theirs, and no drift is added; a drift of another cut-off
@@ -176,6 +106,8 @@ def make_design_matrix(
     high_pass_hz : float, optional
         Cut-off in Hz of a set of cosines (discrete cosine transform), ``drift_1`` and so on; None
         adds no drift.
+    low_pass_hz : float, optional
+        Cut-off in Hz above which all cosines are columns, ``lowpass_1`` and so on; None adds none.
 
     Returns
     -------
@@ -206,6 +138,9 @@ def make_design_matrix(
         refuse_drift_twice(confounds, frame_times, high_pass.drift_hz)
         drift = create_cosine_drift(high_pass.drift_hz, frame_times)[:, :-1]
         columns.extend((f"drift_{k + 1}", drift[:, k]) for k in range(drift.shape[1]))
+    if low_pass_hz is not None:
+        fast = low_pass_cosines(low_pass_hz, frame_times)
+        columns.extend((f"lowpass_{k + 1}", column) for k, column in enumerate(fast.T))
     columns.append(("constant", np.ones(len(frame_times))))
     _refuse_repeated([label for label, _ in columns])
     return pd.DataFrame(dict(columns), index=pd.Index(frame_times, name="frame_time"))
@@ -235,44 +170,6 @@ def _regressors(
             min_onset=EARLIEST_ONSET,
         )
         yield from zip(labels, regressors.T, strict=True)
-
-
-def refuse_drift_twice(
-    confounds: pd.DataFrame, frame_times: NDArray[np.float64], high_pass_hz: float
-) -> None:
-    """Refuse confounds that are a column of the drift under another name.
-
-    Parameters
-    ----------
-    confounds : pandas.DataFrame of shape (n_volumes, n_confounds)
-    frame_times : ndarray of shape (n_volumes,)
-        Seconds.
-    high_pass_hz : float
-        Cut-off of the drift.
-
-    Raises
-    ------
-    InputError
-        With the names of all such columns.
-    """
-    k = np.arange(1, n_cosines(high_pass_hz, frame_times) + 1)
-    n = len(frame_times)
-    drift = np.cos(np.pi / n * np.outer(np.arange(n) + 0.5, k)) * np.sqrt(2 / n)
-    values = confounds.to_numpy(np.float64)
-    values = values - values.mean(axis=0)
-    length = np.sqrt((values**2).sum(axis=0))
-    correlation = np.abs(drift.T @ values) / np.where(length > 0, length, np.inf)
-    twice = [str(c) for c, r in zip(confounds, correlation.T, strict=True) if (r > SAME).any()]
-    if twice:
-        raise InputError(
-            Problem(
-                "design",
-                f"confounds {', '.join(twice)} are columns of the drift of {high_pass_hz:g} Hz",
-                "one high-pass",
-                "leave these confounds out, or ask for no cut-off (HighPassFilterCutoffHz, "
-                "high_pass_hz)",
-            )
-        )
 
 
 def _refuse_repeated(labels: list[str]) -> None:
