@@ -13,7 +13,7 @@ from transformed import carried_out, variables_of
 
 from twolevel.model.transformations.reading import read_instructions, written
 
-few = settings(max_examples=30)
+few = settings(max_examples=30, deadline=None)
 LEVELS = ["a", "b", "b.c", "1", "01", "2.0"]
 numbers = st.one_of(
     st.none(), st.integers(-50, 50), st.floats(-1e3, 1e3).map(lambda x: round(x, 3))
@@ -66,7 +66,6 @@ def step(name: str, inputs: list[str], **keys: Any) -> dict[str, Any]:
 
 
 @few
-@settings(deadline=None)
 @given(runs())
 def test_copy_and_then_delete_is_rename(run):
     renamed = after(run, step("Rename", ["rt"], Output=["x"]))
@@ -76,7 +75,6 @@ def test_copy_and_then_delete_is_rename(run):
 
 @pytest.mark.parametrize("within", [[], ["kind"], ["kind", "side"]])
 @few
-@settings(deadline=None)
 @given(run=runs())
 def test_demeaning_twice_is_demeaning_once_and_the_mean_is_0(run, within):
     demean = step("Demean", ["rt"], Within=within)
@@ -89,7 +87,6 @@ def test_demeaning_twice_is_demeaning_once_and_the_mean_is_0(run, within):
 
 
 @few
-@settings(deadline=None)
 @given(
     run=runs(),
     factor=st.floats(0.1, 50).map(lambda x: round(x, 2)),
@@ -106,7 +103,6 @@ def test_scale_does_not_see_units_nor_the_zero(run, factor, shift):
 
 
 @few
-@settings(deadline=None)
 @given(runs())
 def test_what_was_split_sums_to_what_it_was(run):
     there = after(run, step("Split", ["rt"], By=["kind"]))
@@ -119,7 +115,6 @@ def test_what_was_split_sums_to_what_it_was(run):
 
 
 @few
-@settings(deadline=None)
 @given(runs())
 def test_the_levels_of_a_factor_sum_to_1_where_there_is_a_value(run):
     there = after(run, step("Factor", ["kind"]))
@@ -133,7 +128,6 @@ def test_the_levels_of_a_factor_sum_to_1_where_there_is_a_value(run):
 
 
 @few
-@settings(deadline=None)
 @given(runs())
 def test_not_not_is_the_truth_of_a_value(run):
     truth = after(run, step("Or", ["rt", "rt"], Output=["rt"]))["rt"]
@@ -141,7 +135,6 @@ def test_not_not_is_the_truth_of_a_value(run):
 
 
 @few
-@settings(deadline=None)
 @given(runs(), st.sampled_from([("And", "Or"), ("Or", "And")]))
 def test_and_and_or_follow_de_morgan(run, names):
     one, other = names
@@ -160,14 +153,12 @@ UNRELATED = [
 
 
 @few
-@settings(deadline=None)
 @given(runs(), st.permutations(UNRELATED))
 def test_the_order_of_instructions_that_share_nothing_does_not_matter(run, steps):
     all_same(after(run, *steps), after(run, *UNRELATED))
 
 
 @few
-@settings(deadline=None)
 @given(runs(), st.randoms())
 def test_the_order_of_rows_does_not_matter(run, random):
     labels = list(run["rt"].cells.index)
