@@ -39,7 +39,6 @@ SHORT: dict[str, dict[str, list[str]]] = {
 }
 LONG: dict[str, dict[str, list[str]]] = {
     "2196fc8ee6": {},  # response times
-    "9279b90418": {},  # Copy of another column, numbers in labels
     "b820b6a6b9": {},  # Scale without Rescale
     "853d0986c4": {},  # DoubleGamma, levels without a Factor
     "690a7f0c01": {},  # a confound by name, names with & and <

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -106,7 +106,7 @@ def contrasts(draw: st.DrawFn, x: Sequence[str], prefix: str) -> tuple[Contrast,
     found = []
     for name in (f"{prefix}{name}" for name in names):
         of = draw(st.lists(st.sampled_from(x), min_size=1, max_size=4, unique=True))
-        test = draw(st.sampled_from(["t", "F"]))
+        test: Literal["t", "F"] = draw(st.sampled_from(["t", "F"]))
         n_rows = draw(st.integers(1, 3)) if test == "F" else 1
         weights = tuple((v, tuple(draw(WEIGHTS) for _ in range(n_rows))) for v in of)
         found.append(Contrast(name, contrast_label(name), weights, test))

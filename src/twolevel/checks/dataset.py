@@ -14,6 +14,7 @@ from twolevel.bids.runs import averaged_sessions, iter_subjects
 from twolevel.bids.selection import select_runs
 from twolevel.bids.units import keys_of
 from twolevel.checks.absent import missing_files
+from twolevel.checks.found_contrasts import found_contrasts
 from twolevel.checks.left_out import left_out_runs, left_out_subjects, notes_on_left_out
 from twolevel.checks.model import check_model
 from twolevel.checks.motion import still_runs
@@ -27,7 +28,7 @@ from twolevel.fetch.not_fetched import absent_together
 from twolevel.files.annex import is_absent
 from twolevel.files.sidecars import read_json
 from twolevel.files.tables import read_tsv
-from twolevel.model.graph import estimated, nodes_of_participants
+from twolevel.model.graph import estimated, nodes_of_participants, run_node, with_found
 from twolevel.notes import Note
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from twolevel.bids.wanted import Selection
     from twolevel.checks.checked import CheckedRun, CheckedTables
     from twolevel.derivatives.exclusions import Exclusion
-    from twolevel.model.nodes import ContrastName, Node, StatsModel
+    from twolevel.model.nodes import Contrast, ContrastName, Node, StatsModel
     from twolevel.space.mask import Mask
 
 
@@ -59,6 +60,8 @@ class Plan:
         Subjects that are left out, and why.
     contrasts : mapping of Entities to tuple of ContrastName
         What the tables of each run determine.
+    found : tuple of Contrast
+        Those of what wildcards of X matched, in any run.
     """
 
     runs: dict[str, list[RunFiles]]
@@ -67,6 +70,7 @@ class Plan:
     left_out_runs: dict[str, list[Exclusion]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     contrasts: Mapping[Entities, tuple[ContrastName, ...]] = field(default_factory=dict)
+    found: tuple[Contrast, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,15 +143,17 @@ def check_inputs(
         *of_model,
         *(note for run in tables for note in run.notes),
     ]
-    contrasts = {run.files.entities: _determined(run, node) for run in tables}
-    return Plan(by_subject, inputs, tuple(notes), recorded, subjects, contrasts)
+    found_too = found_contrasts(tables, node)
+    whole = run_node(with_found(model, found_too))
+    contrasts = {run.files.entities: _determined(run, whole) for run in tables}
+    return Plan(by_subject, inputs, tuple(notes), recorded, subjects, contrasts, found_too)
 
 
 def _determined(run: CheckedTables, node: Node) -> tuple[ContrastName, ...]:
     """Name the contrasts whose variables a run has."""
-    missing = set(run.variables.missing)
+    there = run.variables.columns
     named = zip(node.contrasts, estimated(node, ()), strict=True)
-    return tuple(name for contrast, name in named if not missing & set(contrast.variables))
+    return tuple(name for contrast, name in named if set(contrast.variables) <= there)
 
 
 def _find_runs(

@@ -159,6 +159,7 @@ def _check_size(
     times = frame_times_of(n_rows, *timing)
     high_pass, more = _check_high_pass(files, node, there, confounds, times)
     n_drift = n_cosines(high_pass.drift_hz, times) if high_pass.drift_hz else 0
+    _refuse_empty_band(node.low_pass_hz, high_pass)
     n_fast = 0 if node.low_pass_hz is None else n_rows - 1 - n_cosines(node.low_pass_hz, times)
     n_confounds = confounds.regressors.shape[1] - len(high_pass.replaced)
     n_conditions = sum(len(variables.columns_of(name)) for name in variables.conditions)
@@ -177,23 +178,13 @@ def _check_size(
                 + (", or a higher LowPassFilterCutoffHz" if n_fast else ""),
             )
         )
-    return [*more, *_check_low_pass(files, node, high_pass, times, n_fast, n_left)]
+    return [*more, *_notes_on_low_pass(files, node, times, n_fast, n_left)]
 
 
-def _check_low_pass(
-    files: RunFiles,
-    node: Node,
-    high_pass: HighPass,
-    frame_times: NDArray[np.float64],
-    n_fast: int,
-    n_left: int,
-) -> list[Note]:
-    """Say what a low-pass costs; refuse one that leaves no frequency to the high-pass."""
-    hz = node.low_pass_hz
-    if hz is None:
-        return []
+def _refuse_empty_band(hz: float | None, high_pass: HighPass) -> None:
+    """Refuse a low-pass that leaves no frequency to the high-pass."""
     slow = high_pass.drift_hz or (COSINES_HZ if high_pass.cosines else None)
-    if slow is not None and hz <= slow:
+    if hz is not None and slow is not None and hz <= slow:
         raise InputError(
             Problem(
                 "model: LowPassFilterCutoffHz",
@@ -202,6 +193,15 @@ def _check_low_pass(
                 "correct one of the two, or leave LowPassFilterCutoffHz out",
             )
         )
+
+
+def _notes_on_low_pass(
+    files: RunFiles, node: Node, frame_times: NDArray[np.float64], n_fast: int, n_left: int
+) -> list[Note]:
+    """Say what a low-pass costs."""
+    hz = node.low_pass_hz
+    if hz is None:
+        return []
     if n_fast <= 0:
         step = float(frame_times[1] - frame_times[0])
         what = (

@@ -31,6 +31,7 @@ from twolevel.model.graph import (
     nodes_of_participants,
     run_node,
     unlike,
+    with_found,
 )
 from twolevel.model.nodes import Scope
 from twolevel.model.override import override
@@ -241,6 +242,7 @@ def make_plan(
 
 def units_of_plan(model: StatsModel, plan: Plan) -> dict[str, tuple[Unit, ...]]:
     """Turn a model into units over the runs that are going to be analysed, by node."""
+    model = with_found(model, plan.found)
     downsample = run_node(model).run_settings.downsample
     every = [files for runs in plan.runs.values() for files in runs]
     return expand(

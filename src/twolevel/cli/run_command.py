@@ -42,7 +42,7 @@ from twolevel.derivatives.publish import write_dataset_files
 from twolevel.derivatives.records import GROUP, Publication, kind_of
 from twolevel.errors import InputError, Problems, TwolevelError
 from twolevel.model.declared import checker
-from twolevel.model.graph import run_node
+from twolevel.model.graph import run_node, with_found
 from twolevel.model.schema_messages import schema_problems
 from twolevel.notes import Note, merged
 from twolevel.report.page import REPORT
@@ -225,9 +225,9 @@ def _about(
 ) -> Request | None:
     """Take note of the task that was found, and of what subjects' maps were made of."""
     if request is not None and plan is not None:
-        return request.about(
-            files.entities["task"] for runs in plan.runs.values() for files in runs
-        )
+        every = [files for runs in plan.runs.values() for files in runs]
+        about = request.about(files.entities["task"] for files in every)
+        return replace(about, model=with_found(about.model, plan.found))
     if request is not None and group is not None:
         return replace(request, model=replace(request.model, scope=group.scope))
     return request

@@ -104,7 +104,7 @@ def test_a_model_file_is_refused_when_it_is_read(tmp_path: Path):
     path.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(ModelError) as caught:
         read_model(path)
-    where = f'{path}: node "run": Software.twolevel: '
+    where = f'{path}: node "run": Model.Software.twolevel.'
     assert [p.where for p in caught.value.problems] == [f"{where}Scrub", f"{where}Confounds"]
 
 

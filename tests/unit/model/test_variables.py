@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,12 +8,17 @@ import pandas as pd
 import pytest
 from nilearn.glm.first_level import compute_regressor
 
+from twolevel.bids.confounds import take_confounds
+from twolevel.bids.run_tables import confounds_for, variables_of_run
 from twolevel.errors import InputError
 from twolevel.model.nodes import Contrast, Hrf, Node
 from twolevel.model.settings import RunSettings
 from twolevel.model.transformations.arithmetic import Power
 from twolevel.model.transformations.convolve import Convolve
 from twolevel.model.transformations.levels import Factor
+from twolevel.model.transformations.names import Copy
+from twolevel.model.transformations.rows import DropNA
+from twolevel.model.transformations.volumes import Derivative
 from twolevel.model.variables import condition_events, regressors_of, resolve_variables
 
 CONFOUNDS = ["rot_x", "rot_y", "trans_x", "csf", "a_comp_cor_00"]
@@ -245,3 +251,64 @@ def test_a_contrast_may_name_a_derivative_or_a_delay_and_not_the_condition_of_de
         "trial_type.face",
         "trial_type.face_delay_2",
     )
+
+
+@pytest.mark.parametrize("x", [["rt"], ["r*"]])
+def test_numbers_and_text_in_what_an_instruction_leaves_are_refused_with_the_line(events, x):
+    events["rt"] = ["0.5", "slow", None, "0.9"]
+    node = Node("run", "run", ("run",), tuple(x), RunSettings(), (DropNA(input=("rt",)),))
+    with pytest.raises(InputError) as caught:
+        resolve_variables(node, events, CONFOUNDS)
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.found) == ("X", 'no number in column rt: line 3 ("slow")')
+
+
+def test_the_column_of_a_factor_is_no_variable_although_its_levels_are_numbers(events):
+    events["block"] = ["1", "2", "1", "2"]
+    found = resolve_variables(node_with(["block*"], factors=("block",)), events, CONFOUNDS)
+    assert list(found.conditions) == ["block.1", "block.2"]
+
+
+def test_x_may_name_a_derivative_alone(events):
+    steps = (Factor(input=("trial_type",)), Convolve(input=("trial_type.*",), derivative=True))
+    x = ("trial_type.face_derivative", "1")
+    found = resolve_variables(Node("run", "run", ("run",), x, RunSettings(), steps), events, ())
+    assert found.missing == ()
+    assert found.columns_of("trial_type.face") == [
+        "trial_type.face",
+        "trial_type.face_derivative",
+    ]
+
+
+def test_24_columns_of_motion_by_hand_equal_those_of_the_preprocessing(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(30, 6)), columns=[
+        f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"])  # fmt: skip
+    names = list(table)
+    for name in names:
+        table[f"{name}_derivative1"] = table[name].diff()
+        for more in ("", "_derivative1"):
+            table[f"{name}{more}_power2"] = table[f"{name}{more}"] ** 2
+    table.to_csv(tmp_path / "c.tsv", sep="\t", index=False, na_rep="n/a")
+    made = [f"d_{name}" for name in names]
+    squares = [f"{name}_square" for name in (*names, *made)]
+    steps = (
+        Copy(input=tuple(names), output=tuple(made)),
+        Derivative(input=tuple(made), initial="NaN"),
+        Copy(input=(*names, *made), output=tuple(squares)),
+        Power(input=tuple(squares), value=2.0),
+    )
+    events = pd.DataFrame({"onset": [1.0], "duration": [1.0]})
+    x = (*names, *made, *squares, "1")
+    node = Node("run", "run", ("run",), x, RunSettings(), steps)
+    by_hand = variables_of_run(
+        node, events, confounds_for(node, {"confounds": tmp_path / "c.tsv"})
+    )
+    assert by_hand.missing == ()
+    theirs = (*(f"{n}_derivative1" for n in names), *(f"{n}_power2" for n in names),
+              *(f"{n}_derivative1_power2" for n in names))  # fmt: skip
+    plain = replace(node, x=theirs, instructions=())
+    opened = confounds_for(plain, {"confounds": tmp_path / "c.tsv"})
+    expected = take_confounds(opened, list(theirs)).regressors
+    for ours, name in zip((*made, *squares), theirs, strict=True):
+        np.testing.assert_allclose(by_hand.dense[ours], expected[name], rtol=1e-9, err_msg=name)

@@ -148,3 +148,25 @@ def test_without_edits_nothing_is_kept(design, tmp_path):
     _, sidecar, _ = design(["1 1 face 0.5"], ["trial_type.face"], [])
     assert "EventEdits" not in sidecar
     assert list(tmp_path.rglob("*_events.*")) == []
+
+
+def test_a_run_without_what_a_wildcard_matched_elsewhere_is_recorded(design):
+    x = ["trial_type.*"]
+    columns, sidecar, left_out = design(["1 1 face n/a"], x, ["trial_type.face", "trial_type.cat"])
+    assert columns == ["trial_type.face", "constant"]
+    assert list(sidecar["Contrasts"]) == ["face", "cat"]
+    assert left_out == [("run", "", 1, "no trial_type.cat in this run")]
+
+
+def test_the_sidecar_says_what_variables_are_made_of(design):
+    _, sidecar, _ = design(["1 1 face 0.5", "9 1 face n/a"], ["trial_type.face", "rt"], ["rt"])
+    assert sidecar["Variables"] == {
+        "trial_type.face": {"HRF": "glover", "NumberOfEvents": 2, "Columns": ["trial_type.face"]},
+        "rt": {"HRF": "glover", "NumberOfEvents": 1, "Columns": ["rt"]},
+    }
+    assert sidecar["Transformations"] == [
+        {"Name": "Factor", "Input": ["trial_type"]},
+        {"Name": "Convolve", "Model": "glover", "Input": ["trial_type.face", "rt"]},
+    ]
+    assert "FContrasts" not in sidecar
+    assert "LowPassCutoffHz" not in sidecar
