@@ -103,8 +103,8 @@ def test_maps_under_a_label_of_an_earlier_version_stay_and_are_reported(put, out
     assert found.strangers == []
     assert merged(found.of_old_labels()) == [
         (
-            "files of contrasts whose label was another in an earlier version stay as they are: 2, "
-            f"which no step reads any more: {old}.json, {old}.nii.gz"
+            "files of contrasts whose label was another in an earlier version stay as they are: "
+            f"2, which no step reads any more: {old}.json, {old}.nii.gz"
         )
     ]
 
