@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from twolevel.errors import Problem
 from twolevel.model.confound_options import unfit_confounds
 from twolevel.model.declared import checker, declared
 from twolevel.model.labels import contrast_label
 from twolevel.model.nodes import INTERCEPT, Contrast, Hrf, Node, is_wild
-from twolevel.model.schema_messages import schema_problems
+from twolevel.model.schema_messages import schema_problems, shown
 from twolevel.model.settings import SETTINGS
 from twolevel.model.supported import delays_of, node_problems
 from twolevel.model.transformations.reading import read_instructions
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     import bsmschema.models as bsm
 
-    from twolevel.errors import Problem
     from twolevel.model.settings import Settings
 
 
@@ -82,6 +82,13 @@ def _settings(place: str, node: bsm.Node) -> tuple[Settings | None, list[Problem
     """Read what the node says to this program."""
     software = (node.Model.Software or {}).get("twolevel", {})
     of_level = SETTINGS[node.Level.lower()]
+    truths = [one.key for one in declared(of_level) if one.kind is bool and one.key in software]
+    if texts := [key for key in truths if not isinstance(software[key], bool)]:
+        remedy = "write it without quotation marks"
+        return None, [
+            Problem(f"{place}.{key}", shown(software[key]), "true or false", remedy)
+            for key in texts
+        ]
     try:
         settings = checker(of_level).validate_python(software)
     except ValidationError as error:
