@@ -59,7 +59,7 @@ def read_damaged(n: int, tmp_path: Path, seed: int) -> tuple[int, float]:
     return n_read, longest
 
 
-@pytest.mark.parametrize("n", [pytest.param(400), pytest.param(10_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("n", [200, pytest.param(10_000, marks=pytest.mark.long)])
 def test_damaged_models_give_our_errors_or_a_model(n: int, tmp_path: Path):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     n_read, longest = read_damaged(n, tmp_path, seed=n)

@@ -13,7 +13,7 @@ from transformed import carried_out, variables_of
 
 from twolevel.model.transformations.reading import read_instructions, written
 
-few = settings(max_examples=30)
+few = settings(max_examples=30, deadline=None)
 LEVELS = ["a", "b", "b.c", "1", "01", "2.0"]
 numbers = st.one_of(
     st.none(), st.integers(-50, 50), st.floats(-1e3, 1e3).map(lambda x: round(x, 3))
@@ -212,6 +212,7 @@ instructions = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(instructions, max_size=5))
 def test_what_is_written_is_read_as_the_same(steps):
     first, problems, notes = read_instructions("", steps)
@@ -245,6 +246,7 @@ KEYS = [
 ]
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(
         ["Factor", "Replace", "Filter", "And", "Sum", "Add", "Convolve", "Assign", "x"]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from random import Random
 
-ODD = (
+ODD: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 10**400, 1e300, -0.0, "", " ", "1", "1e400", "n/a", "*",
-    "é\u0000", "\ud800", "False", "run", "Run", "contrast", "session.pre", "x" * 5000, [], {}, [[]], [None],
-    [1], ["1"], [[1, 0], [0]], {"Name": 3}, [{}], {"": ""},
+    "é\u0000", "\ud800", "False", "run", "Run", "contrast", "session.pre", "x" * 5000, [], {},
+    [[]], [None], [1], ["1"], [[1, 0], [0]], {"Name": 3}, [{}], {"": ""},
 )  # fmt: skip
 KEYS = ("Name", "Level", "GroupBy", "Model", "X", "Steps", "AutoContrasts", "Transformations",
         "contrasts", "weights", "Type", "type", "Formula", "HRF", "Edges", "Filter", "Options",

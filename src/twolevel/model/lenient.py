@@ -124,8 +124,9 @@ class Lenient(Spelling):
     def of_contrasts(self, place: str, node: dict[str, Any]) -> None:
         """Let a mean of each contrast of which contrasts are asked be over the contrasts."""
         model, keys = node["Model"], node.get("GroupBy")
-        named = [c for c in node.get("Contrasts") or () if isinstance(c, dict)]
-        lists = [c.get("ConditionList") for c in named]
+        contrasts = node.get("Contrasts")
+        named = contrasts if isinstance(contrasts, list) else []
+        lists = [c.get("ConditionList") for c in named if isinstance(c, dict)]
         asked = [name for names in lists if isinstance(names, list) for name in names]
         below = self.of_runs[1]
         if not (isinstance(model, dict) and isinstance(keys, list) and model.get("X") == [1]):

@@ -7,7 +7,7 @@ import pytest
 
 from twolevel.bids.entities import Entities
 from twolevel.cli.option_groups import LabelOptions
-from twolevel.cli.select import make_selection, subject_labels
+from twolevel.cli.select import make_selection, of_those_there, space_of, subject_labels
 from twolevel.errors import InputError
 from twolevel.files.sidecars import write_json
 from twolevel.model.read import presets, read_model
@@ -93,6 +93,37 @@ def test_subjects_of_an_option_come_before_those_of_the_model():
     assert line.endswith(" replaces what the model's Input selects: 02 instead of 01, 02")
     of_model = subject_labels(LabelOptions(), model(subject=("sub-01",)))
     assert (of_model.wanted, of_model.source) == (("01",), "the model's Input: subject")
+
+
+def test_subjects_of_the_model_whom_the_data_lack_are_a_note_with_their_number():
+    named = subject_labels(LabelOptions(), model(subject=("01", "02", "07")))
+    found = of_those_there(named, ["02", "03"])
+    assert found.wanted == ("02",)
+    assert merged(found.notes) == [
+        "the model's Input names subjects whom the data lack: 2 of 3: 01, 07"
+    ]
+
+
+def test_subjects_of_an_option_and_a_model_without_any_left_stay_as_they_are():
+    by_option = subject_labels(LabelOptions(participant_label=("09", "02")), None)
+    assert of_those_there(by_option, ["02"]) == by_option
+    of_model = subject_labels(LabelOptions(), model(subject=("01",)))
+    assert of_those_there(of_model, ["02"]) == of_model
+
+
+def test_the_model_selects_a_space_with_its_resolution():
+    found = space_of(model(space=("space-MNI152NLin2009cAsym",), res=("2",)))
+    assert dict(found or {}) == {"space": "MNI152NLin2009cAsym", "res": "2"}
+    assert space_of(model(res=("2",))) is None
+    assert space_of(None) is None
+
+
+def test_several_spaces_in_a_model_are_refused():
+    with pytest.raises(InputError) as caught:
+        space_of(model(space=("T1w", "MNI152NLin6Asym")))
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.found) == ("the model's Input: space", "T1w, MNI152NLin6Asym")
+    assert problem.remedy == "choose one with --space"
 
 
 @pytest.mark.parametrize(

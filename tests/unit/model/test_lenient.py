@@ -278,7 +278,7 @@ def test_input_selects_images_too(read, content):
                             ("res", ("2",)))  # fmt: skip
 
 
-OLD = {
+OLD: dict[str, Any] = {
     "Name": "old",
     "Input": {"task": "faces"},
     "Steps": [

@@ -284,7 +284,7 @@ def test_24_columns_of_motion_by_hand_equal_those_of_the_preprocessing(tmp_path)
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.normal(size=(30, 6)), columns=[
         f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"])  # fmt: skip
-    names = list(table)
+    names = [str(column) for column in table]
     for name in names:
         table[f"{name}_derivative1"] = table[name].diff()
         for more in ("", "_derivative1"):

@@ -117,6 +117,9 @@ def strict_condition(text: str, names: Iterable[str]) -> str:
         Variables that it may name.
     """
     found = bare(text)
+    if found is not None and found["text"] in names:
+        column, other = Column(found["column"]), found["text"]
+        return f"{column} {'==' if found['sign'] == '==' else '!='} `{other}`"
     if found is not None:
         if PATTERN_SIGNS.search(found["text"]):
             return text

@@ -60,7 +60,7 @@ def strict_form(
         if str(key).casefold() in COMMENTS or value is None:
             continue
         right = by_plain.get(str(key).casefold(), key)
-        if right != key and right not in step:
+        if right != key and right not in step and right not in strict:
             notes.append(f'the key "{key}" is read as "{right}"')
         elif right != key:
             right = key

@@ -38,13 +38,22 @@ class Factor(Instruction):
     def carry_out(self, bench: Workbench) -> None:
         """Make the variables; the column itself stays."""
         for name in bench.names(self.input):
-            bench.add_levels(name, self._constrained(indicators(bench, name)))
+            levels = indicators(bench, name)
+            reference = self._reference(levels)
+            bench.add_levels(name, self._constrained(levels, reference))
+            bench.remove([] if reference is None else [f"{name}.{reference}"])
 
-    def _constrained(self, levels: dict[str, Variable]) -> dict[str, Variable]:
-        if self.constraint == "none" or len(levels) < 2:
-            return levels
-        reference = levels.pop(self.ref_level or min(levels), None)
-        if reference is None or self.constraint == "drop_one":
-            return levels
-        below = reference.cells / len(levels)
-        return {name: one.with_values(one.cells - below) for name, one in levels.items()}
+    def _reference(self, levels: dict[str, Variable]) -> str | None:
+        """Choose the level that is left out; without a name, the first of several."""
+        if self.constraint == "none" or self.ref_level is not None:
+            return self.ref_level
+        return min(levels) if len(levels) > 1 else None
+
+    def _constrained(
+        self, levels: dict[str, Variable], reference: str | None
+    ) -> dict[str, Variable]:
+        others = {name: one for name, one in levels.items() if name != reference}
+        if self.constraint != "mean_zero" or reference not in levels:
+            return others
+        below = levels[reference].cells / max(len(others), 1)
+        return {name: one.with_values(one.cells - below) for name, one in others.items()}

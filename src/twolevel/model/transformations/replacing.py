@@ -21,7 +21,7 @@ from twolevel.model.transformations.instruction import (
 from twolevel.model.transformations.variables import TIMING, Sparse, level_name, number, numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from twolevel.model.transformations.workbench import Workbench
 
@@ -85,7 +85,8 @@ class Replacement:
 class Replace(Instruction):
     """Other values, all at once: what one replacement makes, no other one takes.
 
-    A value that is a key as it stands is taken before one that is the same number.
+    A value that is a key as it stands is taken before one that is the same number. Onsets and
+    durations are replaced where they are such a number, or where a row has any other key as value.
     """
 
     input: Names = key("the variables")
@@ -105,29 +106,40 @@ class Replace(Instruction):
         results = {}
         for name, output in bench.pairs(self.input, self.output):
             variable = bench[name]
+            values = variable.cells
             if self.attribute in {"value", "all"}:
-                variable = variable.with_values(self.column(variable.cells))
+                variable = variable.with_values(self.column(values, self.replace, values))
             for time in TIMING:
                 if self.attribute in {time, "all"}:
                     events = variable if isinstance(variable, Sparse) else bench.sparse(name)
-                    changed = numbers(self.column(events.table[time]))
-                    variable = bench.with_times(events, time, changed)
+                    variable = bench.with_times(events, time, self.times(values, events, time))
             results[output] = variable
         bench.update(results)
 
-    def column(self, cells: pd.Series) -> pd.Series:
-        """Put the new values into a column."""
+    def times(self, values: pd.Series, events: Sparse, time: str) -> pd.Series:
+        """Make the new onsets or durations, given the values as they were."""
+        of_values = [one for one in self.replace if one.regex or math.isnan(number(one.key))]
+        of_times = [one for one in self.replace if one not in of_values]
+        times = events.table[time]
+        changed = self.column(times, of_times, times)
+        return numbers(self.column(values.reindex(times.index), of_values, changed))
+
+    def column(
+        self, cells: pd.Series, replacements: Sequence[Replacement], otherwise: pd.Series
+    ) -> pd.Series:
+        """Put the new values into a column, where a replacement fits a cell."""
         tests: list[Callable[[Replacement, Any], bool]] = [
             Replacement.is_cell,
             Replacement.is_number,
             Replacement.fits,
         ]
 
-        def replaced(cell: Any) -> Any:
-            found = (one.result for test in tests for one in self.replace if test(one, cell))
-            return next(found, cell)
+        def replaced(cell: Any, other: Any) -> Any:
+            found = (one.result for test in tests for one in replacements if test(one, cell))
+            return next(found, other)
 
-        return pd.Series([replaced(cell) for cell in cells], index=cells.index, dtype=object)
+        new = [replaced(cell, other) for cell, other in zip(cells, otherwise, strict=True)]
+        return pd.Series(new, index=cells.index, dtype=object)
 
     def as_in_file(self, said: dict[str, Any]) -> dict[str, Any]:
         """Write ``{old: new}`` where there is no regular expression."""

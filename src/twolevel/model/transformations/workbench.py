@@ -38,11 +38,18 @@ class Workbench:
         self._gone: set[str] = set()
 
     def __setitem__(self, name: str, variable: Variable) -> None:
+        self._refuse_time(name)
         self.variables[name] = variable
         self._gone.discard(name)
 
     def __getitem__(self, name: str) -> Variable:
-        """Return a variable; a level that does not occur in this run is 0 everywhere."""
+        """Return a variable; a level that does not occur in this run is 0 everywhere.
+
+        Onsets and durations of the events can be read like one.
+        """
+        if self._is_time(name):
+            _, rows = self.side_by_side(self._events(), as_text=True)
+            return rows.with_values(rows.table[name]) if isinstance(rows, Sparse) else rows
         if name not in self.variables:
             whole = self._split[longest_prefix(name, self._split) or ""]
             return whole.with_values(pd.Series(0.0, index=whole.cells.index))
@@ -56,6 +63,7 @@ class Workbench:
     def remove(self, names: Iterable[str]) -> None:
         """Remove variables, convolved or not."""
         for name in names:
+            self._refuse_time(name)
             self.variables.pop(name, None)
             self.hrfs.pop(name, None)
             self._gone.add(name)
@@ -66,26 +74,28 @@ class Workbench:
         self.update({f"{name}.{level}": one for level, one in levels.items()})
 
     def names(self, patterns: Sequence[str], *, convolved_too: bool = False) -> list[str]:
-        """Find the variables that an instruction names, wildcards allowed, each once.
+        """Find the variables that an instruction names, wildcards allowed.
 
-        A wildcard without a match is nothing; so is, later, a level that this run lacks.
+        A wildcard without a match is nothing; so is, later, a level that this run lacks. A name
+        that stands twice is there twice; wildcards add what no name before has found.
         """
-        found: dict[str, None] = {}
+        found: list[str] = []
         for pattern in patterns:
             self.take_as_factor(pattern)
             if is_wild(pattern):
-                found.update(dict.fromkeys(n for n in self.variables if matches(n, pattern)))
-            elif pattern in self.variables or self._is_level(pattern):
-                found[pattern] = None
+                there = [n for n in self.variables if matches(n, pattern)]
+                found += [n for n in there if n not in found and n not in patterns]
+            elif pattern in self.variables or self._is_level(pattern) or self._is_time(pattern):
+                found.append(pattern)
             else:
                 raise self._unknown(pattern)
         if not convolved_too:
             self.refuse_convolved(found)
-        return list(found)
+        return found
 
     def refuse_convolved(self, names: Iterable[str]) -> None:
         """Refuse what a Convolve before has taken."""
-        if again := [name for name in names if name in self.hrfs]:
+        if again := [name for name in dict.fromkeys(names) if name in self.hrfs]:
             raise self.problem(
                 f"{', '.join(again)}: convolved already",
                 "variables that no Convolve before has taken",
@@ -220,6 +230,21 @@ class Workbench:
             "variables of one kind: they have no rows in common",
             "combine events with events, and confounds with confounds",
         )
+
+    def _events(self) -> list[str]:
+        return [name for name, one in self.variables.items() if isinstance(one, Sparse)]
+
+    def _is_time(self, name: str) -> bool:
+        return name in TIMING and name not in self.variables and bool(self._events())
+
+    def _refuse_time(self, name: str) -> None:
+        """Refuse to put something in the place of onsets or durations."""
+        if self._is_time(name):
+            raise self.problem(
+                f"{name} as the name of a result, or to be removed",
+                f"another name in Output: every event has its {name}",
+                f'use Assign with "TargetAttr": "{name}", Replace, or Add',
+            )
 
     def _is_level(self, name: str) -> bool:
         return longest_prefix(name, self._split) is not None and name not in self._gone
