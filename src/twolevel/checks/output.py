@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from twolevel.bids.entities import parse_name
 from twolevel.derivatives.maps import MEANINGS
+from twolevel.derivatives.old_labels import with_old_labels
 from twolevel.derivatives.records import GROUP, Publication, read_publications, unit_of
 from twolevel.errors import OutputError, Problem
 from twolevel.files.sidecars import read_json
@@ -118,10 +119,19 @@ class InTheWay:
         What it was made of, in words, and the subjects (or the group) it was made of.
     strangers : list of str
         Files in no record of ours, by their place in the output directory.
+    old : list of str
+        Files of ours under a label that their contrast had in an earlier version.
     """
 
     selections: dict[str, list[str]] = field(default_factory=dict)
     strangers: list[str] = field(default_factory=list)
+    old: list[str] = field(default_factory=list)
+
+    def of_old_labels(self) -> list[Note]:
+        """Say that maps under an earlier label stay."""
+        what = "files of contrasts whose label was another in an earlier version stay as they are"
+        detail = f"{len(self.old)}, which no step reads any more: {_listed(self.old)}"
+        return [Note(what, detail=detail)] if self.old else []
 
     def refusals(self, output_dir: Path, now: str) -> list[Problem]:
         """Refuse to write over it."""
@@ -183,6 +193,7 @@ def find_in_the_way(
                 words = selection_in_words(record.selection)
                 found.selections.setdefault(words, []).append(publication.who)
         known = {place for record in records for place in record.files}
+        found.old.extend(sorted(with_old_labels(output_dir, known)))
         folders = dict.fromkeys(entities.folder.as_posix() for entities in here)
         if publication.who == GROUP:
             folders["figures"] = None

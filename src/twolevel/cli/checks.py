@@ -290,11 +290,11 @@ def check_way(
     """Refuse to write over results of another selection, or note what is replaced if asked for."""
     found = find_in_the_way(output_dir, planned.records.values(), planned.names)
     if overwrite:
-        return found.notes()
+        return [*found.notes(), *found.of_old_labels()]
     now = selection_in_words(request.model.scope.record)
     if problems := found.refusals(output_dir, now):
         raise OutputError(problems)
-    return []
+    return found.of_old_labels()
 
 
 def check_enough(n_subjects: int) -> None:

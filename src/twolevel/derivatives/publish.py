@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twolevel.bids.run_inputs import dataset_links
+from twolevel.derivatives.old_labels import with_old_labels
 from twolevel.derivatives.records import merge_exclusions, read_publications, write_publication
 from twolevel.errors import DamagedError, OutputError, Problem
 from twolevel.fetch.git import commit_of, origin_of
@@ -191,18 +192,21 @@ def publish(
     if not overwrite:
         _refuse_to_replace(output_dir, files, {place for p in same for place in p.files})
     old = {k: d for p in (*same, *(others if overwrite else ())) for k, d in p.files.items()}
+    kept = with_old_labels(output_dir, old.keys() - files.keys())
     write_publication(output_dir, replace(publication, files=old | files))
     for place, (source, digest) in sources.items():
         target = output_dir / place
         if not (target.is_file() and digest_file(target) == digest):
             write_bytes(target, source.read_bytes())
-    for place in old.keys() - files.keys():
+    for place in old.keys() - files.keys() - kept:
         _remove(output_dir, place, old[place])
     # What never came to anything is of no interest any more, whatever it was to be made of.
     in_vain = [p for p in earlier if p.kind == publication.kind and not p.files and p.failed]
     for record in [*in_vain, *(others if overwrite else ())]:
         (output_dir / record.path).unlink(missing_ok=True)
-    write_publication(output_dir, publication)
+    # The maps of a contrast that has another label by now stay, and stay ours.
+    stays = {place: old[place] for place in kept}
+    write_publication(output_dir, replace(publication, files=stays | files))
     merge_exclusions(output_dir, [publication.who])
     return [output_dir / place for place in files]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from twolevel.bids.entities import Entities
+from twolevel.checks.output import find_in_the_way
 from twolevel.derivatives.exclusions import EXCLUDED, Exclusion, read_exclusions
 from twolevel.derivatives.publish import publish
 from twolevel.derivatives.records import (
@@ -22,6 +23,7 @@ from twolevel.derivatives.records import (
 )
 from twolevel.errors import DamagedError, InputError, OutputError
 from twolevel.files.sealed import seal
+from twolevel.notes import merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +88,26 @@ def test_what_an_earlier_call_made_and_this_one_did_not_is_dropped(put, out):
     put({f"{FUNC}_contrast-old_statmap.nii.gz": "old", f"{FUNC}_design.tsv": "1"})
     put({f"{FUNC}_design.tsv": "2"})
     assert files_of(out) == {f"{FUNC}_design.tsv": "2"}
+
+
+def test_maps_under_a_label_of_an_earlier_version_stay_and_are_reported(put, out):
+    old = f"{FUNC}_contrast-faceHouse_stat-t_statmap"
+    new = f"{FUNC}_contrast-faceGtHouse_stat-t_statmap"
+    said = '{"Contrast": {"Name": "face > house"}}'
+    put({f"{old}.nii.gz": "map", f"{old}.json": said, f"{FUNC}_contrast-a_desc-x_mask.nii": "m"})
+    for _ in range(2):
+        put({f"{new}.nii.gz": "map", f"{new}.json": said})
+        assert set(files_of(out)) == {f"{name}.{end}" for name in (old, new)
+                                      for end in ("nii.gz", "json")}  # fmt: skip
+    found = find_in_the_way(out, [X], {"sub-01": [Entities({"sub": "01", "task": "x"})]})
+    assert found.strangers == []
+    assert merged(found.of_old_labels()) == [
+        (
+            "files of contrasts whose label was another in an earlier version stay as they "
+            "are: 2, "
+            f"which no step reads any more: {old}.json, {old}.nii.gz"
+        )
+    ]
 
 
 @pytest.mark.parametrize(
