@@ -147,3 +147,13 @@ def test_events_that_say_nothing_are_one_condition(data: Path):
     assert "confounds: none, because 6 of 6 runs have no table of confounds" in said
     assert run_node(content)["Model"]["X"] == ["trial_type.event", 1]
     run(data, model)
+
+
+def test_levels_of_odd_characters(data: Path):
+    write(data, lambda seed: blocks("go*", "go!", "nogo?", "+", seed=seed))
+    model, content, said = starter(data)
+    assert '"go*" is "go_star"' in said
+    assert [c["Name"] for c in run_node(content)["Contrasts"]] == ["trialType1"]
+    text = run(data, model)
+    for label in ("trialType1", "trialTypeGo", "trialTypeGoStar", "trialTypeNogoQuery"):
+        assert label in text

@@ -122,7 +122,7 @@ def run_nodes(draw: st.DrawFn) -> Node:
     model = draw(st.sampled_from(["spm", "glover", "spm + derivative", "fir"]))
     hrf = Hrf(tuple(x), model, (0, 1, 3) if model == "fir" else ())
     more = draw(st.sampled_from([(), ("cosine*",)]))
-    test = draw(st.sampled_from(["t", "F"]))
+    test: Literal["t", "F"] = draw(st.sampled_from(["t", "F"]))
     return Node(
         "run",
         "run",
@@ -135,6 +135,7 @@ def run_nodes(draw: st.DrawFn) -> Node:
         has_dummies,
         tuple(dummies),
         high_pass_hz=draw(st.none() | st.floats(1e-6, 0.5)),
+        dummy_test=test if has_dummies else "t",
     )
 
 

@@ -9,8 +9,9 @@ import pytest
 from model_parts import stage_at
 
 from twolevel.bids.entities import Entities
-from twolevel.bids.units import MapName, units_of
-from twolevel.model.nodes import ContrastName
+from twolevel.bids.units import MapName, arriving_maps, expand, units_of
+from twolevel.model.graph import estimated
+from twolevel.model.nodes import ContrastName, Edge
 from twolevel.model.read import find_model, read_model
 from twolevel.model.stages import Stage
 
@@ -67,3 +68,28 @@ def test_only_what_all_rows_share_names_a_unit(stage):
 
 def test_no_maps_are_no_units(stage):
     assert units_of(stage, []) == ()
+
+
+def test_entities_of_a_filter_let_only_some_maps_through(stage):
+    maps = [a_map(A, sub="01", run=run) for run in ("01", "02")]
+    edge = Edge("run", "group", (("run", ("1",)),))
+    assert arriving_maps(replace(stage, sources=(edge,)), {"run": maps}) == maps[:1]
+    of_contrast = Edge("run", "group", (("contrast", ("b",)),))
+    assert arriving_maps(replace(stage, sources=(of_contrast,)), {"run": maps}) == []
+    both = (edge, Edge("run", "group"))
+    assert arriving_maps(replace(stage, sources=both), {"run": maps}) == maps
+
+
+def test_a_model_is_turned_into_units_of_every_node():
+    model = read_model(find_model("balloon", Path()))
+    names = estimated(model.nodes[0], ())
+    runs = {
+        Entities({"sub": sub, "task": "t", "run": run}): names[: 1 if sub == "2" else 2]
+        for sub in "12"
+        for run in "12"
+    }
+    units = expand(model, runs)
+    assert [len(of_node) for of_node in units.values()] == [4, 3, 2]
+    assert [len(unit.inputs) for unit in units["group"]] == [2, 1]
+    assert {unit.entities for unit in units["group"]} == {Entities({"task": "t"})}
+    assert [unit.contrasts[0].label for unit in units["group"]] == [c.label for c in names[:2]]

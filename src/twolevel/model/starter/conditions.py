@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from twolevel.model.nodes import is_wild
 from twolevel.model.transformations.variables import TIMING
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ ONE_CONDITION = "event"
 MOST_LEVELS = 24  # more are stimuli or trials, not conditions
 FEWEST_REPEATS = 2.0  # of a level in a run, on average
 LONGEST_RESPONSE_S = 30.0  # a median above it is in milliseconds
+NO_PATTERN = str.maketrans({"*": "_star", "?": "_query"})
 # Names that others gave to the column of the conditions, the most telling first.
 USUAL = (
     "condition", "conditions", "cond", "trialtype", "event_type", "eventtype", "stimulus_type",
@@ -57,9 +59,25 @@ class Conditions:
     are_made: bool = False
 
     @property
+    def renamed(self) -> dict[str, str]:
+        """New names, of no other level, of the levels that a model would take for patterns."""
+        names: dict[str, str] = {}
+        for level in filter(is_wild, self.levels):
+            name = level.translate(NO_PATTERN)
+            while name in {*self.levels, *names.values()}:
+                name += "_"
+            names[level] = name
+        return names
+
+    @property
+    def names(self) -> list[str]:
+        """The levels as a model names them."""
+        return [self.renamed.get(level, level) for level in self.levels]
+
+    @property
     def variables(self) -> list[str]:
         """The conditions as variables of a model."""
-        return [f"{self.column}.{level}" for level in self.levels]
+        return [f"{self.column}.{name}" for name in self.names]
 
 
 def choose_conditions(events: pd.DataFrame) -> Conditions:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from twolevel.model.labels import contrast_label
-from twolevel.model.nodes import INTERCEPT, is_wild
+from twolevel.model.nodes import INTERCEPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,8 +33,6 @@ def run_node(
 ) -> dict[str, Any]:
     """Make the node of the runs: events, confounds, constant, and the contrasts of conditions."""
     variables = conditions.variables
-    if any(is_wild(name) for name in variables):  # they would be patterns
-        variables = [f"{conditions.column}.*"]
     steps: list[dict[str, Any]] = []
     factors = [conditions.column]
     assign = []
@@ -82,7 +80,7 @@ def _response_time_steps(conditions: Conditions) -> list[dict[str, Any]]:
         {
             "Name": "Replace",
             "Input": [RT_COLUMN],
-            "Replace": dict.fromkeys(conditions.levels, RT_LEVEL),
+            "Replace": dict.fromkeys(conditions.names, RT_LEVEL),
             "Attribute": "value",
         },
     ]
@@ -90,8 +88,6 @@ def _response_time_steps(conditions: Conditions) -> list[dict[str, Any]]:
 
 def _contrasts(conditions: Conditions, variables: list[str]) -> dict[str, Any]:
     """Compare each condition with the baseline, and two conditions with each other."""
-    if not set(variables) <= set(conditions.variables):
-        return {"DummyContrasts": {"Test": "t"}}
     named: list[dict[str, Any]] = []
     seen: set[str] = set()
     dummies = []
@@ -141,12 +137,16 @@ def _fit(pattern: str, columns: Iterable[str]) -> list[str]:
 def edits_of_events(
     found: Survey, conditions: Conditions
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Name the one condition where no column does, and give events a duration."""
+    """Name conditions that no column names, or as patterns; give events a duration."""
     edits: list[dict[str, Any]] = []
     said = []
     if conditions.are_made:
         name = next(iter(conditions.levels))
         edits.append({"Set": {conditions.column: f'"{name}"'}})
+    if renamed := conditions.renamed:
+        edits.append({"Recode": {conditions.column: renamed}})
+        listed = ", ".join(f'"{old}" is "{new}"' for old, new in renamed.items())
+        said.append(f"names: {listed}; a model would take * and ? for patterns")
     has_durations = "duration" in found.events
     missing = int(found.events["duration"].isna().sum()) if has_durations else len(found.events)
     if missing:

@@ -93,11 +93,15 @@ def test_levels_of_one_label_have_names_of_their_own(found: Survey):
     ]
 
 
-def test_levels_that_look_like_patterns_are_taken_by_one(found: Survey):
-    node = starter_model(with_levels(found, "go*", "go?", "stop")).content["Nodes"][0]
-    assert node["Model"]["X"][0] == "trial_type.*"
-    assert node["DummyContrasts"] == {"Test": "t"}
-    assert "Contrasts" not in node
+def test_levels_that_look_like_patterns_are_renamed(found: Survey):
+    starter = starter_model(with_levels(found, "go*", "go_star", "stop?"))
+    node = starter.content["Nodes"][0]
+    names = ["trial_type.go_star_", "trial_type.go_star", "trial_type.stop_query"]
+    assert node["Model"]["X"][:3] == names
+    assert node["Model"]["Software"]["twolevel"]["Events"] == [
+        {"Recode": {"trial_type": {"go*": "go_star_", "stop?": "stop_query"}}}
+    ]
+    assert any(choice.startswith('names: "go*" is "go_star_"') for choice in starter.choices)
 
 
 def test_one_subject_has_no_group(found: Survey):
