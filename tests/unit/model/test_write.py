@@ -64,6 +64,7 @@ def test_delays_and_dummies_of_another_test_are_written(model: StatsModel, again
         contrasts=tuple(Contrast(n, contrast_label(n), ((n, (1.0,)),), "F") for n in (a, b)),
         dummy_contrasts=True,
         dummies=(a, b),
+        dummy_test="F",
     )
     changed = replace(model, nodes=(node, *others))
     content = model_content(changed)["Nodes"][0]
