@@ -242,3 +242,25 @@ def test_a_low_pass_that_leaves_nothing_is_refused(tmp_path, options, found):
     _, said = analyse(tmp_path, node, tiny_run(1, "face", "house"))
     assert said.status == 3
     assert found in said.err
+
+
+def test_contrasts_of_what_wildcards_match(tmp_path):
+    convolve = {"Name": "Convolve", "Model": "glover", "Input": ["trial_type.*"]}
+    x = ["trial_type.*", "trans_?"]
+    node = node_of(x, [FACTOR, convolve], DummyContrasts={"Test": "t"})
+    runs = [tiny_run(1, "face", "house"), tiny_run(2, "face", "cat")]
+    out, said = analyse(tmp_path, node, *runs)
+    assert said.status == 0, said.err
+    assert "no contrasts of the confounds that wildcards of X match: trans_?" in said.out
+    levels = {1: {"Face", "House"}, 2: {"Face", "Cat"}, None: {"Face", "House", "Cat"}}
+    for run, there in levels.items():
+        part = "" if run is None else f"_run-{run}"
+        found = out.glob(f"sub-01/func/sub-01_task-faces{part}_space-*_stat-effect_statmap.nii.gz")
+        names = {path.name.split("_contrast-trialType")[1].split("_")[0] for path in found}
+        assert names == there
+    left_out = read_tsv(out / "sub-01/excluded.tsv", dtype={"run": str})
+    rows = left_out[left_out["contrast"].notna()]
+    assert list(zip(rows["run"], rows["contrast"], rows["reason"], strict=True)) == [
+        ("1", "trialTypeCat", "no trial_type.cat in this run"),
+        ("2", "trialTypeHouse", "no trial_type.house in this run"),
+    ]
