@@ -207,7 +207,7 @@ def test_a_report_is_made_where_there_is_no_group(results: Path):
     page = report_of(results)
     assert "There is no group result here" in page.text
     assert "Quality of each run" in page.text
-    assert len(page.sources) == 6  # of the runs
+    assert len(page.sources) == 6 + 1  # of the runs; the graph of the model
 
 
 def test_a_report_is_made_where_the_maps_of_the_subjects_are_gone(results: Path):
@@ -232,7 +232,7 @@ def test_a_report_without_figures_says_so_once_and_leaves_no_gap(results: Path):
     assert with_figures.text.count("The tests, on the same scale") == 5
     assert "The tests, on the same scale" not in page.text
     assert page.text.count("Explore ") == 5
-    assert len(page.sources) == 6  # of the runs
+    assert len(page.sources) == 6 + 1  # of the runs; the graph of the model
     html = (results / "report.html").read_text(encoding="utf-8")
     assert re.search(r"</h3>\s*(</section>|<h[23]>)", html) is None
     assert "Not complete" not in page.text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -90,12 +92,9 @@ def test_a_level_is_suggested_before_a_substring():
             [*CONTRAST, "ConditionList"],
             ["trial_type.pumps_demean"] * 2,
         ),  # accepted: last weight wins
-        ([*CONTRAST], {"Name": "a", "ConditionList": [], "Weights": [], "Test": "t"}),
         (["Nodes", 0, "DummyContrasts"], {"Contrasts": ["nope"], "Test": "t"}),
         (["Nodes", 0, "Model", "Options", "HighPassFilterCutoffHz"], -1.0),
-        (["Nodes", 0, "Model", "HRF"], {"Variables": ["nope"], "Model": "glover"}),
         (["Nodes", 1, "Name"], "group"),  # names twice (Edges removed below)
-        (["Nodes", 2, "Model", "Options"], {"HighPassFilterCutoffHz": 0.01}),  # ignored there
         (["Nodes", 2, "Model", "Type"], "meta"),  # ignored there
         (["BIDSModelVersion"], "2.0.0"),
         (
@@ -105,12 +104,41 @@ def test_a_level_is_suggested_before_a_substring():
     ],
 )
 def test_refused_as_a_model_error(tmp_path, path, value):
+    with pytest.raises(ModelError):
+        read_model(model_with(tmp_path, path, value))
+
+
+def model_with(tmp_path: Path, path: list[Any], value: Any) -> Path:
     content = json.loads(presets()["balloon"].read_text())
     del content["Edges"]
-    place = content
+    place: Any = content
     for key in path[:-1]:
-        place = place[key]
+        place = place.setdefault(key, {}) if isinstance(place, dict) else place[key]
     place[path[-1]] = value
     (tmp_path / "m.json").write_text(json.dumps(content))
-    with pytest.raises(ModelError):
-        read_model(tmp_path / "m.json")
+    return tmp_path / "m.json"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "note"),
+    [
+        (
+            [*CONTRAST],
+            {"Name": "a", "ConditionList": [], "Weights": [], "Test": "t"},
+            "a contrast of no variable is left out",
+        ),
+        (
+            ["Nodes", 0, "Model", "HRF"],
+            {"Variables": ["nope"], "Model": "glover"},
+            "an HRF names variables that X does not",
+        ),
+        (
+            ["Nodes", 2, "Model", "Options"],
+            {"HighPassFilterCutoffHz": 0.01},
+            "a high-pass filter above the runs has no meaning",
+        ),
+    ],
+)
+def test_what_has_no_meaning_is_left_out_with_a_note(tmp_path, path, value, note):
+    notes = read_model(model_with(tmp_path, path, value)).notes
+    assert note in [one.what for one in notes]

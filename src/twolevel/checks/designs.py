@@ -166,7 +166,7 @@ def _check_size(
     n_columns = n_conditions + variables.dense.shape[1] + n_confounds + n_drift + n_fast + 1
     n_left = len(confounds.kept) - n_columns
     if n_left <= 0:
-        of_fast = f", {n_fast} of them above LowPassFilterCutoffHz {node.low_pass_hz:g}"
+        of_fast = f", {n_fast} of them above LowPassFilterCutoffHz {node.low_pass_hz}"
         raise InputError(
             Problem(
                 f"design of {files.name}",

@@ -107,6 +107,10 @@ def read_model(path: Path | str) -> StatsModel:
         bsm.BIDSStatsModel.model_validate(content)
     except ValidationError as error:
         problems.extend(schema_problems("", content, error))
+    if (version := str(content.get("BIDSModelVersion"))).partition(".")[0] != "1":
+        problems.append(
+            Problem("BIDSModelVersion", version, "1.0.0", "write the model for version 1.0.0")
+        )
     nodes = _nodes(content, problems, notes)
     if isinstance(content.get("Input"), dict) and not problems:
         problems.extend(input_problems(content["Input"]))
