@@ -93,6 +93,12 @@ def hrf_of(content: dict[str, Any]) -> str:
     return " + ".join(parts)
 
 
+def convolved_by(node: dict[str, Any]) -> list[str]:
+    """List what a run node convolves, wildcards as they are."""
+    found = [name for s in steps_of(node) if s["Name"] == "Convolve" for name in s["Input"]]
+    return [*found, *(node["Model"].get("HRF") or {}).get("Variables", [])]
+
+
 def run_by_hand(content: dict[str, Any], run: TinyRun) -> tuple[pd.DataFrame, dict[str, ByHand]]:
     """Make design and estimates of a run."""
     node = run_node(content)
@@ -110,11 +116,17 @@ def run_by_hand(content: dict[str, Any], run: TinyRun) -> tuple[pd.DataFrame, di
         for c in run.confounds
         if fnmatch(str(c), pattern)
     ]
+    convolved = convolved_by(node)
+    is_plain = ~events["trial_type"].map(lambda n: any(fnmatch(n, c) for c in convolved))
     options: dict[str, Any] = {"hrf_model": hrf_of(content)}
     cut_off = (node["Model"].get("Options") or {}).get("HighPassFilterCutoffHz")
     if cut_off is not None and not any(name.startswith("cosine") for name in confounds):
         options |= {"drift_model": "cosine", "high_pass": cut_off}
-    design = design_by_hand(run, events, list(dict.fromkeys(confounds)), **options)
+    chosen = list(dict.fromkeys(confounds))
+    design = design_by_hand(run, events[~is_plain], chosen, **options)
+    if is_plain.any():
+        more = design_by_hand(run, events[is_plain], hrf_model=None).drop(columns="constant")
+        design = pd.concat([more, design], axis=1)
     contrasts = {}
     for contrast in node.get("Contrasts") or []:
         if contrast.get("Test", "t") == "t":
@@ -129,7 +141,8 @@ def compare(folder: Path, models: Path, number: str, given: dict[str, list[str]]
     """Run a model, and compare its designs, runs, subjects and group with nilearn's."""
     content = content_of(models, number)
     runs = list(runs_for(content, given))
-    write_tiny(folder / "data", runs)
+    space = {**SPACE, **{k: str(v[0]) for k, v in content["Input"].items() if k == "space"}}
+    write_tiny(folder / "data", runs, space=space)
     (folder / "m.json").write_text(json.dumps(content))
     levels = [node["Level"].lower() for node in content["Nodes"]]
     level = "all" if "dataset" in levels else "participant"
@@ -140,7 +153,7 @@ def compare(folder: Path, models: Path, number: str, given: dict[str, list[str]]
     by_subject: dict[str, dict[str, list[tuple[Entities, ByHand]]]] = {}
     for run in runs:
         design, found = run_by_hand(content, run)
-        names = run.entities.with_(**SPACE)
+        names = run.entities.with_(**space)
         ours = read_tsv(out / names.path("design", ".tsv"))
         assert set(ours) == set(design)
         for column in design:

@@ -112,7 +112,7 @@ def runs_for(content: Content, given: dict[str, list[str]] | None = None) -> Ite
     sessions = [str(s) for s in asked.get("session", ["1", "2"])][:2]
     by_session = "session" in node.get("GroupBy", [])
     runs = [str(r) for r in asked.get("run", ["1", "2"])][:2]
-    subjects = [str(s) for s in asked.get("subject", [])] + ["x1", "x2", "x3"]
+    subjects = [str(s) for s in asked.get("subject", ["x1", "x2", "x3"])]
     seed = 0
     for subject in subjects[:N_SUBJECTS]:
         for session in sessions if by_session else [""]:

@@ -13,7 +13,7 @@ import pandas as pd
 from twolevel.bids.entities import Entities
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 SHAPE = (5, 6, 4)
@@ -71,7 +71,10 @@ def bold_of(run: TinyRun) -> np.ndarray:
 
 
 def write_tiny(
-    root: Path, runs: Iterable[TinyRun], tables: dict[str, pd.DataFrame] | None = None
+    root: Path,
+    runs: Iterable[TinyRun],
+    tables: dict[str, pd.DataFrame] | None = None,
+    space: Mapping[str, str] = SPACE,
 ) -> Path:
     """Write a dataset; `tables` are further files at its root, by name."""
     derivatives = root / "derivatives" / "fmriprep"
@@ -86,7 +89,7 @@ def write_tiny(
     mask = np.ones(SHAPE, np.uint8)
     mask[0, 0, 0] = 0
     for run in runs:
-        raw, names = run.entities, run.entities.with_(**SPACE)
+        raw, names = run.entities, run.entities.with_(**space)
         sidecar = {"RepetitionTime": REPETITION_TIME, "TaskName": raw["task"]}
         place = root / raw.path("bold", ".json")
         place.parent.mkdir(parents=True, exist_ok=True)
