@@ -207,37 +207,15 @@ def resolve_variables(
         name: Sparse(times.assign(value=events[name])) for name in columns
     }
     start |= {name: Dense(values) for name, values in (dense or {}).items() if name not in start}
-    named = named_variables(node)
-    done = transform(start, steps_of(node), named=named)
+    done = transform(start, steps_of(node), named=named_variables(node))
     factors = _factors(node, columns)
     usable = _usable(done, start, factors)
     _refuse_half_numbers(node, done.variables, {*usable, *factors})
-    derived = {
-        column: [v]
-        for v in usable
-        if (hrf := done.hrfs.get(v)) and v not in named
-        for column in regressors_of(v, hrf.model, hrf.fir_delays)
-    }
-    conditions: dict[str, str | None] = {}
-    confounds: dict[str, None] = {}
-    changed: dict[str, None] = {}
-    for x in named:
-        if x in node.x:
-            from_events = [v for v in usable if matches(v, x)] or derived.get(x, [])
-            conditions.update({v: _model_of(done.hrfs.get(v)) for v in from_events})
-            per_volume = [v for v, var in done.variables.items() if isinstance(var, Dense)]
-            changed.update(dict.fromkeys(v for v in per_volume if matches(v, x)))
-            confounds.update(
-                dict.fromkeys(
-                    c
-                    for c in confound_names
-                    if matches(c, x) and c not in usable and c not in per_volume
-                )
-            )
+    conditions, confounds, changed = _taken(node, done, usable, confound_names)
     found = RunVariables(
         conditions,
         {name: usable[name] for name in conditions},
-        tuple(confounds),
+        confounds,
         (),
         tuple(usable),
         factors,
@@ -245,17 +223,48 @@ def resolve_variables(
         pd.DataFrame({v: numbers(done.variables[v].cells).to_numpy() for v in changed}),
         done.notes,
     )
+    return replace(found, missing=tuple(_missing(node, found)))
+
+
+def _taken(
+    node: Node,
+    done: Transformed,
+    usable: Mapping[str, pd.DataFrame],
+    confound_names: Sequence[str],
+) -> tuple[dict[str, str | None], tuple[str, ...], tuple[str, ...]]:
+    """Find what X names: conditions, confounds as they are, and those that instructions changed.
+
+    X may name a condition by one of its further regressors alone (``x_derivative``).
+    """
+    named = named_variables(node)
+    derived = {
+        column: [v]
+        for v in usable
+        if (hrf := done.hrfs.get(v)) and v not in named
+        for column in regressors_of(v, hrf.model, hrf.fir_delays)
+    }
+    per_volume = [v for v, variable in done.variables.items() if isinstance(variable, Dense)]
+    as_they_are = [c for c in confound_names if c not in usable and c not in per_volume]
+    conditions: dict[str, str | None] = {}
+    confounds: dict[str, None] = {}
+    changed: dict[str, None] = {}
+    for x in (name for name in named if name in node.x):
+        from_events = [v for v in usable if matches(v, x)] or derived.get(x, [])
+        conditions.update({v: _model_of(done.hrfs.get(v)) for v in from_events})
+        changed.update(dict.fromkeys(v for v in per_volume if matches(v, x)))
+        confounds.update(dict.fromkeys(c for c in as_they_are if matches(c, x)))
+    return conditions, tuple(confounds), tuple(changed)
+
+
+def _missing(node: Node, found: RunVariables) -> Iterator[str]:
+    """Name what X and the contrasts name and a run has not, wildcards aside."""
     there = found.columns
     # X names a condition; what a contrast names must be a column: a delay of it, for fir.
     in_contrasts = {name for contrast in node.contrasts for name in contrast.variables}
-    missing = [
-        name
-        for name in named
-        if not is_wild(name)
-        and name not in there
-        and (name in in_contrasts or name not in conditions)
-    ]
-    return replace(found, missing=tuple(missing))
+    for name in named_variables(node):
+        is_condition = name in found.conditions and name not in in_contrasts
+        if not is_wild(name) and name not in there and not is_condition:
+            yield name
 
 
 def _model_of(hrf: Hrf | None) -> str | None:
