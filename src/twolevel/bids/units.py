@@ -72,14 +72,9 @@ def map_name(entities: Entities, contrast: ContrastName) -> MapName:
     return MapName(entities, replace(contrast, own=""))
 
 
-def keys_of(node: Node) -> tuple[str, ...]:
-    """Return what a node is grouped by, entities by their keys in file names."""
-    return tuple(ENTITY_KEYS.get(key, key) for key in node.group_by)
-
-
 def units_of(stage: Stage, maps: Iterable[MapName]) -> tuple[Unit, ...]:
     """Group the maps that come to a node: a unit for each combination of what it is grouped by."""
-    keys = keys_of(stage.node)
+    keys = stage.node.keys
     groups: dict[tuple[Entities, ContrastName | None], list[MapName]] = {}
     for found in maps:
         contrast = found.contrast if CONTRAST in keys else None
@@ -116,6 +111,26 @@ def _has_entities(edge: Edge, entities: Entities) -> bool:
         for key, labels in wanted.items()
         if key != CONTRAST
     )
+
+
+def same_names(units: Mapping[str, Sequence[Unit]]) -> list[tuple[Unit, Unit, str]]:
+    """Find contrasts of which two nodes, of one participant, would write maps of one name.
+
+    Nodes that the model tells apart by what they are grouped by may have the same names in data
+    without it, as in data without sessions. A node that takes the maps of the other is no such
+    pair: its maps take their place.
+    """
+    seen: dict[tuple[Entities, str], Unit] = {}
+    found = []
+    for unit in (unit for of_node in units.values() for unit in of_node):
+        if unit.node.level not in {"session", "subject"}:
+            continue
+        for contrast in unit.contrasts:
+            other = seen.setdefault((unit.entities, contrast.label), unit)
+            taken = {edge.source for edge in unit.stage.sources}
+            if other.node is not unit.node and other.node.name not in taken:
+                found.append((other, unit, contrast.name))
+    return found
 
 
 def expand(

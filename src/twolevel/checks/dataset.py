@@ -12,7 +12,6 @@ from twolevel.bids.folders import missing_folders, no_images
 from twolevel.bids.run_inputs import RunInputs, dataset_links
 from twolevel.bids.runs import averaged_sessions, iter_subjects
 from twolevel.bids.selection import select_runs
-from twolevel.bids.units import keys_of
 from twolevel.checks.absent import missing_files
 from twolevel.checks.found_contrasts import found_contrasts
 from twolevel.checks.left_out import left_out_runs, left_out_subjects, notes_on_left_out
@@ -208,7 +207,7 @@ def _is_absent(problems: Sequence[Problem]) -> bool:
 
 def _notes_on_sessions(runs: Mapping[str, Sequence[RunFiles]], model: StatsModel) -> list[Note]:
     """Say that sessions are averaged, unless a node keeps them apart."""
-    if any("ses" in keys_of(node) for node in nodes_of_participants(model)):
+    if any("ses" in node.keys for node in nodes_of_participants(model)):
         return []
     sessions = [[f.entities.get("ses", "") for f in of_subject] for of_subject in runs.values()]
     what = averaged_sessions(sessions)

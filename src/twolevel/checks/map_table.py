@@ -6,11 +6,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from twolevel.bids.entities import NODE, Entities, entities_of
-from twolevel.bids.units import MapName, Unit, arriving_maps, keys_of, map_name, units_of
+from twolevel.bids.units import MapName, Unit, arriving_maps, map_name, units_of
 from twolevel.checks.made_of import made_of
 from twolevel.errors import Problem
 from twolevel.files.sidecars import read_json
-from twolevel.model.graph import arriving, edges_to, nodes_of_group, run_node
+from twolevel.model.graph import (
+    arriving,
+    edges_to,
+    estimates,
+    nodes_of_group,
+    nodes_of_participants,
+    passes,
+    run_node,
+)
 from twolevel.model.labels import contrast_label
 from twolevel.model.nodes import Contrast, is_wild
 from twolevel.model.stages import stage_of
@@ -34,11 +42,14 @@ class MapTable:
     rows : mapping of MapName to dict
         Paths of ``map`` and ``mask`` of each, in the order of the contrasts, and of the
         participants within each.
+    made : mapping of str to list of MapName
+        The rows by the node that made them.
     masks : mapping of Entities to Path
         Analysis masks of what the maps are of, subject by subject.
     """
 
     rows: Mapping[MapName, dict[str, Path]]
+    made: Mapping[str, list[MapName]]
     masks: Mapping[Entities, Path]
 
 
@@ -82,7 +93,7 @@ def find_masks(
 ) -> dict[str, dict[Entities, Path]]:
     """Find the analysis masks that a node over the maps of participants made, by subject."""
     found: dict[str, dict[Entities, Path]] = {}
-    keeps_sessions = "ses" in keys_of(node)
+    keeps_sessions = "ses" in node.keys
     folders = "sub-*/func", "sub-*/ses-*/func"
     for path in sorted(p for folder in folders for p in output_dir.glob(f"{folder}/*{MASK}")):
         entities = entities_of(path).without("desc")
@@ -117,25 +128,35 @@ def several_kinds(
 def find_maps(
     masks: Mapping[str, Mapping[Entities, Path]], model: StatsModel, node: Node, stat: str
 ) -> MapTable:
-    """Find the maps of the contrasts that come to a node, and the mask that belongs to each."""
-    rows, there = {}, {e: path for of_subject in masks.values() for e, path in of_subject.items()}
-    for contrast in arriving(model, node):
-        for entities, mask in there.items():
-            names = entities.with_(contrast=contrast.label)
-            path = mask.with_name(names.with_(stat=stat).path("statmap", ".nii.gz").name)
-            own = mask.with_name(names.with_(desc="analysis").path("mask", ".nii.gz").name)
-            if path.is_file():
-                files = {"map": path, "mask": own if own.is_file() else mask}
-                rows[map_name(entities, contrast)] = files
-    return MapTable(rows, there)
+    """Find the maps of the contrasts that come to a node, and the mask that belongs to each.
+
+    Maps of another node of the model, whose names may be alike, do not come to it.
+    """
+    there = {e: path for of_subject in masks.values() for e, path in of_subject.items()}
+    digests = {n.name: stage_of(model, n).digest for n in nodes_of_participants(model)}
+    rows: dict[MapName, dict[str, Path]] = {}
+    made: dict[str, list[MapName]] = {}
+    for source in sources(model, node):
+        others = {digest for name, digest in digests.items() if name != source.name}
+        edges = [edge for edge in edges_to(model, node) if edge.source == source.name]
+        come = [c for c in estimates(model, source) if any(passes(edge, c) for edge in edges)]
+        for contrast in come:
+            for entities, mask in there.items():
+                names = entities.with_(contrast=contrast.label)
+                path = mask.with_name(names.with_(stat=stat).path("statmap", ".nii.gz").name)
+                own = mask.with_name(names.with_(desc="analysis").path("mask", ".nii.gz").name)
+                if path.is_file() and made_of(path).get("digest") not in others:
+                    files = {"map": path, "mask": own if own.is_file() else mask}
+                    rows[map_name(entities, contrast)] = files
+                    made.setdefault(source.name, []).append(map_name(entities, contrast))
+    return MapTable(rows, made, there)
 
 
 def parts_of(model: StatsModel, node: Node, table: MapTable) -> tuple[GroupPart, ...]:
     """Cut the maps that come to a node into what is analysed together."""
     stage = stage_of(model, node)
-    made = {edge.source: list(table.rows) for edge in stage.sources}
     together: dict[Entities, list[Unit]] = {}
-    for unit in units_of(stage, arriving_maps(stage, made)):
+    for unit in units_of(stage, arriving_maps(stage, table.made)):
         together.setdefault(unit.entities, []).append(unit)
     has = {
         row.contrast.label for of_part in together.values() for u in of_part for row in u.inputs

@@ -10,7 +10,7 @@ from twolevel.bids.entities import Entities
 from twolevel.bids.index import list_subjects
 from twolevel.bids.run_inputs import dataset_links, output_entities
 from twolevel.bids.selection import choose_subjects
-from twolevel.bids.units import expand
+from twolevel.bids.units import expand, same_names
 from twolevel.bids.wanted import Selection, parse_space
 from twolevel.checks.dataset import Checks, Plan, check_inputs
 from twolevel.checks.longest_name import check_name_lengths
@@ -41,7 +41,7 @@ from twolevel.tasks.describe_permutations import UNCORRECTED
 from twolevel.tasks.permute_group import BY_PERMUTATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from twolevel.bids.units import Unit
@@ -251,11 +251,27 @@ def units_of_plan(model: StatsModel, plan: Plan) -> dict[str, tuple[Unit, ...]]:
     )
 
 
+def _refuse_same_names(units: Mapping[str, Sequence[Unit]]) -> None:
+    """Refuse maps of two nodes that could not be told apart in these data."""
+    pairs = {(one.node.name, other.node.name): name for one, other, name in same_names(units)}
+    if problems := [
+        Problem(
+            f'nodes "{one}" and "{other}"',
+            f'maps of one name, as of "{name}": these data lack what the nodes are grouped by',
+            "names of their own",
+            "leave one of the nodes out, or select data with what tells them apart (sessions)",
+        )
+        for (one, other), name in pairs.items()
+    ]:
+        raise InputError(problems)
+
+
 def plan_outputs(request: Request, plan: Plan, *, with_group: bool) -> PlannedOutputs:
-    """List what a call is going to write."""
+    """List what a call is going to write; refuse maps of one name."""
     model = request.model
     downsample, selection = run_node(model).run_settings.downsample, model.scope.record
     units = units_of_plan(model, plan)
+    _refuse_same_names(units)
     participants = [u for node in nodes_of_participants(model) for u in units[node.name]]
     group = [u.entities for node in nodes_of_group(model) for u in units[node.name]]
     records, names, of_subjects = {}, {}, []

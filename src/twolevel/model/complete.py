@@ -1,4 +1,4 @@
-"""What a model leaves unsaid is completed, and graphs that give no sound analysis are refused."""
+"""What a model leaves unsaid is completed; graphs that give no sound analysis are found."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from twolevel.errors import ModelError, Problem
+from twolevel.errors import Problem
 from twolevel.model.graph import (
     edges_of,
     edges_to,
@@ -28,17 +28,8 @@ OVER_RUNS: tuple[str, ...] = ("subject", CONTRAST)
 
 
 def complete(model: StatsModel) -> StatsModel:
-    """Return a model with a node over the runs of each subject wherever one is needed.
-
-    Raises
-    ------
-    ModelError
-        The group is to be made of the group, two nodes give maps of one name, F is asked for over
-        subjects.
-    """
+    """Return a sound model with a node over the runs of each subject wherever one is needed."""
     model = _with_subjects(model)
-    if problems := [*_group_of_group(model), *_clashes(model), *_at_once(model), *_f(model)]:
-        raise ModelError(problems)
     notes = [
         Note(
             f'node "{node.name}": Type glm over the maps of a participant is taken as fixed '
@@ -52,13 +43,17 @@ def complete(model: StatsModel) -> StatsModel:
     return replace(model, notes=(*model.notes, *notes))
 
 
+def unsound(model: StatsModel) -> list[Problem]:
+    """Refuse a group made of the group, maps of one name, F over subjects."""
+    model = _with_subjects(model)
+    return [*_group_of_group(model), *_clashes(model), *_at_once(model), *_f(model)]
+
+
 def _with_subjects(model: StatsModel) -> StatsModel:
     """Average the runs of each subject where a node of the group gets maps of runs.
 
     No run may count as a subject.
     """
-    if not any(node.level == "run" for node in model.nodes):
-        return model
     run, nodes, notes = run_node(model), list(model.nodes), list(model.notes)
     edges: list[Edge] = []
     for edge in edges_of(model):
@@ -68,7 +63,7 @@ def _with_subjects(model: StatsModel) -> StatsModel:
             continue
         name = f"{group.name} subjects"
         settings, keys = SubjectSettings(), OVER_RUNS
-        if "session" in group.group_by:
+        if "ses" in group.keys:
             keys = (*keys, "session")
         node = Node(name, "subject", keys, (INTERCEPT,), settings, dummy_contrasts=True)
         nodes.append(replace(node, estimator="meta"))
@@ -100,7 +95,7 @@ def _group_of_group(model: StatsModel) -> Iterator[Problem]:
 def _clashes(model: StatsModel) -> Iterator[Problem]:
     """Refuse nodes whose maps would have the same names."""
     for one, other in combinations(nodes_of_participants(model), 2):
-        if set(one.group_by) - {CONTRAST} != set(other.group_by) - {CONTRAST}:
+        if one.keys - {CONTRAST} != other.keys - {CONTRAST}:
             continue
         labels = {contrast.label for contrast in estimates(model, one)}
         both = [c for c in estimates(model, other) if c.label in labels]
@@ -108,7 +103,7 @@ def _clashes(model: StatsModel) -> Iterator[Problem]:
             yield Problem(
                 f'nodes "{one.name}" and "{other.name}"',
                 f"both give maps of {', '.join(c.name for c in both)} for each of "
-                f"{', '.join(sorted(set(one.group_by) - {CONTRAST}))}",
+                f"{', '.join(key for key in one.group_by if key != CONTRAST)}",
                 "names of their own",
                 "name the contrasts of one of them (Contrasts instead of DummyContrasts), or "
                 "filter its edge",

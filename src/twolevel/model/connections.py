@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from twolevel.errors import Problem, did_you_mean
 from twolevel.model.graph import arriving, edges_of, edges_to, estimates, in_order
-from twolevel.model.nodes import CONTRAST, ENTITY_KEYS, INTERCEPT, is_wild, matches
+from twolevel.model.nodes import CONTRAST, INTERCEPT, entity_level, is_wild, matches
 from twolevel.model.supported import ENTITIES, needs_table
 from twolevel.notes import Note
 
@@ -122,15 +122,9 @@ def above_problems(model: StatsModel) -> Iterator[Problem]:
                     yield needs_table(f"Edges: Filter.{key}", f'Filter by "{key}"')
 
 
-def _level(name: str) -> tuple[str, str]:
-    """Take ``session.pre`` or ``ses-pre`` apart: the key of the entity, and its label."""
-    entity, _, label = name.replace("-", ".", 1).partition(".")
-    return ENTITY_KEYS.get(entity, entity), label
-
-
 def _is_known(name: str, there: tuple[ContrastName, ...], run: Node) -> bool:
     """Tell whether a variable above the runs is the mean, a contrast or an entity."""
-    if name == INTERCEPT or _level(name)[0] in ENTITY_KEYS.values():
+    if name == INTERCEPT or entity_level(name) is not None:
         return True
     found = run.dummy_contrasts and any(is_wild(x) and matches(name, x) for x in run.x)
     return found or any(name in (c.name, c.label) for c in there)
@@ -141,15 +135,15 @@ def _strange_variables(
 ) -> Iterator[Problem]:
     """Name variables of contrasts that X does not name; those of an entity may be its labels."""
     same = {other for c in there if {c.name, c.label} & {*node.x} for other in (c.name, c.label)}
-    if any(ENTITY_KEYS.get(x, x) in ENTITY_KEYS.values() or is_wild(x) for x in node.x):
+    if any((entity_level(x) or ("", "-"))[1] == "" or is_wild(x) for x in node.x):
         return
-    levels = {_level(x) for x in node.x}
+    levels = {level for x in node.x if (level := entity_level(x)) is not None}
     labels = {label for _, label in levels if label}
     for contrast in node.contrasts:
         strange = [
             v
             for v in contrast.variables
-            if v not in {*node.x, *same, *labels} and _level(v) not in levels
+            if v not in {*node.x, *same, *labels} and entity_level(v) not in levels
         ]
         if strange:
             yield Problem(

@@ -118,7 +118,7 @@ def arriving(model: StatsModel, node: Node) -> tuple[ContrastName, ...]:
 def estimates(model: StatsModel, node: Node) -> tuple[ContrastName, ...]:
     """Name all contrasts that a node estimates, whatever of them the data determine."""
     there = arriving(model, node)
-    if node.level == "run" or CONTRAST not in node.group_by:
+    if node.level == "run" or CONTRAST not in node.keys:
         return estimated(node, there)
     return unlike(name for contrast in there for name in estimated(node, [contrast]))
 

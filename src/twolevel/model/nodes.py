@@ -34,6 +34,16 @@ INTERCEPT = "1"
 CONTRAST = "contrast"  # among what a node is grouped by
 
 
+def entity_level(name: str) -> tuple[str, str] | None:
+    """Take ``session.pre`` or ``ses-pre`` apart: the key of the entity, and its label.
+
+    A name of an entity alone has an empty label; None for what begins with no entity.
+    """
+    entity, _, label = name.replace("-", ".", 1).partition(".")
+    key = ENTITY_KEYS.get(entity, entity)
+    return (key, label) if key in ENTITY_KEYS.values() else None
+
+
 def is_wild(name: str) -> bool:
     """Tell whether a variable of X is a pattern."""
     return "*" in name or "?" in name
@@ -206,6 +216,11 @@ class Node:
     high_pass_hz: float | None = None
     low_pass_hz: float | None = None
     seed: int = 0
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """What it is grouped by: entities by their keys in file names, and `CONTRAST`."""
+        return frozenset(ENTITY_KEYS.get(key, key) for key in self.group_by)
 
     @property
     def run_settings(self) -> RunSettings:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from twolevel.errors import ModelError, Problem
 from twolevel.files.plain_text import MOST_VALUES, parse_json, parse_yaml
+from twolevel.model.complete import unsound
 from twolevel.model.connections import (
     above_problems,
     graph_problems,
@@ -264,5 +265,6 @@ def _connected(model: StatsModel, notes: list[Note], *, complete: bool) -> list[
     problems.extend(label_problems(model))
     if complete and not problems:
         problems.extend(above_problems(model))
+        problems.extend(unsound(model))
         notes.extend(lost_names(model))
     return problems

@@ -19,7 +19,7 @@ from twolevel.derivatives.designs import write_map_design
 from twolevel.derivatives.maps import model_record, uri_of, write_mask
 from twolevel.errors import AnalysisError
 from twolevel.files.maps import read_mask
-from twolevel.model.nodes import ENTITY_KEYS, INTERCEPT, ContrastName, Node
+from twolevel.model.nodes import INTERCEPT, ContrastName, Node, entity_level
 from twolevel.stats.contrasts import is_estimable
 from twolevel.stats.maps.design import INTERCEPT as MEAN
 from twolevel.stats.maps.design import MapDesign, make_map_design
@@ -68,24 +68,14 @@ def _columns(x: str, names: Sequence[MapName]) -> Iterator[tuple[str, list[float
         yield x, [1.0] * len(names)
     elif any(x in pair for pair in contrasts):
         yield x, [float(x in (n.contrast.name, n.contrast.label)) for n in names]
-    elif (key := ENTITY_KEYS.get(x, x)) in ENTITY_KEYS.values():
-        for label in sorted({n.entities[key] for n in names if key in n.entities}):
-            yield f"{x}.{label}", [float(n.entities.get(key) == label) for n in names]
-    elif (level := entity_level(x)) is not None:
-        key, label = level
-        yield x, [float(name.entities.get(key) == label) for name in names]
-    else:
+    elif (level := entity_level(x)) is None:
         yield x, [0.0] * len(names)  # a contrast that none of these maps is of
-
-
-def entity_level(name: str) -> tuple[str, str] | None:
-    """Take ``session.pre`` or ``ses-pre`` apart: the key of the entity, and its label."""
-    for separator in ".-":
-        entity, found, label = name.partition(separator)
-        key = ENTITY_KEYS.get(entity, entity)
-        if found and label and key in ENTITY_KEYS.values():
-            return key, label
-    return None
+    else:
+        key, stated = level
+        there = sorted({n.entities[key] for n in names if key in n.entities})
+        for label in [stated] if stated else there:
+            column = x if stated else f"{x}.{label}"
+            yield column, [float(n.entities.get(key) == label) for n in names]
 
 
 def _column_named(name: str, columns: Sequence[str]) -> str | None:

@@ -16,7 +16,7 @@ from pydra.compose import python
 from twolevel.bids.entities import OTHER_ENTITIES, RUN_ENTITIES, Entities
 from twolevel.bids.run_inputs import RunSpec
 from twolevel.bids.runs import averaged_sessions
-from twolevel.bids.units import Unit, arriving_maps, keys_of, map_name, units_of
+from twolevel.bids.units import Unit, arriving_maps, map_name, units_of
 from twolevel.derivatives.exclusions import Exclusion
 from twolevel.derivatives.maps import map_record, model_record, write_estimate, write_mask
 from twolevel.errors import AnalysisError
@@ -49,8 +49,9 @@ def save_participant(
     """
     made: dict[str, Sequence[MapRow]] = {run_stage.node.name: rows}
     for stage in stages:
-        by_name = {row.name: row for of_node in made.values() for row in of_node}
-        names = {node: [row.name for row in of_node] for node, of_node in made.items()}
+        come = {edge.source: made[edge.source] for edge in stage.sources}
+        by_name = {row.name: row for of_node in come.values() for row in of_node}
+        names = {node: [row.name for row in of_node] for node, of_node in come.items()}
         units = units_of(stage, arriving_maps(stage, names))
         made[stage.node.name] = _fit_node(subject, units, by_name, folder)
     save_exclusions(folder, [*exclusions, *_undetermined(subject, run_stage, stages, folder)])
@@ -127,7 +128,7 @@ def _record(unit: Unit, rows: Sequence[MapRow], *, apart: bool = False) -> dict[
         **model_record(unit.stage),
         "FixedEffects": settings.fixed_effects if settings.estimator == "fixed" else None,
         "FirstLevel": settings.first_level,
-        **runs_record(_runs_of(rows), apart=apart or "ses" in keys_of(unit.node)),
+        **runs_record(_runs_of(rows), apart=apart or "ses" in unit.node.keys),
         "Sources": list(dict.fromkeys(uri for row in rows for uri in row.mask_sources)),
     }
 

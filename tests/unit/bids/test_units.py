@@ -9,7 +9,7 @@ import pytest
 from model_parts import stage_at
 
 from twolevel.bids.entities import Entities
-from twolevel.bids.units import MapName, arriving_maps, expand, units_of
+from twolevel.bids.units import MapName, arriving_maps, expand, same_names, units_of
 from twolevel.model.graph import estimated
 from twolevel.model.nodes import ContrastName, Edge
 from twolevel.model.read import find_model, read_model
@@ -93,3 +93,21 @@ def test_a_model_is_turned_into_units_of_every_node():
     assert [len(unit.inputs) for unit in units["group"]] == [2, 1]
     assert {unit.entities for unit in units["group"]} == {Entities({"task": "t"})}
     assert [unit.contrasts[0].label for unit in units["group"]] == [c.label for c in names[:2]]
+
+
+def test_nodes_that_these_data_do_not_tell_apart_are_found():
+    model = read_model(find_model("balloon", Path()))
+    run, subject = model.nodes[:2]
+    session = replace(
+        subject, name="session", level="session", group_by=("session", "subject", "contrast")
+    )
+    edges = (Edge("run", "subject"), Edge("run", "session"))
+    siblings = replace(model, nodes=(run, subject, session), edges=edges)
+    names = estimated(run, ())[:1]
+    with_sessions = {Entities({"sub": "1", "ses": s, "task": "t"}): names for s in "ab"}
+    without = {Entities({"sub": "1", "task": "t", "run": r}): names for r in "12"}
+    assert same_names(expand(siblings, with_sessions)) == []
+    ((one, other, contrast),) = same_names(expand(siblings, without))
+    assert (one.node.name, other.node.name, contrast) == ("subject", "session", names[0].name)
+    chained = replace(siblings, edges=(Edge("run", "session"), Edge("session", "subject")))
+    assert same_names(expand(chained, without)) == []

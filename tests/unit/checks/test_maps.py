@@ -17,16 +17,17 @@ from twolevel.derivatives.records import Publication, record_failure
 from twolevel.errors import InputError
 from twolevel.files.nifti import write_image
 from twolevel.files.sidecars import write_json
-from twolevel.model.nodes import Scope
+from twolevel.model.nodes import Edge, Scope
 from twolevel.model.override import override
 from twolevel.model.read import presets, read_model
+from twolevel.model.stages import stage_of
 from twolevel.space.grid import Grid
 from twolevel.space.mask import Mask
 
 if TYPE_CHECKING:
     from twolevel.checks.maps import GroupInputs
     from twolevel.errors import Problem
-    from twolevel.model.nodes import StatsModel
+    from twolevel.model.nodes import Node, StatsModel
 
 AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])
 SHAPE = (3, 4, 5)
@@ -54,6 +55,7 @@ class Output:
         labels: tuple[str, ...] = LABELS,
         version: str | None = None,
         n_runs: int = 1,
+        node: Node | None = None,
         **entities: str,
     ) -> None:
         given = {"sub": subject, "task": "x", "space": "MNI", **entities}
@@ -62,7 +64,9 @@ class Output:
             "SmoothingFWHM": 5.0,
             "Sources": ["bids::sub-01/func/a.nii.gz"],
             "NumberOfRuns": n_runs,
-            **model_record(stage_at(model or self.model, "subject")),
+            **model_record(
+                stage_of(self.model, node) if node else stage_at(model or self.model, "subject")
+            ),
         }
         if version is not None:
             record["Software"]["Version"] = version
@@ -451,3 +455,40 @@ def test_the_digest_is_read_from_the_sidecar(output):
     (problem,) = output.problems()
     assert Path(problem.where).name == sidecar.name.replace(".json", ".nii.gz")
     assert f"(digest {'0' * 16}, smoothing 5 mm)" in problem.found
+
+
+def test_maps_of_a_sibling_node_do_not_come_to_the_group(tmp_path, model):
+    run, subject, group = model.nodes
+    session = replace(
+        subject, name="session", level="session", group_by=("session", "subject", "contrast")
+    )
+    by_session = replace(subject, name="by session", group_by=("subject", "session", "contrast"))
+    each = replace(group, name="each", group_by=("contrast", "session"))
+    edges = (
+        Edge("run", "subject"),
+        Edge("run", "session", (("contrast", ("cash",)),)),
+        Edge("run", "by session", (("contrast", ("pumps", "explode")),)),
+        Edge("subject", "group"),
+        Edge("session", "each"),
+        Edge("by session", "each", (("contrast", ("pumps",)),)),
+    )
+    whole = replace(model, nodes=(run, subject, session, by_session, group, each), edges=edges)
+    output = Output(tmp_path / "out", whole)
+    for sub in ("01", "02"):
+        output.write(sub, node=subject)
+        for ses in ("a", "b"):
+            output.write(sub, node=by_session, labels=("pumps", "explode"), ses=ses)
+            output.write(sub, node=session, labels=("cash",), ses=ses)
+    found = {
+        (part.stage.node.name, part.entities.get("ses", "")): sorted(
+            unit.contrast.label for unit in part.units if unit.contrast
+        )
+        for part in output.find().parts
+    }
+    assert found == {
+        ("group", ""): sorted(LABELS),
+        ("each", "a"): ["cash", "pumps"],
+        ("each", "b"): ["cash", "pumps"],
+    }
+    for part in output.find().parts:
+        assert all(len(unit.inputs) == 2 for unit in part.units)

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
-
-from twolevel.errors import ModelError
-from twolevel.model.complete import complete
+from twolevel.model.complete import complete, unsound
 from twolevel.model.graph import arriving, edges_of, estimates
 from twolevel.model.nodes import Contrast, Edge, Node, StatsModel
 from twolevel.model.settings import GroupSettings, RunSettings, SubjectSettings
@@ -29,10 +26,8 @@ def model_of(*nodes: Node, edges: tuple[Edge, ...] = ()) -> StatsModel:
     return StatsModel("m", nodes, edges)
 
 
-def refused(model: StatsModel) -> tuple[Problem, ...]:
-    with pytest.raises(ModelError) as caught:
-        complete(model)
-    return caught.value.problems
+def refused(model: StatsModel) -> list[Problem]:
+    return unsound(model)
 
 
 def named(name: str, weight: float = -1.0, test: str = "t") -> Contrast:
@@ -42,6 +37,7 @@ def named(name: str, weight: float = -1.0, test: str = "t") -> Contrast:
 
 def test_a_model_that_says_everything_stays_as_it_is():
     model = model_of(RUN, SUBJECT, GROUP)
+    assert unsound(model) == []
     assert complete(model) == replace(model, edges=edges_of(model))
 
 
@@ -90,6 +86,19 @@ def test_two_nodes_that_give_maps_of_one_name_are_refused():
     with_names = replace(other, dummy_contrasts=False, contrasts=(named("neg"),))
     model = complete(model_of(RUN, SUBJECT, with_names, edges=edges))
     assert [c.label for c in estimates(model, with_names)] == ["aNeg", "bNeg"]
+    assert unsound(model) == []
+
+
+def test_entities_count_by_whichever_name_they_have():
+    other = replace(SUBJECT, name="other", group_by=("contrast", "sub"))
+    edges = (Edge("run", "subject"), Edge("run", "other"))
+    (problem,) = refused(model_of(RUN, SUBJECT, other, edges=edges))
+    assert problem.where == 'nodes "subject" and "other"'
+    by_session = replace(GROUP, group_by=("ses", "contrast"))
+    added = complete(model_of(RUN, by_session)).nodes[-1]
+    assert added.group_by == ("subject", "contrast", "session")
+    apart = replace(other, group_by=("sub", "ses", "contrast"))
+    assert unsound(model_of(RUN, SUBJECT, apart, edges=edges)) == []
 
 
 def test_nodes_over_runs_are_all_fitted_at_once_or_none():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge
 
+from twolevel.model.hrf_names import strict_hrf_name
 from twolevel.model.nodes import Hrf
 from twolevel.model.transformations.instruction import (
     Instruction,
@@ -18,9 +19,6 @@ from twolevel.model.transformations.instruction import (
 
 if TYPE_CHECKING:
     from twolevel.model.transformations.workbench import Workbench
-
-ALSO_SPM = {"doublegamma", "canonical"}
-MODELS = ("spm", "glover", "fir")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +75,8 @@ def hrf_of(text: str) -> tuple[str, bool, bool] | None:
     (str, bool, bool) or None
         The model, with derivative, with dispersion; None for what is not known.
     """
-    base, *more = ("".join(part.split()).casefold().replace("_", "") for part in text.split("+"))
-    base = "spm" if base in ALSO_SPM else base
-    if (
-        base not in MODELS
-        or set(more) - {"derivative", "dispersion"}
-        or len(set(more)) < len(more)
-    ):
+    strict = strict_hrf_name(text)
+    if strict is None:
         return None
+    base, *more = strict.split(" + ")
     return base, "derivative" in more, "dispersion" in more
