@@ -10,7 +10,7 @@ from twolevel.errors import Problem
 from twolevel.model.confound_options import unfit_confounds
 from twolevel.model.declared import checker, declared
 from twolevel.model.labels import contrast_label
-from twolevel.model.nodes import INTERCEPT, Contrast, Hrf, Node, is_wild
+from twolevel.model.nodes import ENTITY_KEYS, INTERCEPT, Contrast, Hrf, Node, is_wild
 from twolevel.model.schema_messages import schema_problems, shown
 from twolevel.model.settings import SETTINGS
 from twolevel.model.supported import delays_of, node_problems
@@ -137,7 +137,7 @@ def _remarks(place: str, node: bsm.Node) -> Iterator[Note]:
         )
     if node.Level != "Run":
         return
-    if not {"run", "subject"} <= set(node.GroupBy):
+    if not {"run", "sub"} <= {ENTITY_KEYS.get(key, key) for key in node.GroupBy}:
         yield Note(
             "a Run node is fitted to each run by itself, whatever else it is grouped by",
             place,
